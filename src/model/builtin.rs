@@ -1,0 +1,50 @@
+//! The rules that the engine brings itself: its own troubles are incidents like any other.
+
+use crate::model::{Domain, Severity};
+
+/// A rule of the engine's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Builtin {
+    /// Its id; no edited rule may use it.
+    pub id: &'static str,
+    /// Korean title.
+    pub title: &'static str,
+    /// 구간.
+    pub domain: Domain,
+    /// Default severity.
+    pub severity: Severity,
+}
+
+const fn own(id: &'static str, title: &'static str, severity: Severity) -> Builtin {
+    Builtin { id, title, domain: Domain::Infra, severity }
+}
+
+/// Nothing from a host for 2 minutes; identity `host`; evaluated by the partition, local.
+pub const SOURCE_SILENT: Builtin = own("source-silent", "수집 중단", Severity::S2);
+/// A source's clock is more than 30 s off; identity `host`.
+pub const SOURCE_SKEW: Builtin = own("source-skew", "시각 오차 과다", Severity::S3);
+/// More than half of a partition's sources show one skew: the log's clock; identity `partition`.
+pub const LOG_SKEW: Builtin = own("log-skew", "로그 시각 오차", Severity::S3);
+/// The log's clock went back by more than 5 s; identity `partition`.
+pub const CLOCK_BREAK: Builtin = own("clock-break", "로그 시각 역행", Severity::S3);
+/// Most sources fell silent together; folded by the incident stage.
+pub const BLIND: Builtin = own("blind", "전체 수집 중단", Severity::S2);
+/// A limit was reached; identity `limit` (and `rule` where it is a rule's).
+pub const LIMIT: Builtin = own("limit", "한도 도달", Severity::S3);
+/// Wide rules cannot be evaluated for lack of a partition.
+pub const PIPELINE_LAG: Builtin = own("pipeline-lag", "처리 지연", Severity::S3);
+/// The log ends below what was read of it, or lost what was not read; identity `partition`.
+pub const LOG_GAP: Builtin = own("log-gap", "로그 누락", Severity::S2);
+/// The machine's wall clock jumped, or differs from the log's.
+pub const WALL_CLOCK: Builtin = own("wall-clock", "시스템 시각 이상", Severity::S3);
+/// An edited file cannot be used; the old set stays; identity `file`.
+pub const BROKEN_CONFIG: Builtin = own("broken-config", "설정 오류", Severity::S3);
+
+/// All of them.
+pub const BUILTINS: [Builtin; 10] =
+    [SOURCE_SILENT, SOURCE_SKEW, LOG_SKEW, CLOCK_BREAK, BLIND, LIMIT, PIPELINE_LAG, LOG_GAP, WALL_CLOCK, BROKEN_CONFIG];
+
+/// Looks one up.
+pub fn builtin(id: &str) -> Option<&'static Builtin> {
+    BUILTINS.iter().find(|rule| rule.id == id)
+}

@@ -1,0 +1,27 @@
+//! The values that pass between stages, and what all of them know: labels, records, rules, signals, incidents, pages,
+//! the row changes that a stage asks the store for, the inventory and the contacts.
+//!
+//! The idea: the pure stages are strangers to each other and meet only here, so every hand-over is a plain value.
+//! Nothing in this module decides anything, reads a clock or touches the outside.
+
+mod book;
+mod builtin;
+mod flush;
+mod inventory;
+mod labels;
+mod page;
+mod people;
+mod record;
+mod rule;
+mod signal;
+
+pub use book::*;
+pub use builtin::*;
+pub use flush::*;
+pub use inventory::*;
+pub use labels::*;
+pub use page::*;
+pub use people::*;
+pub use record::*;
+pub use rule::*;
+pub use signal::*;

@@ -1,0 +1,250 @@
+//! Rules as values: what to watch, over which window, when it is bad, when it is good again.
+//!
+//! `config` makes them from edited files, `evaluate` runs them, `incident` reads titles and chains off them.
+//! Nothing here checks sense; a rule that reaches this form has been checked.
+
+use std::sync::Arc;
+
+use crate::model::{Domain, Severity};
+use crate::time::Ms;
+
+/// All rules in force, with the hash of their meaning.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RuleSet {
+    /// SHA-256 hex over the canonical form of all rules: equal hashes mean equal results.
+    pub hash: String,
+    /// The rules by id, unique.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Stable id: state, silences and history hang on it.
+    pub id: Arc<str>,
+    /// Korean title, linted: it goes into messages.
+    pub title: String,
+    /// 구간.
+    pub domain: Domain,
+    /// Distance of ticks, ms.
+    pub interval: Ms,
+    /// What it looks at.
+    pub watch: Watch,
+    /// Identity labels, sorted; `None` = every label of the series.
+    pub by: Option<Vec<String>>,
+    /// The window function.
+    pub function: Function,
+    /// The window's length, ms; windows are left-open.
+    pub over: Ms,
+    /// How the series of one identity become one number; `None` = the default of SEMANTICS §3.
+    pub across: Option<Fold>,
+    /// Compares the value with a threshold.
+    pub when: Comparison,
+    /// Thresholds, worst severity first; never empty.
+    pub levels: Vec<Level>,
+    /// When it is good again.
+    pub recover: Recover,
+    /// A tick has a value when the window holds at least so many samples.
+    pub min_samples: u32,
+    /// What silence means.
+    pub no_data: NoData,
+    /// After how long a silent identity is forgotten while its source is silent too, ms (1 h where it speaks).
+    pub forget: Ms,
+    /// The chain that the rule names.
+    pub chain: Option<String>,
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Watch {
+    /// Samples of a metric.
+    Metric {
+        /// Metric name.
+        name: String,
+        /// All must fit.
+        matchers: Vec<Matcher>,
+    },
+    /// Log lines.
+    Log {
+        /// All must fit the record's labels.
+        matchers: Vec<Matcher>,
+        /// A regular expression that the text must contain; `None` counts every line.
+        pattern: Option<String>,
+    },
+}
+
+/// One condition on a label; a label that is not there is the empty string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Matcher {
+    /// Label name.
+    pub label: String,
+    /// How to compare.
+    pub test: Test,
+    /// The value, or an anchored regular expression.
+    pub value: String,
+}
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Test {
+    /// Equal.
+    Is,
+    /// Not equal.
+    IsNot,
+    /// Fits the regular expression from end to end.
+    Fits,
+    /// Does not.
+    FitsNot,
+}
+
+/// Window functions (SEMANTICS §2, §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// Value with the greatest effective time.
+    Last,
+    /// Mean.
+    Avg,
+    /// Smallest.
+    Min,
+    /// Greatest.
+    Max,
+    /// Sum.
+    Sum,
+    /// How many samples or lines.
+    Count,
+    /// Per-second increase of a counter, as Prometheus 3 extrapolates it.
+    Rate,
+    /// Increase of a counter, extrapolated.
+    Increase,
+    /// Difference of a gauge, extrapolated.
+    Delta,
+    /// 1 where there is no sample.
+    Absent,
+}
+
+impl Function {
+    /// Every function, for tables.
+    pub const ALL: [Self; 10] = [
+        Self::Last,
+        Self::Avg,
+        Self::Min,
+        Self::Max,
+        Self::Sum,
+        Self::Count,
+        Self::Rate,
+        Self::Increase,
+        Self::Delta,
+        Self::Absent,
+    ];
+
+    /// Its name in rule files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Sum => "sum",
+            Self::Count => "count",
+            Self::Rate => "rate",
+            Self::Increase => "increase",
+            Self::Delta => "delta",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// How the series of one identity become one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fold {
+    /// Sum of the series' values.
+    Sum,
+    /// Mean of the series' values.
+    Avg,
+    /// Greatest.
+    Max,
+    /// Smallest.
+    Min,
+}
+
+/// When a value is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Greater than.
+    Above,
+    /// Greater or equal.
+    AtLeast,
+    /// Less than.
+    Below,
+    /// Less or equal.
+    AtMost,
+    /// Exactly equal.
+    Equals,
+    /// Below the low or above the high end of a range.
+    Outside,
+}
+
+/// A threshold: one number, or the range that `outside` wants.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// One number.
+    One(f64),
+    /// Low and high end.
+    Range(f64, f64),
+}
+
+impl Comparison {
+    /// Whether `value` is bad against `threshold`.
+    pub fn holds(self, value: f64, threshold: Threshold) -> bool {
+        match (self, threshold) {
+            (Self::Above, Threshold::One(limit)) => value > limit,
+            (Self::AtLeast, Threshold::One(limit)) => value >= limit,
+            (Self::Below, Threshold::One(limit)) => value < limit,
+            (Self::AtMost, Threshold::One(limit)) => value <= limit,
+            #[expect(clippy::float_cmp, reason = "`equals` compares exactly: SEMANTICS §4")]
+            (Self::Equals, Threshold::One(limit)) => value == limit,
+            (Self::Outside, Threshold::Range(low, high)) => value < low || value > high,
+            _ => false,
+        }
+    }
+}
+
+/// One severity's threshold and how long it must hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// The severity.
+    pub severity: Severity,
+    /// Bad beyond this.
+    pub threshold: Threshold,
+    /// For so long at every tick, ms; 0 = at once.
+    pub hold: Ms,
+}
+
+/// When it is good again: NOT `when` at `threshold`, for `hold`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Recover {
+    /// `None` = the lowest severity's threshold.
+    pub threshold: Option<Threshold>,
+    /// For so long, ms.
+    pub hold: Ms,
+}
+
+/// What silence means for a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoData {
+    /// Unknown from this age of the newest sample on, ms.
+    pub after: Ms,
+    /// What an unknown of the cause *series gone* does.
+    pub then: Then,
+}
+
+/// What an unknown does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Keeps the last verdict.
+    Hold,
+    /// Fires at this severity, in the same incident.
+    Raise(Severity),
+    /// Resolves with reason `no_data`.
+    Resolve,
+}

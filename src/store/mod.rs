@@ -1,0 +1,112 @@
+//! The store: one function per hand-over, over SQL (SQLite now, PostgreSQL next, the same text) or memory.
+//!
+//! The idea: deciding is done in pure code; a store makes decisions durable, all or nothing, and refuses whoever lost its
+//! epoch or lease. It never reads a hand-over by a database sequence or a time stamp: signals by (partition, seq), all
+//! else by `taken IS NULL`.
+
+use std::fmt;
+
+use crate::model::{
+    BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
+    Severity, SignalKey, Taken,
+};
+use crate::time::Ms;
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be written or read now (locked, disk full, connection lost); trying again may help. Whether a commit
+    /// whose answer was lost happened is settled by reading the progress row or the ledger's end.
+    #[error("{what}: {why}")]
+    Unavailable {
+        /// What was tried.
+        what: String,
+        /// What it said.
+        why: String,
+    },
+    /// It will not work without somebody changing something.
+    #[error("{what}: {why}\n  help: {help}")]
+    Refused {
+        /// What was tried.
+        what: String,
+        /// What it said.
+        why: String,
+        /// What to do.
+        help: String,
+    },
+    /// What it holds makes no sense.
+    #[error("{what}: {why}")]
+    Corrupt {
+        /// Which row.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A shorthand.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The three durable hand-overs. Calls block; make them from a thread that may.
+pub trait Store: Send + Sync + fmt::Debug {
+    // --- ② evaluate
+
+    /// Takes a partition: its epoch becomes one higher, so that whoever had it can no longer write.
+    fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned>;
+    /// The epoch and progress of a partition as they are, for settling a commit whose answer was lost.
+    fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>>;
+    /// Writes a flush, all or nothing. A part whose epoch or `from` offset is not the store's is fenced.
+    fn flush(&self, flush: &Flush) -> Result<Flushed>;
+
+    // --- ② → incident
+
+    /// Takes leadership (epoch one higher) and returns everything that the leader keeps in memory.
+    fn lead(&self, owner: &str) -> Result<BookRows>;
+    /// The next inputs in the order in which they must be taken: rows of `inputs` not taken, oldest id first, then
+    /// signals above `cursors` by partition and seq. At most `limit`; a partition that `cursors` lacks starts at seq 1.
+    fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>>;
+    /// Partitions of every topic with their progress (for `caught_up` and `heard`).
+    fn partitions(&self) -> Result<Vec<(String, i32, Progress)>>;
+    /// Writes a leader's transaction, all or nothing.
+    fn commit(&self, commit: &BookCommit) -> Result<Committed>;
+    /// Adds an input from outside (ack, reload, the engine's own trouble); returns its row.
+    fn add_input(&self, input: &Input, now: Ms) -> Result<i64>;
+    /// What became of an input: `None` while it waits, else whether it did what it asked for and the answer.
+    fn answer(&self, row: i64) -> Result<Option<(bool, String)>>;
+
+    // --- ③ notify
+
+    /// Leases up to `limit` pages that wait, are due at `now` and are not past their deadline (S1 first, then by deadline), until `until`;
+    /// writes an [`Input::Handed`] for each in the same transaction. Only pages of `severity` where given.
+    fn claim(&self, worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
+    /// Leases again pages whose lease ended without an outcome.
+    fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
+    /// Extends a lease. `false`: it is no longer ours, do not send.
+    fn renew(&self, lease: &Lease, until: Ms) -> Result<bool>;
+    /// Writes an outcome and its [`Input::Outcome`] in one transaction; [`Outcome::Resent`] keeps the lease.
+    /// `false`: the lease is no longer ours.
+    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool>;
+    /// Gives a page back unsent, to be due again at `due`.
+    fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> Result<bool>;
+    /// Fails pages that wait past their deadline, with an [`Input::Outcome`] each; returns how many.
+    fn expire(&self, now: Ms) -> Result<usize>;
+
+    // --- reading, for people
+
+    /// The newest incidents, newest first.
+    fn incidents(&self, limit: usize) -> Result<Vec<Incident>>;
+    /// The newest outbox rows, newest first; those of one incident where given.
+    fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>>;
+    /// State rows that are not healthy, at most `limit`.
+    fn states(&self, limit: usize) -> Result<Vec<crate::model::StateRow>>;
+    /// Ledger entries with `input_no` above `after`, in order.
+    fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>>;
+    /// Signals of one partition with a seq above `after`, in order.
+    fn signals(
+        &self,
+        topic: &str,
+        partition: i32,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, crate::model::Signal)>>;
+}

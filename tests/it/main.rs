@@ -1,0 +1,1 @@
+//! Tests that cross module borders or need a real server. One binary; each module says why it is here.
