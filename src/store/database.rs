@@ -98,7 +98,7 @@ impl SqlStore {
         transact(self.writer()?.as_mut(), Mode::Write, work)
     }
 
-    fn read<T>(&self, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
         let idle = self.readers().pop();
         let mut reader = match idle {
             Some(reader) => reader,
@@ -193,10 +193,6 @@ impl Store for SqlStore {
             return Ok(0);
         }
         self.write(|sql| outbox::expire(sql, now))
-    }
-
-    fn resent(&self, page: &str) -> Result<bool> {
-        self.read(|sql| outbox::resent(sql, page))
     }
 
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {

@@ -109,8 +109,6 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> Result<bool>;
     /// Fails pages that wait past their deadline, with an [`Input::Outcome`] each; returns how many.
     fn expire(&self, now: Ms) -> Result<usize>;
-    /// Whether [`Outcome::Resent`] was written for a page: it may be sent once more only once, whoever has it now.
-    fn resent(&self, page: &str) -> Result<bool>;
 
     // --- reading, for people
 

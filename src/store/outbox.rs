@@ -28,7 +28,7 @@ const LAPSED: &str = "FROM outbox WHERE state = 'handed' AND lease_until <= $1";
 /// Pages that waited too long. `$1` now.
 const EXPIRED: &str = "FROM outbox WHERE state = 'waiting' AND deadline < $1";
 /// What a lease needs of a row.
-const LEASE: &str = "id, json, lease_epoch, doubt";
+const LEASE: &str = "id, json, lease_epoch, doubt, resent";
 
 fn claimable(want: &Want<'_>) -> Vec<Value> {
     let severity = want.severity.map_or("", Severity::code);
@@ -101,6 +101,7 @@ fn lease(sql: &mut dyn Sql, row: &Row, want: &Want<'_>) -> Result<Lease> {
         epoch,
         until: want.until,
         unknown_before: row.flag(3)?,
+        resent: row.flag(4)?,
     })
 }
 
@@ -174,10 +175,4 @@ pub(super) fn expire(sql: &mut dyn Sql, now: Ms) -> Result<End<usize>> {
     }
     put_inputs(sql, &inputs, now)?;
     Ok(End::Keep(inputs.len()))
-}
-
-/// Whether a page has been sent once more.
-pub(super) fn resent(sql: &mut dyn Sql, page: &str) -> Result<bool> {
-    let rows = sql.query("SELECT resent FROM outbox WHERE id = $1", &[page.into()])?;
-    rows.first().map_or(Ok(false), |row| row.flag(0))
 }

@@ -255,10 +255,6 @@ impl Store for MemoryStore {
         Ok(self.tables().expire(now))
     }
 
-    fn resent(&self, page: &str) -> Result<bool> {
-        Ok(self.tables().outbox.get(page).is_some_and(|slot| slot.resent))
-    }
-
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {
         let all = self.tables().incidents.values().cloned().collect();
         Ok(newest(all, limit, |incident: &Incident| (incident.detected, incident.id.clone())))

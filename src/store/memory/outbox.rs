@@ -30,6 +30,7 @@ impl Slot {
             epoch: self.epoch,
             until: self.until,
             unknown_before: self.doubt,
+            resent: self.resent,
         }
     }
 }
