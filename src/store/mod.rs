@@ -4,6 +4,23 @@
 //! epoch or lease. It never reads a hand-over by a database sequence or a time stamp: signals by (partition, seq), all
 //! else by `taken IS NULL`.
 
+mod book;
+mod database;
+mod flush;
+pub mod ledger;
+mod memory;
+mod outbox;
+mod reading;
+mod rows;
+mod schema;
+mod sql;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use database::{SqlStore, open, open_readonly};
+pub use memory::MemoryStore;
+
 use std::fmt;
 
 use crate::model::{
@@ -55,7 +72,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned>;
     /// The epoch and progress of a partition as they are, for settling a commit whose answer was lost.
     fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>>;
-    /// Writes a flush, all or nothing. A part whose epoch or `from` offset is not the store's is fenced.
+    /// Writes a flush, all or nothing. A part whose epoch or `from` offset is not the store's is fenced; before the first
+    /// flush the store's offset and seq are 0.
     fn flush(&self, flush: &Flush) -> Result<Flushed>;
 
     // --- ② → incident
@@ -76,8 +94,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     // --- ③ notify
 
-    /// Leases up to `limit` pages that wait, are due at `now` and are not past their deadline (S1 first, then by deadline), until `until`;
-    /// writes an [`Input::Handed`] for each in the same transaction. Only pages of `severity` where given.
+    /// Leases up to `limit` pages that wait, are due at `now` and are not past their deadline (S1 first, then by
+    /// deadline), until `until`; writes an [`Input::Handed`] for each in the same transaction. Only pages of `severity`
+    /// where given.
     fn claim(&self, worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
     /// Leases again pages whose lease ended without an outcome.
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
@@ -109,4 +128,28 @@ pub trait Store: Send + Sync + fmt::Debug {
         after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, crate::model::Signal)>>;
+
+    // --- retention
+
+    /// Removes what is older than `before` and done with: signals and inputs that were taken, pages with an outcome
+    /// whose incident is closed. A bounded bite per call: call again until [`Purged::is_empty`].
+    fn purge(&self, before: Ms) -> Result<Purged>;
+}
+
+/// How many rows a purge removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Signals.
+    pub signals: usize,
+    /// Inputs.
+    pub inputs: usize,
+    /// Outbox rows.
+    pub pages: usize,
+}
+
+impl Purged {
+    /// Nothing was left to remove.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }

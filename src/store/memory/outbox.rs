@@ -1,0 +1,121 @@
+//! Leases in memory: see `store::outbox`.
+
+use super::{Slot, Tables};
+use crate::model::{Input, Lease, Outcome, Page, PageRow, PageState, Severity};
+use crate::store::outbox::{Want, settled, too_late};
+use crate::time::Ms;
+
+impl Slot {
+    pub(super) fn new(page: Page) -> Self {
+        let due = page.due;
+        let row =
+            PageRow { page, state: PageState::Waiting, detail: String::new(), handed: None, done: None, tries: 0 };
+        Self { row, due, worker: String::new(), epoch: 0, until: 0, doubt: false, resent: false }
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        !matches!(self.row.state, PageState::Waiting | PageState::Handed)
+    }
+
+    fn lease(&mut self, want: &Want<'_>) -> Lease {
+        self.row.state = PageState::Handed;
+        self.row.handed.get_or_insert(want.now);
+        self.row.tries += 1;
+        self.epoch += 1;
+        want.worker.clone_into(&mut self.worker);
+        self.until = want.until;
+        Lease {
+            page: self.row.page.clone(),
+            worker: self.worker.clone(),
+            epoch: self.epoch,
+            until: self.until,
+            unknown_before: self.doubt,
+            resent: self.resent,
+        }
+    }
+}
+
+impl Tables {
+    /// The ids of the first `most` slots that fit, worst first.
+    fn urgent(&self, most: usize, fits: impl Fn(&Slot) -> bool) -> Vec<String> {
+        let mut found: Vec<&Page> = self.outbox.values().filter(|slot| fits(slot)).map(|slot| &slot.row.page).collect();
+        found.sort_by_key(|page| (page.severity != Severity::S1, page.deadline, &page.id));
+        found.truncate(most);
+        found.into_iter().map(|page| page.id.clone()).collect()
+    }
+
+    pub(super) fn claim(&mut self, want: &Want<'_>) -> Vec<Lease> {
+        let ids = self.urgent(want.limit, |slot| {
+            let page = &slot.row.page;
+            slot.row.state == PageState::Waiting
+                && slot.due <= want.now
+                && page.deadline >= want.now
+                && want.severity.is_none_or(|severity| severity == page.severity)
+        });
+        let leases: Vec<Lease> = ids.iter().filter_map(|id| Some(self.outbox.get_mut(id)?.lease(want))).collect();
+        for lease in &leases {
+            self.put_input(Input::Handed { page: lease.page.id.clone() }, want.now);
+        }
+        leases
+    }
+
+    pub(super) fn reclaim(&mut self, want: &Want<'_>) -> Vec<Lease> {
+        let lapsed = |slot: &Slot| slot.row.state == PageState::Handed && slot.until <= want.now;
+        let ids = self.urgent(want.limit, lapsed);
+        let again = |id: &String| {
+            let slot = self.outbox.get_mut(id)?;
+            slot.doubt = true;
+            Some(slot.lease(want))
+        };
+        ids.iter().filter_map(again).collect()
+    }
+
+    /// The slot that `lease` still holds.
+    pub(super) fn held(&mut self, lease: &Lease) -> Option<&mut Slot> {
+        let slot = self.outbox.get_mut(&lease.page.id)?;
+        let ours = slot.row.state == PageState::Handed && slot.worker == lease.worker && slot.epoch == lease.epoch;
+        ours.then_some(slot)
+    }
+
+    pub(super) fn outcome(&mut self, lease: &Lease, outcome: &Outcome, now: Ms) -> bool {
+        let Some(slot) = self.held(lease) else { return false };
+        match settled(outcome) {
+            None => slot.resent = true,
+            Some(state) => {
+                slot.row.state = state;
+                outcome.detail().clone_into(&mut slot.row.detail);
+                slot.row.done = Some(now);
+            }
+        }
+        self.put_input(Input::Outcome { page: lease.page.id.clone(), outcome: outcome.clone() }, now);
+        true
+    }
+
+    pub(super) fn give_back(&mut self, lease: &Lease, why: &str, due: Ms) -> bool {
+        let Some(slot) = self.held(lease) else { return false };
+        slot.row.state = PageState::Waiting;
+        why.clone_into(&mut slot.row.detail);
+        slot.due = due;
+        true
+    }
+
+    pub(super) fn expire(&mut self, now: Ms) -> usize {
+        let late = |slot: &Slot| slot.row.state == PageState::Waiting && slot.row.page.deadline < now;
+        let mut ids: Vec<(Ms, String)> = self.outbox.iter().filter(|(_, slot)| late(slot)).map(by_deadline).collect();
+        ids.sort();
+        let count = ids.len();
+        for (_, id) in ids {
+            if let Some(slot) = self.outbox.get_mut(&id) {
+                slot.row.state = PageState::Failed;
+                too_late().detail().clone_into(&mut slot.row.detail);
+                slot.row.done = Some(now);
+            }
+            self.put_input(Input::Outcome { page: id, outcome: too_late() }, now);
+        }
+        count
+    }
+}
+
+fn by_deadline((id, slot): (&String, &Slot)) -> (Ms, String) {
+    (slot.row.page.deadline, id.clone())
+}

@@ -1,0 +1,178 @@
+//! Hand-over ③ in SQL: leases on pages, and what became of them.
+//!
+//! The idea: every change of a page that somebody holds is fenced on (worker, lease epoch), and whatever the leader must
+//! know is an input row of the same transaction. SQL decides who may send, never whether to send.
+
+use super::Result;
+use super::book::put_inputs;
+use super::rows;
+use super::sql::{End, Row, Sql, Value, limit};
+use crate::model::{Input, Lease, Outcome, PageState, Severity, wire};
+use crate::time::Ms;
+
+/// What a claim asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Want<'a> {
+    pub(super) worker: &'a str,
+    pub(super) severity: Option<Severity>,
+    pub(super) limit: usize,
+    pub(super) now: Ms,
+    pub(super) until: Ms,
+}
+
+/// Pages that may be claimed, worst first. `$1` now, `$2` now again, `$3` a severity or empty, `$4` the same.
+const CLAIMABLE: &str = "FROM outbox WHERE state = 'waiting' AND due <= $1 AND deadline >= $2 \
+                         AND ($3 = '' OR severity = $4)";
+/// Pages whose sender did not come back. `$1` now.
+const LAPSED: &str = "FROM outbox WHERE state = 'handed' AND lease_until <= $1";
+/// Pages that waited too long. `$1` now.
+const EXPIRED: &str = "FROM outbox WHERE state = 'waiting' AND deadline < $1";
+/// What a lease needs of a row.
+const LEASE: &str = "id, json, lease_epoch, doubt, resent";
+
+fn claimable(want: &Want<'_>) -> Vec<Value> {
+    let severity = want.severity.map_or("", Severity::code);
+    vec![want.now.into(), want.now.into(), severity.into(), severity.into()]
+}
+
+/// Whether [`claim`] would find something: asked every 50 ms, without taking the writer's lock.
+pub(super) fn has_claimable(sql: &mut dyn Sql, want: &Want<'_>) -> Result<bool> {
+    any(sql, CLAIMABLE, &claimable(want))
+}
+
+/// Whether [`reclaim`] would find something.
+pub(super) fn has_lapsed(sql: &mut dyn Sql, now: Ms) -> Result<bool> {
+    any(sql, LAPSED, &[now.into()])
+}
+
+/// Whether [`expire`] would find something.
+pub(super) fn has_expired(sql: &mut dyn Sql, now: Ms) -> Result<bool> {
+    any(sql, EXPIRED, &[now.into()])
+}
+
+fn any(sql: &mut dyn Sql, from: &str, args: &[Value]) -> Result<bool> {
+    Ok(!sql.query(&format!("SELECT id {from} LIMIT 1"), args)?.is_empty())
+}
+
+/// Leases pages that wait.
+pub(super) fn claim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>>> {
+    let text = format!(
+        "SELECT {LEASE} {CLAIMABLE} ORDER BY CASE WHEN severity = 'S1' THEN 0 ELSE 1 END, deadline, id LIMIT $5{}",
+        sql.claiming()
+    );
+    let mut args = claimable(want);
+    args.push(limit(want.limit));
+    let found = sql.query(&text, &args)?;
+    let leases = found.iter().map(|row| lease(sql, row, want)).collect::<Result<Vec<_>>>()?;
+    let handed: Vec<Input> = leases.iter().map(|lease| Input::Handed { page: lease.page.id.clone() }).collect();
+    if handed.is_empty() {
+        return Ok(End::Drop(leases));
+    }
+    put_inputs(sql, &handed, want.now)?;
+    Ok(End::Keep(leases))
+}
+
+/// Leases pages whose lease ended without an outcome: from now on there is doubt whether they were sent.
+pub(super) fn reclaim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>>> {
+    let text = format!(
+        "SELECT {LEASE} {LAPSED} ORDER BY CASE WHEN severity = 'S1' THEN 0 ELSE 1 END, deadline, id LIMIT $2{}",
+        sql.claiming()
+    );
+    let found = sql.query(&text, &[want.now.into(), limit(want.limit)])?;
+    let mut leases = Vec::with_capacity(found.len());
+    for row in &found {
+        sql.execute("UPDATE outbox SET doubt = 1 WHERE id = $1", &[row.text(0)?.into()])?;
+        leases.push(Lease { unknown_before: true, ..lease(sql, row, want)? });
+    }
+    Ok(if leases.is_empty() { End::Drop(leases) } else { End::Keep(leases) })
+}
+
+fn lease(sql: &mut dyn Sql, row: &Row, want: &Want<'_>) -> Result<Lease> {
+    let id = row.text(0)?;
+    let epoch = row.int(2)? + 1;
+    sql.execute(
+        "UPDATE outbox SET state = 'handed', worker = $1, lease_epoch = $2, lease_until = $3, tries = tries + 1, \
+         handed = COALESCE(handed, $4) WHERE id = $5",
+        &[want.worker.into(), epoch.into(), want.until.into(), want.now.into(), id.into()],
+    )?;
+    Ok(Lease {
+        page: rows::json(row, 1, "outbox", id, wire::page_from_json)?,
+        worker: want.worker.to_owned(),
+        epoch,
+        until: want.until,
+        unknown_before: row.flag(3)?,
+        resent: row.flag(4)?,
+    })
+}
+
+/// Runs `UPDATE outbox SET …` on the row that `lease` still holds; `set` uses `$1` to `$n` for `args`.
+fn held(sql: &mut dyn Sql, lease: &Lease, set: &str, args: &[Value]) -> Result<bool> {
+    let n = args.len();
+    let text = format!(
+        "UPDATE outbox SET {set} WHERE id = ${} AND worker = ${} AND lease_epoch = ${} AND state = 'handed'",
+        n + 1,
+        n + 2,
+        n + 3
+    );
+    Ok(sql.execute(&text, &[args, &rows::holder(lease)].concat())? == 1)
+}
+
+/// Extends a lease.
+pub(super) fn renew(sql: &mut dyn Sql, lease: &Lease, until: Ms) -> Result<End<bool>> {
+    held(sql, lease, "lease_until = $1", &[until.into()]).map(End::Keep)
+}
+
+/// Writes an outcome and its input.
+pub(super) fn outcome(sql: &mut dyn Sql, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<End<bool>> {
+    let ours = match settled(outcome) {
+        None => held(sql, lease, "resent = 1", &[])?,
+        Some(state) => {
+            let args = [state.word().into(), outcome.detail().into(), now.into()];
+            held(sql, lease, "state = $1, detail = $2, done = $3", &args)?
+        }
+    };
+    if !ours {
+        return Ok(End::Drop(false));
+    }
+    put_inputs(sql, &[Input::Outcome { page: lease.page.id.clone(), outcome: outcome.clone() }], now)?;
+    Ok(End::Keep(true))
+}
+
+/// The state that an outcome leads to; `None` where the lease goes on.
+pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
+    match outcome {
+        Outcome::Accepted { .. } => Some(PageState::Accepted),
+        Outcome::Failed { .. } => Some(PageState::Failed),
+        Outcome::Unknown { .. } => Some(PageState::Unknown),
+        Outcome::Resent => None,
+    }
+}
+
+/// Gives a page back unsent.
+pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) -> Result<End<bool>> {
+    held(sql, lease, "state = 'waiting', detail = $1, due = $2", &[why.into(), due.into()]).map(End::Keep)
+}
+
+/// The outcome of a page that waited past its deadline.
+pub(super) fn too_late() -> Outcome {
+    Outcome::Failed { reason: "expired".to_owned() }
+}
+
+/// Fails pages that wait past their deadline.
+pub(super) fn expire(sql: &mut dyn Sql, now: Ms) -> Result<End<usize>> {
+    let late = sql.query(&format!("SELECT id {EXPIRED} ORDER BY deadline, id{}", sql.claiming()), &[now.into()])?;
+    let mut inputs = Vec::with_capacity(late.len());
+    for row in &late {
+        let id = row.text(0)?;
+        sql.execute(
+            "UPDATE outbox SET state = 'failed', detail = $1, done = $2 WHERE id = $3",
+            &[too_late().detail().into(), now.into(), id.into()],
+        )?;
+        inputs.push(Input::Outcome { page: id.to_owned(), outcome: too_late() });
+    }
+    if inputs.is_empty() {
+        return Ok(End::Drop(0));
+    }
+    put_inputs(sql, &inputs, now)?;
+    Ok(End::Keep(inputs.len()))
+}
