@@ -232,4 +232,6 @@ pub struct Lease {
     pub until: Ms,
     /// An earlier lease ended without an outcome: it may have been sent already.
     pub unknown_before: bool,
+    /// [`Outcome::Resent`] was written for it before: it must not be sent again without asking.
+    pub resent: bool,
 }
