@@ -57,6 +57,6 @@ mod tests {
 
     #[test]
     fn bytes_are_counted_as_carriers_do() {
-        assert_eq!(carrier_bytes("[훈련] a\nb"), 10);
+        assert_eq!(carrier_bytes("[훈련] a\nb"), 11);
     }
 }
