@@ -79,7 +79,7 @@ async fn read<T: Send + 'static>(
 
 /// The state of everything.
 pub(super) async fn status(State(app): State<App>) -> Response {
-    match app.blocking(|parts| parts.view.status()).await.and_then(|found| found) {
+    match app.blocking(Parts::status).await.and_then(|found| found) {
         Ok(status) => Json(status).into_response(),
         Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
     }
@@ -203,7 +203,9 @@ fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
     if body.trim_ascii().is_empty() {
         return Ok(ActBody::default());
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    // Read as an object first: a struct would take an array of its fields, too.
+    let object: serde_json::Map<_, _> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    serde_json::from_value(object.into()).map_err(|error| error.to_string())
 }
 
 /// The input that `verb` means, `None` where it is no verb.

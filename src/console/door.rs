@@ -39,7 +39,7 @@ pub(super) async fn records(State(app): State<App>, request: Request) -> Respons
     let limits = app.parts().limits;
     let whole = is_json(headers);
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let share = announced.unwrap_or(limits.body_bytes).min(limits.body_bytes) / 1024 + 1;
+    let share = limits.body_share(announced);
     let Ok(permit) = app.0.bodies.clone().try_acquire_many_owned(u32::try_from(share).unwrap_or(u32::MAX)) else {
         return api::error(StatusCode::TOO_MANY_REQUESTS, "too many records are under way: try again in a second");
     };

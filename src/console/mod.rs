@@ -16,11 +16,9 @@ mod page;
 mod sections;
 mod seams;
 mod secret;
-#[cfg(test)]
-mod tests;
 
 pub use seams::*;
-pub use secret::{Secret, token_file};
+pub use secret::{Secret, read_token, token_file};
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -37,8 +35,8 @@ use crate::time::{Clock, Ms};
 
 /// After the call to stop, requests under way have so long to end.
 const DRAIN: Duration = Duration::from_secs(5);
-/// Bytes of record bodies held at once, in KiB: four of the largest, or thousands of usual ones.
-const BODY_BUDGET_KIB: usize = 64 * 1024;
+/// Record bodies held at once: so many of the largest, or thousands of usual ones.
+const BODIES: usize = 4;
 
 /// What the door takes at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +45,13 @@ pub struct Limits {
     pub record_bytes: usize,
     /// Bytes of one request.
     pub body_bytes: usize,
+}
+
+impl Limits {
+    /// What a body of `announced` bytes (unknown: the longest) takes of the budget for all bodies, in KiB.
+    fn body_share(self, announced: Option<usize>) -> usize {
+        announced.unwrap_or(self.body_bytes).min(self.body_bytes) / 1024 + 1
+    }
 }
 
 impl Default for Limits {
@@ -77,6 +82,15 @@ pub struct Parts {
     pub limits: Limits,
 }
 
+impl Parts {
+    /// The status, with the health of this very moment.
+    fn status(&self) -> Result<StatusView, String> {
+        let mut status = self.view.status()?;
+        status.health = self.view.health();
+        Ok(status)
+    }
+}
+
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts").field("limits", &self.limits).finish_non_exhaustive()
@@ -97,7 +111,7 @@ struct Inner {
 impl App {
     /// A console of `parts`.
     pub fn new(parts: Parts) -> Self {
-        let bodies = Arc::new(Semaphore::new(BODY_BUDGET_KIB));
+        let bodies = Arc::new(Semaphore::new(BODIES * parts.limits.body_share(None)));
         Self(Arc::new(Inner { parts, sessions: secret::Sessions::default(), bodies }))
     }
 

@@ -24,6 +24,8 @@ const STYLE: &str = include_str!("style.css");
 pub(super) const ROWS: usize = 500;
 /// Incidents on the overview.
 const INCIDENTS: usize = 200;
+/// Incidents among which one is looked up by its number: as many as may be open at once.
+const SEARCHED: usize = 10_000;
 
 /// The content security policy of every answer: our style sheet, forms to ourselves, nothing else.
 pub(super) fn policy() -> HeaderValue {
@@ -159,7 +161,7 @@ fn read(parts: &Parts, now: crate::time::Ms) -> Result<Shown, String> {
     let view = &parts.view;
     Ok(Shown {
         now,
-        status: view.status()?,
+        status: parts.status()?,
         incidents: view.incidents(INCIDENTS)?,
         pages: view.pages(None, ROWS)?,
         contacts: view.contacts(),
@@ -210,7 +212,7 @@ pub(super) async fn incident(State(app): State<App>, Path(id): Path<String>) -> 
     let (wanted, now) = (id.clone(), app.now());
     let read = move |parts: &Parts| {
         let view = &parts.view;
-        let found = view.incidents(usize::MAX)?.into_iter().find(|incident| incident.id == wanted);
+        let found = view.incidents(SEARCHED)?.into_iter().find(|incident| incident.id == wanted);
         Ok::<_, String>((found, view.pages(Some(&wanted), ROWS)?, view.contacts()))
     };
     match app.blocking(read).await.and_then(|found| found) {

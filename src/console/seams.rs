@@ -98,7 +98,7 @@ pub struct StatusView {
     pub roles: Vec<String>,
     /// Where its data lives.
     pub data_dir: String,
-    /// Whether it does its work.
+    /// Whether it does its work; the console fills it from [`View::health`].
     #[serde(flatten)]
     pub health: Health,
     /// Each partition that this process reads.

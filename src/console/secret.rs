@@ -58,18 +58,28 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads the token of `path`, or makes one where the file is missing.
+/// Reads the token of `path`, or makes one where the file is missing: for the service.
 ///
 /// # Errors
-/// The file cannot be read or made, others than its owner may read it, or it holds no usable token.
+/// As [`read_token`], or the file cannot be made.
 pub fn token_file(path: &Path) -> anyhow::Result<Secret> {
+    use anyhow::Context;
+    match read_token(path)? {
+        Some(token) => Ok(token),
+        None => make_token(path).with_context(|| format!("make token file `{}`", path.display())),
+    }
+}
+
+/// Reads the token of `path`, `None` where the file is missing: for those who talk to a service.
+///
+/// # Errors
+/// The file cannot be read, others than its owner may read it, or it holds no usable token.
+pub fn read_token(path: &Path) -> anyhow::Result<Option<Secret>> {
     use anyhow::{Context, bail};
     let shown = path.display();
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return make_token(path).with_context(|| format!("make token file `{shown}`"));
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("open token file `{shown}`")),
     };
     let mode = file.metadata().with_context(|| format!("read token file `{shown}`"))?.permissions().mode();
@@ -85,7 +95,7 @@ pub fn token_file(path: &Path) -> anyhow::Result<Secret> {
              help: remove it, a new one is made at the next start"
         );
     }
-    Ok(Secret(token.to_owned()))
+    Ok(Some(Secret(token.to_owned())))
 }
 
 /// The file appears whole or not at all: a process that dies here leaves nothing that the next one refuses.
@@ -167,6 +177,7 @@ mod tests {
     fn token_is_made_once_and_only_for_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
+        assert!(read_token(&path).unwrap().is_none());
         let made = token_file(&path).unwrap();
         assert_eq!(made.reveal().len(), 64);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -212,6 +212,8 @@ fn phone(html: &mut Html, contact: &Contact, rows: &[&PageRow]) {
     html.raw("</p>");
     if rows.is_empty() {
         none(html, "받은 문자가 없습니다.");
+        html.raw("</article>");
+        return;
     }
     html.raw("<ol tabindex=\"0\" aria-label=\"받은 문자\">");
     for row in rows.iter().take(PHONE_ROWS) {
@@ -231,6 +233,17 @@ fn phone(html: &mut Html, contact: &Contact, rows: &[&PageRow]) {
 
 /// Every outbox row.
 pub(super) fn outbox(html: &mut Html, shown: &Shown) {
+    let counts = &shown.status.counts.pages;
+    if !counts.is_empty() {
+        section(html, "발송 현황", |html| {
+            html.raw("<dl class=\"facts\">");
+            for state in PageState::ALL {
+                let count = counts.get(state.word()).copied().unwrap_or(0);
+                fact(html, state_word(state), &count.to_string());
+            }
+            html.raw("</dl>");
+        });
+    }
     page_table(html, &shown.pages, shown.now);
 }
 

@@ -1,1 +1,11 @@
 //! Tests that cross module borders or need a real server. One binary; each module says why it is here.
+#![expect(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+
+/// The console over real HTTP: the door.
+mod console_door;
+/// The console over real HTTP: who may do what, and what people see.
+mod console_page;
+/// A console with small seams behind it, for the two above.
+mod console_world;
+/// The handset in a process of its own, killed in the middle of its work.
+mod notify_handset;
