@@ -199,7 +199,10 @@ pub fn usage() -> Option<Usage> {
 pub fn init_logs(filter: Option<&str>) -> Result<(), String> {
     let text = filter.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("info");
     let filter = tracing_subscriber::EnvFilter::builder().parse(text).map_err(|error| {
-        format!("BONGSU_LOG: {text:?}: {error}\n  help: a level (error, warn, info, debug, trace), or parts such as bongsu::notify=debug")
+        format!(
+            "BONGSU_LOG: {text:?}: {error}\n  \
+             help: a level (error, warn, info, debug, trace), or parts such as bongsu::notify=debug"
+        )
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

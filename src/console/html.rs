@@ -1,7 +1,7 @@
 //! Building HTML so that nothing from outside becomes markup.
 //!
-//! The idea: markup can only be a `&'static str`, that is, text of this program; every value goes through [`Html::text`],
-//! which escapes for elements and quoted attributes alike. Characters that could hide or reorder text are shown as `�`.
+//! The idea: markup can only be a `&'static str`, that is, text of this program; every value goes through
+//! [`Html::text`], which escapes for elements and quoted attributes alike. Characters that could hide or reorder text are shown as `�`.
 
 use crate::time::{Ms, civil, rfc3339};
 
