@@ -7,6 +7,7 @@
 //! - [`log`] (edge): the log trait, embedded and Kafka.
 //! - [`decode`], [`evaluate`], [`incident`], [`page`] (pure, strangers to each other): `apply(input, now) → row changes`.
 //! - [`notify`], [`store`], [`agent`], [`console`] (edges, strangers to each other).
+//! - [`telemetry`]: the engine's own metrics and logs.
 //! - [`config`]: edited files → typed values, every problem with its place.
 //! - [`pipeline`]: `stages` composes the pure stages once for run, replay, test and simulation; `shell` spawns threads.
 //! - [`cli`]: the commands.
@@ -29,6 +30,8 @@ pub mod incident;
 pub mod page;
 
 pub mod store;
+
+pub mod telemetry;
 
 pub mod notify;
 

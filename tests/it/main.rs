@@ -2,3 +2,13 @@
 
 /// The layers, lengths and headers of the house.
 mod house;
+#![expect(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
+
+/// The console over real HTTP: the door.
+mod console_door;
+/// The console over real HTTP: who may do what, and what people see.
+mod console_page;
+/// A console with small seams behind it, for the two above.
+mod console_world;
+/// The handset in a process of its own, killed in the middle of its work.
+mod notify_handset;

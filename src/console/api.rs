@@ -1,0 +1,240 @@
+//! The JSON that the command line and scripts use.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Answer, App, Parts, json, page};
+use crate::model::Input;
+use crate::time::{DAY, HOUR, MINUTE, Ms, SECOND, parse_duration};
+
+/// How long a person's request waits for the leader.
+const ANSWER_WAIT: Ms = 10 * SECOND;
+/// An ack holds so long unless it says otherwise.
+const ACK_HOLD: Ms = 4 * HOUR;
+/// Rows given unless asked otherwise, and at most.
+const ROWS: usize = 200;
+const ROWS_MAX: usize = 5_000;
+/// Longest name of who does something, and longest note, in characters.
+const BY_CHARS: usize = 100;
+const NOTE_CHARS: usize = 1_000;
+/// Longest body of a person's request, bytes.
+const ACT_BYTES: usize = 16 << 10;
+
+/// An error as JSON: `{"error": …}`.
+pub(super) fn error(status: StatusCode, text: &str) -> Response {
+    let mut response = (status, Json(json!({"error": text}))).into_response();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        retry_soon(&mut response);
+    }
+    response
+}
+
+/// Tells the sender to come again in a second.
+pub(super) fn retry_soon(response: &mut Response) {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+}
+
+/// Nothing is here.
+pub(super) async fn not_found() -> Response {
+    error(StatusCode::NOT_FOUND, "there is nothing at this path")
+}
+
+/// Whether the service does its work: one word, no details, for whoever asks.
+pub(super) async fn healthz(State(app): State<App>) -> Response {
+    if app.parts().view.health().healthy {
+        (StatusCode::OK, "ok\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy\n").into_response()
+    }
+}
+
+/// Own metrics.
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let kind = app.parts().metrics_type;
+    match app.blocking(|parts| (parts.metrics)()).await {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
+    }
+}
+
+/// Runs a reading call and turns what it found into an answer.
+async fn read<T: Send + 'static>(
+    app: &App,
+    call: impl FnOnce(&Parts) -> Result<T, String> + Send + 'static,
+    show: impl FnOnce(T) -> serde_json::Value,
+) -> Response {
+    match app.blocking(call).await.and_then(|found| found) {
+        Ok(found) => Json(show(found)).into_response(),
+        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
+
+/// The state of everything.
+pub(super) async fn status(State(app): State<App>) -> Response {
+    match app.blocking(Parts::status).await.and_then(|found| found) {
+        Ok(status) => Json(status).into_response(),
+        Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
+
+/// What a list may be asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    limit: Option<usize>,
+    incident: Option<String>,
+    after: Option<i64>,
+}
+
+impl ListQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(ROWS).min(ROWS_MAX)
+    }
+}
+
+/// A query that can be read, or the answer to one that cannot.
+fn query(uri: &Uri) -> Result<ListQuery, Box<Response>> {
+    let parsed = Query::<ListQuery>::try_from_uri(uri).map(|Query(query)| query);
+    parsed.map_err(|why| Box::new(error(StatusCode::BAD_REQUEST, &why.body_text())))
+}
+
+/// The newest incidents.
+pub(super) async fn incidents(State(app): State<App>, uri: Uri) -> Response {
+    let limit = match query(&uri) {
+        Ok(query) => query.limit(),
+        Err(answer) => return *answer,
+    };
+    let show = |found: Vec<_>| json!({"incidents": found.iter().map(json::incident).collect::<Vec<_>>()});
+    read(&app, move |parts| parts.view.incidents(limit), show).await
+}
+
+/// The newest outbox rows.
+pub(super) async fn pages(State(app): State<App>, uri: Uri) -> Response {
+    let query = match query(&uri) {
+        Ok(query) => query,
+        Err(answer) => return *answer,
+    };
+    let show = |found: Vec<_>| json!({"pages": found.iter().map(json::page).collect::<Vec<_>>()});
+    read(&app, move |parts| parts.view.pages(query.incident.as_deref(), query.limit()), show).await
+}
+
+/// Ledger entries in order.
+pub(super) async fn ledger(State(app): State<App>, uri: Uri) -> Response {
+    let query = match query(&uri) {
+        Ok(query) => query,
+        Err(answer) => return *answer,
+    };
+    let show = |found: Vec<_>| json!({"entries": found.iter().map(json::entry).collect::<Vec<_>>()});
+    read(&app, move |parts| parts.view.ledger(query.after.unwrap_or(0), query.limit()), show).await
+}
+
+/// A fresh sign-in link for a browser.
+pub(super) async fn sign_in_link(State(app): State<App>) -> Response {
+    match app.sign_in_path() {
+        Ok(path) => Json(json!({"path": path})).into_response(),
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+    }
+}
+
+/// What a person's request carries.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ActBody {
+    by: String,
+    note: String,
+    /// How long an ack holds: `4h`.
+    #[serde(rename = "for")]
+    hold: Option<String>,
+}
+
+/// Ack, unack, resolve or reopen: from a program (JSON) or from the page (a form).
+pub(super) async fn act(
+    State(app): State<App>,
+    Path((id, verb)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = is_form(&headers);
+    let input = match parse_act(form, &body).and_then(|body| act_input(&id, &verb, body)) {
+        Ok(Some(input)) => input,
+        Ok(None) => return not_found().await,
+        Err(why) if form => return page::answered(StatusCode::BAD_REQUEST, &id, &why),
+        Err(why) => return error(StatusCode::BAD_REQUEST, &why),
+    };
+    let answer = app.blocking(move |parts| parts.act.submit(input, ANSWER_WAIT)).await.and_then(|answer| answer);
+    let (status, answer) = match answer {
+        Ok(Some(answer)) if answer.done => (StatusCode::OK, answer),
+        Ok(Some(answer)) => (StatusCode::CONFLICT, answer),
+        Ok(None) => {
+            let text = "접수했으나 아직 처리되지 않았습니다. 잠시 뒤 상태를 확인하십시오.".to_owned();
+            (StatusCode::ACCEPTED, Answer { done: false, text })
+        }
+        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, Answer { done: false, text }),
+    };
+    if form { page::answered(status, &id, &answer.text) } else { (status, Json(answer)).into_response() }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.starts_with("application/x-www-form-urlencoded")
+}
+
+fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
+    if body.len() > ACT_BYTES {
+        return Err(format!("the request is longer than {ACT_BYTES} bytes"));
+    }
+    if form {
+        let mut fields = form_fields(body).ok_or("the form cannot be read")?;
+        let mut field = |name: &str| fields.remove(name).unwrap_or_default();
+        return Ok(ActBody {
+            by: field("by"),
+            note: field("note"),
+            hold: Some(field("for")).filter(|f| !f.is_empty()),
+        });
+    }
+    if body.trim_ascii().is_empty() {
+        return Ok(ActBody::default());
+    }
+    // Read as an object first: a struct would take an array of its fields, too.
+    let object: serde_json::Map<_, _> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    serde_json::from_value(object.into()).map_err(|error| error.to_string())
+}
+
+/// The input that `verb` means, `None` where it is no verb.
+fn act_input(incident: &str, verb: &str, body: ActBody) -> Result<Option<Input>, String> {
+    let by = if body.by.trim().is_empty() { "console".to_owned() } else { body.by.trim().to_owned() };
+    if by.chars().count() > BY_CHARS || body.note.chars().count() > NOTE_CHARS {
+        return Err(format!("`by` has at most {BY_CHARS} characters and `note` {NOTE_CHARS}"));
+    }
+    let (incident, note) = (incident.to_owned(), body.note);
+    Ok(Some(match verb {
+        "ack" => {
+            let hold = match body.hold.as_deref() {
+                None => ACK_HOLD,
+                Some(text) => parse_duration(text)
+                    .filter(|hold| (MINUTE..=7 * DAY).contains(hold))
+                    .ok_or_else(|| format!("`for`: `{text}` is no length between 1m and 7d, such as 4h"))?,
+            };
+            Input::Ack { incident, by, note, hold }
+        }
+        "unack" => Input::Unack { incident, by },
+        "resolve" => Input::Resolve { incident, by, note },
+        "reopen" => Input::Reopen { incident, by },
+        _ => return Ok(None),
+    }))
+}
+
+/// The fields of a form: its body is written as a query is. `None` where it is not ASCII or not decodable.
+pub(super) fn form_fields(body: &[u8]) -> Option<HashMap<String, String>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let uri = Uri::builder().path_and_query(format!("/?{text}")).build().ok()?;
+    Query::<HashMap<String, String>>::try_from_uri(&uri).ok().map(|Query(fields)| fields)
+}

@@ -1,0 +1,221 @@
+//! What the console needs of the rest, as traits that `pipeline` implements, and the plain values they pass.
+//!
+//! The idea: the console frames, asks and shows; it has no telemetry, store or rule of its own. All calls may block:
+//! the console makes them on the runtime's blocking threads. [`View::health`] alone is called on every `/healthz` and
+//! must answer from memory.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{Contact, Entry, Incident, Input, PageRow};
+use crate::time::Ms;
+
+/// One record on its way into the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its source: the record's key.
+    pub host: String,
+    /// The record as it came.
+    pub value: Vec<u8>,
+}
+
+/// Why the log did not take a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntakeError {
+    /// The queue is full: come again later.
+    Full,
+    /// Too long for the log.
+    TooLarge,
+    /// The log cannot be written now; the sentence goes to the sender.
+    Other(String),
+}
+
+/// The log's writing side.
+pub trait Intake: Send + Sync {
+    /// Appends `records`; returns once each is durable or refused, in the same order.
+    fn take(&self, records: Vec<Incoming>) -> Vec<Result<(), IntakeError>>;
+}
+
+/// Looks at a record just far enough to find its source.
+pub trait Frame: Send + Sync {
+    /// The host of a record, or the code of why it is none (`not-json`, `no-host`, …).
+    fn frame(&self, record: &[u8]) -> Result<String, String>;
+}
+
+/// What people do to incidents.
+pub trait Act: Send + Sync {
+    /// Hands `input` to the leader and waits at most `wait` ms for its answer. `None`: it is stored and will be taken,
+    /// but has not been yet.
+    ///
+    /// # Errors
+    /// It could not be stored: one sentence.
+    fn submit(&self, input: Input, wait: Ms) -> Result<Option<Answer>, String>;
+}
+
+/// The leader's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Whether it did what was asked for; `false` where it was so already or the incident is unknown.
+    pub done: bool,
+    /// One sentence.
+    pub text: String,
+}
+
+/// What there is to see. An error is one sentence.
+pub trait View: Send + Sync {
+    /// Whether the service does its work now, from memory.
+    fn health(&self) -> Health;
+    /// The state of everything.
+    fn status(&self) -> Result<StatusView, String>;
+    /// The newest incidents, newest first.
+    fn incidents(&self, limit: usize) -> Result<Vec<Incident>, String>;
+    /// The newest outbox rows, newest first; of one incident where given.
+    fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>, String>;
+    /// Ledger entries with `input_no` above `after`, in order.
+    fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String>;
+    /// All contacts; the console masks what is personal.
+    fn contacts(&self) -> Vec<Contact>;
+}
+
+/// Whether the service does its work.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Health {
+    /// All is well.
+    pub healthy: bool,
+    /// What is not, one Korean sentence each.
+    pub troubles: Vec<String>,
+}
+
+/// `GET /v1/status`. Times are epoch milliseconds, lengths milliseconds.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct StatusView {
+    /// The program's version.
+    pub version: String,
+    /// How long it has been running.
+    pub uptime_ms: Ms,
+    /// Roles that are on.
+    pub roles: Vec<String>,
+    /// Where its data lives.
+    pub data_dir: String,
+    /// Whether it does its work; the console fills it from [`View::health`].
+    #[serde(flatten)]
+    pub health: Health,
+    /// Each partition that this process reads.
+    pub partitions: Vec<PartitionView>,
+    /// Sources heard.
+    pub sources: Vec<SourceView>,
+    /// The rules in force.
+    pub rules: RulesView,
+    /// What was counted since the start.
+    pub counts: CountsView,
+    /// Windows whose beginning the log no longer held.
+    pub warming: Vec<WarmingView>,
+    /// Limits that were reached.
+    pub limits: Vec<LimitView>,
+    /// Newest readings of watched hosts, the most telling first.
+    pub readings: Vec<ReadingView>,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct PartitionView {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset of the next record to take, as it is durable.
+    pub offset: i64,
+    /// Offset that the log's next record gets.
+    pub high: i64,
+    /// The partition clock.
+    pub clock: Ms,
+    /// How far the clock is behind the wall clock.
+    pub lag_ms: Ms,
+    /// Everything has been read.
+    pub caught_up: bool,
+    /// Counts clock breaks.
+    pub segment: i64,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SourceView {
+    /// Host.
+    pub host: String,
+    /// Append time of its last record.
+    pub last: Ms,
+    /// Whether the inventory has it.
+    pub known_to_inventory: bool,
+    /// How far its clock is off, where that is known.
+    pub skew_ms: Option<Ms>,
+}
+
+/// The rules in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RulesView {
+    /// How many.
+    pub count: usize,
+    /// Hash of their meaning.
+    pub hash: String,
+    /// Why the newest edit is not in force, where it is not.
+    pub broken: Option<String>,
+}
+
+/// What was counted since the start.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct CountsView {
+    /// Records.
+    pub records: u64,
+    /// Samples.
+    pub samples: u64,
+    /// Log lines.
+    pub lines: u64,
+    /// Refused, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Late for every window.
+    pub late: u64,
+    /// Key was not the host.
+    pub misplaced: u64,
+    /// Signals that got a row.
+    pub signals: u64,
+    /// Incidents that are open or acked now.
+    pub incidents_open: u64,
+    /// Outbox rows, by state.
+    pub pages: BTreeMap<String, u64>,
+}
+
+/// A rule whose windows are not full yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WarmingView {
+    /// Rule id.
+    pub rule: String,
+    /// Until when.
+    pub until: Ms,
+}
+
+/// A limit that was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LimitView {
+    /// Its name, such as `series`.
+    pub name: String,
+    /// Its value.
+    pub limit: u64,
+    /// How often something was kept out.
+    pub hits: u64,
+}
+
+/// The newest value of one series.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ReadingView {
+    /// Host.
+    pub host: String,
+    /// Metric name with what tells it from its siblings, such as a mount point.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+    /// Whether it is a share between 0 and 1.
+    pub ratio: bool,
+    /// Its time.
+    pub at: Ms,
+}

@@ -1,0 +1,346 @@
+//! An outbox in memory that keeps the rules of the real one, and a gateway with moods.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::model::{Channel, Lease, Outcome, Page, Reason, Severity};
+use crate::notify::{
+    Address, AddressBook, Did, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Worker,
+};
+use crate::time::{Clock, HOUR, ManualClock, Ms};
+
+pub(super) const NOW: Ms = 1_764_000_000_000;
+
+struct Row {
+    page: Page,
+    waiting: bool,
+    final_at: Option<Ms>,
+    lease: Option<(String, Ms)>,
+    epoch: i64,
+    resent: bool,
+    ended: bool,
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Default)]
+struct Break {
+    now: bool,
+    after_renewal: bool,
+}
+
+#[derive(Default)]
+pub(super) struct FakeOutbox {
+    rows: Mutex<Vec<Row>>,
+    broken: Mutex<Break>,
+}
+
+impl FakeOutbox {
+    fn check(&self) -> OutboxResult<()> {
+        if self.broken.lock().unwrap().now { Err(OutboxError("away".to_owned())) } else { Ok(()) }
+    }
+
+    /// From the next renewal on (the last call before a send) every call fails.
+    pub(super) fn break_after_next_renewal(&self) {
+        self.broken.lock().unwrap().after_renewal = true;
+    }
+
+    pub(super) fn break_now(&self) {
+        self.broken.lock().unwrap().now = true;
+    }
+
+    pub(super) fn mend(&self) {
+        *self.broken.lock().unwrap() = Break::default();
+    }
+
+    fn with<T>(&self, id: &str, f: impl FnOnce(&mut Row) -> T) -> T {
+        f(self.rows.lock().unwrap().iter_mut().find(|row| row.page.id == id).unwrap())
+    }
+
+    pub(super) fn outcomes(&self, id: &str) -> Vec<Outcome> {
+        self.with(id, |row| row.outcomes.clone())
+    }
+
+    pub(super) fn done_at(&self, id: &str) -> Option<Ms> {
+        self.with(id, |row| row.final_at)
+    }
+
+    pub(super) fn steal(&self, id: &str) {
+        self.with(id, |row| row.epoch += 1);
+    }
+
+    pub(super) fn any_ended_lease(&self) -> bool {
+        self.rows.lock().unwrap().iter().any(|row| row.ended)
+    }
+
+    pub(super) fn waiting(&self) -> Vec<String> {
+        self.rows.lock().unwrap().iter().filter(|row| row.waiting).map(|row| row.page.id.clone()).collect()
+    }
+
+    fn lease(row: &mut Row, worker: &str, until: Ms, unknown_before: bool) -> Lease {
+        row.waiting = false;
+        row.epoch += 1;
+        row.lease = Some((worker.to_owned(), until));
+        let (page, epoch, resent) = (row.page.clone(), row.epoch, row.resent);
+        Lease { page, worker: worker.to_owned(), epoch, until, unknown_before, resent }
+    }
+
+    fn ours(&self, lease: &Lease, change: impl FnOnce(&mut Row)) -> bool {
+        self.with(&lease.page.id, |row| {
+            let ours = row.epoch == lease.epoch && row.lease.is_some() && row.final_at.is_none();
+            if ours {
+                change(row);
+            }
+            ours
+        })
+    }
+}
+
+impl Outbox for FakeOutbox {
+    fn claim(
+        &self,
+        worker: &str,
+        severity: Option<Severity>,
+        limit: usize,
+        now: Ms,
+        until: Ms,
+    ) -> OutboxResult<Vec<Lease>> {
+        self.check()?;
+        let mut rows = self.rows.lock().unwrap();
+        let mut due: Vec<_> = rows
+            .iter_mut()
+            .filter(|row| row.waiting && row.page.due <= now && now < row.page.deadline)
+            .filter(|row| severity.is_none_or(|wanted| row.page.severity == wanted))
+            .collect();
+        due.sort_by_key(|row| row.page.severity != Severity::S1);
+        Ok(due.into_iter().take(limit).map(|row| Self::lease(row, worker, until, false)).collect())
+    }
+
+    fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>> {
+        self.check()?;
+        let mut rows = self.rows.lock().unwrap();
+        let over = |row: &&mut Row| row.final_at.is_none() && row.lease.as_ref().is_some_and(|(_, end)| *end <= now);
+        let found = rows.iter_mut().filter(over).take(limit);
+        Ok(found
+            .map(|row| {
+                row.ended = true;
+                Self::lease(row, worker, until, true)
+            })
+            .collect())
+    }
+
+    fn renew(&self, lease: &Lease, until: Ms) -> OutboxResult<bool> {
+        self.check()?;
+        let mut broken = self.broken.lock().unwrap();
+        broken.now = broken.after_renewal;
+        drop(broken);
+        Ok(self.ours(lease, |row| row.lease = Some((lease.worker.clone(), until))))
+    }
+
+    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
+        self.check()?;
+        Ok(self.ours(lease, |row| {
+            row.outcomes.push(outcome.clone());
+            if *outcome == Outcome::Resent {
+                row.resent = true;
+            } else {
+                row.final_at = Some(now);
+                row.lease = None;
+            }
+        }))
+    }
+
+    fn give_back(&self, lease: &Lease, _why: &str, due: Ms) -> OutboxResult<bool> {
+        self.check()?;
+        Ok(self.ours(lease, |row| {
+            row.lease = None;
+            row.waiting = true;
+            row.page.due = due;
+        }))
+    }
+
+    fn expire(&self, now: Ms) -> OutboxResult<usize> {
+        self.check()?;
+        let mut rows = self.rows.lock().unwrap();
+        let late = rows.iter_mut().filter(|row| row.waiting && row.page.deadline <= now);
+        Ok(late
+            .map(|row| {
+                row.waiting = false;
+                row.final_at = Some(now);
+                row.outcomes.push(Outcome::Failed { reason: "expired".to_owned() });
+            })
+            .count())
+    }
+}
+
+/// A gateway's mood.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    Take,
+    Busy(Option<Ms>),
+    Never,
+    /// Takes the page; the answer is lost.
+    LostAfter,
+    /// Does not take it; the answer is lost.
+    LostBefore,
+}
+
+pub(super) struct FakeGateway {
+    clock: Arc<ManualClock>,
+    mood: Mutex<Answer>,
+    sent: Mutex<Vec<String>>,
+    taken: Mutex<Vec<String>>,
+    askable: AtomicBool,
+    evasive: AtomicBool,
+    takes: AtomicI64,
+}
+
+impl FakeGateway {
+    pub(super) fn always(&self, answer: Answer) {
+        *self.mood.lock().unwrap() = answer;
+    }
+
+    pub(super) fn cannot_be_asked(&self) {
+        self.askable.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn evasive(&self) {
+        self.evasive.store(true, Ordering::SeqCst);
+    }
+
+    /// Each send takes so long.
+    pub(super) fn slow(&self, by: Ms) {
+        self.takes.store(by, Ordering::SeqCst);
+    }
+
+    pub(super) fn sent(&self) -> Vec<String> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    pub(super) fn taken(&self) -> Vec<String> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+impl Gateway for FakeGateway {
+    fn id(&self) -> &str {
+        "fake"
+    }
+
+    fn serves(&self, channel: Channel) -> bool {
+        channel == Channel::Sms
+    }
+
+    fn send(&self, page: &Page, _address: &Address) -> Sent {
+        self.clock.advance(self.takes.load(Ordering::SeqCst));
+        self.sent.lock().unwrap().push(page.id.clone());
+        let mood = *self.mood.lock().unwrap();
+        if matches!(mood, Answer::Take | Answer::LostAfter) {
+            self.taken.lock().unwrap().push(page.id.clone());
+        }
+        match mood {
+            Answer::Take => Sent::Accepted { id: format!("gw-{}", page.id) },
+            Answer::Busy(retry_after) => Sent::Refused { reason: Refusal::Server, permanent: false, retry_after },
+            Answer::Never => Sent::Refused { reason: Refusal::Recipient, permanent: true, retry_after: None },
+            Answer::LostAfter | Answer::LostBefore => Sent::Unknown { why: "no answer".to_owned() },
+        }
+    }
+
+    fn look_up(&self, page_id: &str) -> Option<LookedUp> {
+        if !self.askable.load(Ordering::SeqCst) {
+            return None;
+        }
+        if self.evasive.load(Ordering::SeqCst) {
+            return Some(LookedUp::Unknown);
+        }
+        let there = self.taken.lock().unwrap().iter().any(|id| id == page_id);
+        Some(if there { LookedUp::Accepted { id: format!("gw-{page_id}") } } else { LookedUp::NotThere })
+    }
+}
+
+struct Book;
+
+impl AddressBook for Book {
+    fn address(&self, contact: &str, _channel: Channel) -> Option<Address> {
+        (contact != "nobody").then(|| Address("010-0000-0001".to_owned()))
+    }
+}
+
+pub(super) struct World {
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) outbox: Arc<FakeOutbox>,
+    pub(super) gateway: Arc<FakeGateway>,
+    worker: Option<Worker>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let gateway = FakeGateway {
+            clock: clock.clone(),
+            mood: Mutex::new(Answer::Take),
+            sent: Mutex::default(),
+            taken: Mutex::default(),
+            askable: AtomicBool::new(true),
+            evasive: AtomicBool::new(false),
+            takes: AtomicI64::new(0),
+        };
+        let mut world = Self { clock, outbox: Arc::default(), gateway: Arc::new(gateway), worker: None };
+        world.new_worker();
+        world
+    }
+
+    pub(super) fn make_worker(&self, name: &str) -> Worker {
+        Worker::new(name, self.outbox.clone(), vec![self.gateway.clone()], Arc::new(Book), self.clock.clone())
+    }
+
+    /// The sender's process died; another one starts.
+    pub(super) fn new_worker(&mut self) {
+        self.worker = Some(self.make_worker("w1"));
+    }
+
+    pub(super) fn take_worker(&mut self) -> Worker {
+        self.worker.take().unwrap()
+    }
+
+    pub(super) fn step(&mut self) -> Did {
+        let now = self.clock.wall();
+        self.worker.as_mut().unwrap().step(now)
+    }
+
+    pub(super) fn page(&self, id: &str, severity: Severity) {
+        self.page_until(id, severity, NOW + HOUR);
+    }
+
+    pub(super) fn page_until(&self, id: &str, severity: Severity, deadline: Ms) {
+        self.add(Page { severity, deadline, ..page(id) });
+    }
+
+    pub(super) fn page_to(&self, id: &str, to: &str) {
+        self.add(Page { to: to.to_owned(), ..page(id) });
+    }
+
+    fn add(&self, page: Page) {
+        let (waiting, epoch, resent, ended) = (true, 0, false, false);
+        let row = Row { page, waiting, final_at: None, lease: None, epoch, resent, ended, outcomes: Vec::new() };
+        self.outbox.rows.lock().unwrap().push(row);
+    }
+}
+
+pub(super) fn page(id: &str) -> Page {
+    Page {
+        id: id.to_owned(),
+        incident: "INC-2511-001".to_owned(),
+        severity: Severity::S2,
+        reason: Reason::First,
+        step: 0,
+        round: 0,
+        occurrence: 1,
+        to: "msp-duty-1".to_owned(),
+        channel: Channel::Sms,
+        title: String::new(),
+        text: "[장애발생]INC-2511-001 중대/인프라 01:00 감지".to_owned(),
+        decided: NOW,
+        due: NOW,
+        deadline: NOW + HOUR,
+    }
+}

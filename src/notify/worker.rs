@@ -1,0 +1,342 @@
+//! One sender: lease, ask where the past is unknown, send, write back.
+//!
+//! The idea: [`Worker::step`] does at most one send, so a stop, an S1 that arrives meanwhile, or an outbox that went
+//! away is noticed between any two pages. Pages leased but not yet sent wait in `queue`; each lease is renewed right
+//! before its send, and a lease that cannot be renewed is not sent. A step is a function of the outbox, the gateways
+//! and `now`: the clock is only asked how long the gateway took.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent};
+use crate::model::{Lease, Outcome, Severity};
+use crate::time::{Clock, MINUTE, Ms, SECOND};
+
+/// How long a lease holds: three times the longest time-out of a gateway.
+const LEASE: Ms = 30 * SECOND;
+/// Rows leased at once below S1: enough to hide the outbox's latency, few enough to be soon free after a crash.
+const BATCH: usize = 5;
+/// Distance of looking for expired rows and ended leases: both are measured in tens of seconds.
+const SWEEP: Ms = SECOND;
+/// After an unknown answer the gateway is given this long before it is asked, or sent to, again.
+const SETTLE: Ms = 5 * SECOND;
+/// The last try is made so long before the deadline.
+const LAST_TRY: Ms = SECOND;
+/// Without a wake-up the outbox is looked at this often.
+const POLL: Duration = Duration::from_millis(50);
+/// After trouble with the outbox.
+const POLL_TROUBLED: Duration = Duration::from_secs(1);
+
+/// What became of one page in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Page id.
+    pub page: String,
+    /// Its severity.
+    pub severity: Severity,
+    /// What.
+    pub what: What,
+    /// From the decision until now, ms.
+    pub after: Ms,
+}
+
+/// What became of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// An outcome was written.
+    Outcome(Outcome),
+    /// It was refused for now and is due again then.
+    GivenBack {
+        /// Why.
+        reason: Refusal,
+        /// When.
+        due: Ms,
+    },
+    /// Nobody knows yet: the gateway is asked again after a while.
+    Unsettled,
+    /// The lease was no longer ours; nothing was sent or nothing could be written.
+    Lost,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Did {
+    /// Rows that failed because they waited past their deadline.
+    pub expired: usize,
+    /// Pages worked on, in order.
+    pub pages: Vec<Done>,
+    /// The outbox could not be used; nothing is lost, the next step goes on.
+    pub trouble: Option<OutboxError>,
+}
+
+impl Did {
+    /// Whether there was nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.expired == 0 && self.pages.is_empty() && self.trouble.is_none()
+    }
+}
+
+/// One sender. Several may work on one outbox, each with its own name.
+pub struct Worker {
+    name: String,
+    outbox: Arc<dyn Outbox>,
+    gateways: Vec<Arc<dyn Gateway>>,
+    book: Arc<dyn AddressBook>,
+    clock: Arc<dyn Clock>,
+    queue: VecDeque<Lease>,
+    swept: Option<Ms>,
+    /// `now` of this step and the elapsed time at its start.
+    base: (Ms, Ms),
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("name", &self.name).field("queued", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A sender called `name`, unique among those alive. Of several gateways for one channel the first is used.
+    pub fn new(
+        name: impl Into<String>,
+        outbox: Arc<dyn Outbox>,
+        gateways: Vec<Arc<dyn Gateway>>,
+        book: Arc<dyn AddressBook>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { name: name.into(), outbox, gateways, book, clock, queue: VecDeque::new(), swept: None, base: (0, 0) }
+    }
+
+    /// One pass at wall time `now`: sweeps when it is time to, then works on at most one page, S1 first.
+    pub fn step(&mut self, now: Ms) -> Did {
+        self.base = (now, self.clock.elapsed());
+        let mut did = Did::default();
+        if let Err(trouble) = self.try_step(&mut did) {
+            did.trouble = Some(trouble);
+        }
+        did
+    }
+
+    /// Steps until `stop` is set or `wake`'s other side is gone; then gives back what it leased and did not send.
+    /// `wake` may carry any number of wake-ups; without one the outbox is looked at every 50 ms. `observe` sees every
+    /// step that did something.
+    pub fn run(&mut self, wake: &Receiver<()>, stop: &AtomicBool, observe: &mut dyn FnMut(&Did)) {
+        while !stop.load(Ordering::SeqCst) {
+            let did = self.step(self.clock.wall());
+            if !did.is_idle() {
+                report(&self.name, &did);
+                observe(&did);
+            }
+            let wait = match (&did.trouble, did.pages.is_empty()) {
+                (Some(_), _) => POLL_TROUBLED,
+                (None, true) => POLL,
+                (None, false) => continue,
+            };
+            match wake.recv_timeout(wait) {
+                Ok(()) => while wake.try_recv().is_ok() {},
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.give_back_queue();
+    }
+
+    /// Gives back every page that is leased and not yet sent, due at once: for an orderly stop.
+    pub fn give_back_queue(&mut self) {
+        let now = self.clock.wall();
+        for lease in std::mem::take(&mut self.queue) {
+            if let Err(error) = self.outbox.give_back(&lease, "stopping", now) {
+                tracing::warn!(worker = self.name, page = lease.page.id, %error, "not given back; its lease will run out");
+            }
+        }
+    }
+
+    /// Wall time now, measured from the step's `now`: a clock that jumps during a send does not reach the rows.
+    fn now(&self) -> Ms {
+        self.base.0 + (self.clock.elapsed() - self.base.1)
+    }
+
+    fn try_step(&mut self, did: &mut Did) -> OutboxResult<()> {
+        let now = self.now();
+        self.hold_queue(now)?;
+        if self.swept.is_none_or(|at| now - at >= SWEEP || now < at) {
+            did.expired = self.outbox.expire(now)?;
+            // One at a time: each may cost a question to the gateway, and an S1 must not wait behind five of them.
+            let ended = self.outbox.reclaim(&self.name, 1, now, now + LEASE)?;
+            // Where one had ended, the next step looks for more at once.
+            self.swept = if ended.is_empty() { Some(now) } else { None };
+            for lease in ended {
+                let what = self.settle(&lease)?;
+                self.note(did, &lease, what);
+            }
+            if !did.pages.is_empty() {
+                return Ok(());
+            }
+        }
+        let mut next = self.outbox.claim(&self.name, Some(Severity::S1), 1, now, now + LEASE)?.pop();
+        if next.is_none() && self.queue.is_empty() {
+            self.queue = self.outbox.claim(&self.name, None, BATCH, now, now + LEASE)?.into();
+        }
+        next = next.or_else(|| self.queue.pop_front());
+        let Some(lease) = next else { return Ok(()) };
+        let what = if lease.unknown_before { self.settle(&lease)? } else { self.send(&lease)? };
+        self.note(did, &lease, what);
+        Ok(())
+    }
+
+    /// Keeps the leases of queued pages from running out behind a slow gateway: an ended lease would make a page that
+    /// was never sent look like one that may have been.
+    fn hold_queue(&mut self, now: Ms) -> OutboxResult<()> {
+        for mut lease in std::mem::take(&mut self.queue) {
+            if lease.until - now < LEASE / 2 {
+                if !self.outbox.renew(&lease, now + LEASE)? {
+                    continue;
+                }
+                lease.until = now + LEASE;
+            }
+            self.queue.push_back(lease);
+        }
+        Ok(())
+    }
+
+    fn note(&self, did: &mut Did, lease: &Lease, what: What) {
+        let after = self.now() - lease.page.decided;
+        did.pages.push(Done { page: lease.page.id.clone(), severity: lease.page.severity, what, after });
+    }
+
+    fn gateway(&self, lease: &Lease) -> Option<Arc<dyn Gateway>> {
+        self.gateways.iter().find(|gateway| gateway.serves(lease.page.channel)).cloned()
+    }
+
+    /// Finds out about a page that may have been sent already: asks, and only then sends or gives up.
+    fn settle(&self, lease: &Lease) -> OutboxResult<What> {
+        let Some(gateway) = self.gateway(lease) else {
+            return self.write(lease, Outcome::Unknown { reason: "no gateway left to ask".to_owned() });
+        };
+        let late = self.now() >= lease.page.deadline;
+        match gateway.look_up(&lease.page.id) {
+            Some(LookedUp::Accepted { id }) => self.write(lease, Outcome::Accepted { id }),
+            Some(LookedUp::NotThere) => self.send(lease),
+            Some(LookedUp::Unknown) if late => self
+                .write(lease, Outcome::Unknown { reason: "the gateway could not say before the deadline".to_owned() }),
+            Some(LookedUp::Unknown) => self.ask_again(lease),
+            None if late || !may_resend(lease) => self.write(
+                lease,
+                Outcome::Unknown {
+                    reason: "the sender ended between hand-over and answer; the gateway cannot be asked".to_owned(),
+                },
+            ),
+            None => match self.write(lease, Outcome::Resent)? {
+                What::Lost => Ok(What::Lost),
+                _ => self.send(&Lease { resent: true, ..lease.clone() }),
+            },
+        }
+    }
+
+    /// Sends a page that was certainly not sent before (or may be sent once more), under a fresh lease.
+    fn send(&self, lease: &Lease) -> OutboxResult<What> {
+        if self.now() >= lease.page.deadline {
+            return self.write(lease, failed(Refusal::Expired));
+        }
+        let Some(gateway) = self.gateway(lease) else {
+            tracing::error!(page = lease.page.id, channel = lease.page.channel.word(), "no gateway for this channel");
+            return self.write(lease, failed(Refusal::Server));
+        };
+        let Some(address) = self.book.address(&lease.page.to, lease.page.channel) else {
+            tracing::error!(page = lease.page.id, to = lease.page.to, "contact has no address on this channel");
+            return self.write(lease, failed(Refusal::Recipient));
+        };
+        if !self.outbox.renew(lease, self.now() + LEASE)? {
+            return Ok(What::Lost);
+        }
+        match gateway.send(&lease.page, &address) {
+            Sent::Accepted { id } => self.write(lease, Outcome::Accepted { id }),
+            Sent::Refused { reason, permanent: true, .. } => self.write(lease, failed(reason)),
+            Sent::Refused { reason, permanent: false, retry_after } => self.retry(lease, reason, retry_after),
+            Sent::Unknown { why } => {
+                tracing::warn!(
+                    page = lease.page.id,
+                    gateway = gateway.id(),
+                    why,
+                    "nobody knows whether a page was sent"
+                );
+                self.after_unknown(lease, gateway.as_ref(), why)
+            }
+        }
+    }
+
+    /// The answer was lost just now. A gateway that says *not there* this early may still be busy with it, so only a
+    /// yes is final; all else is asked again after a while by whoever takes the ended lease.
+    fn after_unknown(&self, lease: &Lease, gateway: &dyn Gateway, why: String) -> OutboxResult<What> {
+        match gateway.look_up(&lease.page.id) {
+            Some(LookedUp::Accepted { id }) => self.write(lease, Outcome::Accepted { id }),
+            None if !may_resend(lease) => self.write(lease, Outcome::Unknown { reason: why }),
+            _ => self.ask_again(lease),
+        }
+    }
+
+    fn ask_again(&self, lease: &Lease) -> OutboxResult<What> {
+        let ours = self.outbox.renew(lease, self.now() + SETTLE)?;
+        Ok(if ours { What::Unsettled } else { What::Lost })
+    }
+
+    /// Refused for now: due again after a pause, the last time shortly before the deadline.
+    fn retry(&self, lease: &Lease, reason: Refusal, retry_after: Option<Ms>) -> OutboxResult<What> {
+        let now = self.now();
+        let pause = pause(lease.page.severity, lease.epoch).max(retry_after.unwrap_or(0));
+        let due = now.saturating_add(pause).min(lease.page.deadline - LAST_TRY);
+        if due <= now {
+            return self.write(lease, failed(reason));
+        }
+        let ours = self.outbox.give_back(lease, reason.word(), due)?;
+        Ok(if ours { What::GivenBack { reason, due } } else { What::Lost })
+    }
+
+    fn write(&self, lease: &Lease, outcome: Outcome) -> OutboxResult<What> {
+        let ours = self.outbox.outcome(lease, &outcome, self.now())?;
+        Ok(if ours { What::Outcome(outcome) } else { What::Lost })
+    }
+}
+
+/// Sent once more without asking: S1 and S2, once. Two texts about a serious incident are better than none.
+fn may_resend(lease: &Lease) -> bool {
+    lease.page.severity <= Severity::S2 && !lease.resent
+}
+
+fn failed(reason: Refusal) -> Outcome {
+    Outcome::Failed { reason: reason.word().to_owned() }
+}
+
+/// The pause after the `tries`-th try: doubling from 1 s to 10 s for S1, from 5 s to a minute for the others.
+fn pause(severity: Severity, tries: i64) -> Ms {
+    let (first, most) = if severity == Severity::S1 { (SECOND, 10 * SECOND) } else { (5 * SECOND, MINUTE) };
+    let doublings = tries.clamp(1, 8) - 1;
+    (first << doublings).min(most)
+}
+
+fn report(worker: &str, did: &Did) {
+    if did.expired > 0 {
+        tracing::warn!(worker, pages = did.expired, "pages failed: past their deadline");
+    }
+    if let Some(error) = &did.trouble {
+        tracing::warn!(worker, %error, "outbox not usable; trying again");
+    }
+    for done in &did.pages {
+        let (page, severity, after) = (&done.page, done.severity.code(), done.after);
+        match &done.what {
+            What::Outcome(outcome) => {
+                let (what, detail) = (outcome.word(), outcome.detail());
+                tracing::info!(worker, page, severity, what, detail, after, "page settled");
+            }
+            What::GivenBack { reason, due } => {
+                tracing::warn!(worker, page, severity, reason = reason.word(), due, "page refused for now");
+            }
+            What::Unsettled => tracing::warn!(worker, page, severity, "page's fate unknown; asking again"),
+            What::Lost => tracing::warn!(worker, page, severity, "lease lost; another sender has the page"),
+        }
+    }
+}
