@@ -1,0 +1,94 @@
+//! The hash of a rule set: SHA-256 over a canonical form of what the rules mean.
+//!
+//! The idea: every field of every rule is written as canonical JSON in a fixed order, numbers by their bits, rules by
+//! id; comments, key order, file names and left-out defaults are gone by then, so equal hashes mean equal results.
+
+use serde_json::{Value, json};
+use sha2::Digest;
+
+use crate::model::{Comparison, Fold, Matcher, Rule, Test, Then, Threshold, Watch};
+
+/// Hex SHA-256 of `rules`, which must be sorted by id.
+pub(super) fn of(rules: &[Rule]) -> String {
+    let mut hash = sha2::Sha256::new();
+    for rule in rules {
+        hash.update(canonical(rule).to_string().as_bytes());
+        hash.update(b"\n");
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A list, not an object: its order cannot depend on a map's.
+fn canonical(rule: &Rule) -> Value {
+    let watch = match &rule.watch {
+        Watch::Metric { name, matchers } => json!(["metric", name, fits(matchers)]),
+        Watch::Log { matchers, pattern } => json!(["log", pattern, fits(matchers)]),
+    };
+    let levels: Vec<Value> = rule
+        .levels
+        .iter()
+        .map(|level| json!([level.severity.code(), threshold(level.threshold), level.hold]))
+        .collect();
+    let then = match rule.no_data.then {
+        Then::Hold => "hold",
+        Then::Resolve => "resolve",
+        Then::Raise(severity) => severity.code(),
+    };
+    json!([
+        rule.id.as_ref(),
+        rule.title,
+        rule.domain.word(),
+        rule.interval,
+        watch,
+        rule.by,
+        rule.function.name(),
+        rule.over,
+        rule.across.map(fold),
+        when(rule.when),
+        levels,
+        [rule.recover.threshold.map_or(Value::Null, threshold), Value::from(rule.recover.hold)],
+        rule.min_samples,
+        [Value::from(rule.no_data.after), Value::from(then)],
+        rule.forget,
+        rule.chain,
+    ])
+}
+
+fn fits(matchers: &[Matcher]) -> Value {
+    let test = |matcher: &Matcher| match matcher.test {
+        Test::Is => "=",
+        Test::IsNot => "!=",
+        Test::Fits => "=~",
+        Test::FitsNot => "!~",
+    };
+    matchers.iter().map(|matcher| json!([matcher.label, test(matcher), matcher.value])).collect()
+}
+
+fn threshold(threshold: Threshold) -> Value {
+    // By their bits: text of a number depends on who prints it.
+    let bits = |n: f64| format!("{:016x}", n.to_bits());
+    match threshold {
+        Threshold::One(n) => json!([bits(n)]),
+        Threshold::Range(low, high) => json!([bits(low), bits(high)]),
+    }
+}
+
+const fn fold(fold: Fold) -> &'static str {
+    match fold {
+        Fold::Sum => "sum",
+        Fold::Avg => "avg",
+        Fold::Max => "max",
+        Fold::Min => "min",
+    }
+}
+
+const fn when(when: Comparison) -> &'static str {
+    match when {
+        Comparison::Above => "above",
+        Comparison::AtLeast => "at_least",
+        Comparison::Below => "below",
+        Comparison::AtMost => "at_most",
+        Comparison::Equals => "equals",
+        Comparison::Outside => "outside",
+    }
+}

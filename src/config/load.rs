@@ -1,0 +1,416 @@
+//! A whole configuration: settings, rules, people, inventory, calendar and scenarios, with all problems of all files.
+//!
+//! The idea: files are read and parsed first, each with its own notes; then each kind becomes values; then the kinds are
+//! asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not asked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::files::{FileKind, Source, SourceFile, yaml_files};
+use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
+use super::overrides::lay_over;
+use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
+use super::problem::{Level, Mark, Notes, Problem};
+use super::reach::unreached;
+use super::read::{Obj, check};
+use super::rules::{self, Around, FILE, Lint, PlacedRule};
+use super::scenario::{Known, Own, Scenario, scenarios};
+use super::settings::{Role, SETTINGS, Settings, settings};
+use super::table::Table;
+use super::tree::{Data, Node};
+use crate::model::{Chain, Contact, Inventory, People, RuleSet};
+use crate::time::{self, Ms};
+
+/// What [`load`] needs beside files.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// Environment variables; those that begin with `BONGSU__` count.
+    pub env: &'a [(String, String)],
+    /// Wall time, for reachability.
+    pub now: Ms,
+    /// The guard of outgoing texts: what must not be in a title, each hit in words.
+    pub lint: Lint<'a>,
+}
+
+impl std::fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ask").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Everything that was read, as far as it could be understood, and everything that is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// `bongsu.yaml`, or its defaults.
+    pub settings: Settings,
+    /// Rules without errors.
+    pub rules: RuleSet,
+    /// Contacts and chains.
+    pub people: People,
+    /// Resources.
+    pub inventory: Inventory,
+    /// Days off that cannot be computed.
+    pub calendar: Calendar,
+    /// Scenarios without errors.
+    pub scenarios: Vec<Scenario>,
+    /// Rules with errors, not in `rules`.
+    pub refused: usize,
+    /// What is wrong, by file and place.
+    pub problems: Vec<Problem>,
+    /// Files that were read or should have been.
+    pub files: Vec<SourceFile>,
+}
+
+impl Loaded {
+    /// How many problems forbid a start.
+    pub fn errors(&self) -> usize {
+        self.problems.iter().filter(|problem| problem.level == Level::Error).count()
+    }
+
+    /// How many problems do not.
+    pub fn warnings(&self) -> usize {
+        self.problems.len() - self.errors()
+    }
+
+    /// The text of the file that a problem is in.
+    pub fn text(&self, problem: &Problem) -> Option<&str> {
+        self.files.iter().find(|file| file.path.display().to_string() == problem.file).map(|file| &*file.text)
+    }
+}
+
+/// Loads what `paths` stand for: a settings file or a folder with one (a whole configuration, its other files found by
+/// `paths:`), a folder of rule files, or single files. Never fails: what cannot be read is a problem.
+pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
+    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: false };
+    for path in paths {
+        load.path(path);
+    }
+    load.finish()
+}
+
+/// Loads texts that are not on disk, as if they were files of these names.
+#[cfg(test)]
+pub(super) fn load_texts(texts: &[(&str, &[u8])], ask: &Ask<'_>) -> Loaded {
+    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: false };
+    for (name, bytes) in texts {
+        load.add(Source::parse(Path::new(name), bytes, None));
+    }
+    load.finish()
+}
+
+struct Load<'a> {
+    ask: Ask<'a>,
+    sources: Vec<Source>,
+    settings: Option<Settings>,
+    /// A settings file said where everything is, so that what is missing is missing.
+    whole: bool,
+}
+
+/// Contacts and chains as they were read, with places.
+#[derive(Default)]
+struct Read {
+    contacts: Option<Vec<Placed<Contact>>>,
+    chains: Option<Vec<(Chain, ChainPlaces)>>,
+}
+
+impl Load<'_> {
+    fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return self.file(path);
+        }
+        let main = path.join("bongsu.yaml");
+        if main.is_file() {
+            return self.file(&main);
+        }
+        match yaml_files(path) {
+            Ok(files) => files.iter().for_each(|file| self.file(file)),
+            Err(why) => self.missing(path, None, &why.to_string()),
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        if self.sources.iter().any(|source| source.file.path == path) {
+            return;
+        }
+        let source = Source::read(path, None);
+        self.add(source);
+    }
+
+    fn add(&mut self, source: Source) {
+        let main = source.kind == FileKind::Settings;
+        self.sources.push(source);
+        if main && self.settings.is_none() {
+            self.main(self.sources.len() - 1);
+        }
+    }
+
+    /// Reads the settings file and, where the process does more than collect, the files that it names.
+    fn main(&mut self, n: usize) {
+        let Some(source) = self.sources.get_mut(n) else { return };
+        let folder = source.file.path.parent().unwrap_or(Path::new("")).to_owned();
+        let Some(root) = &mut source.root else { return };
+        lay_over(root, &SETTINGS, self.ask.env, &mut source.notes);
+        let root = root.clone();
+        check(&root, &SETTINGS, &mut source.notes);
+        let read = settings(Obj::new(&root, &SETTINGS), &folder, &mut source.notes);
+        let alone =
+            root.get("agent").is_some() && root.entries().iter().all(|e| matches!(e.key.as_str(), "agent" | "log"));
+        let works = read.roles.iter().any(|role| matches!(role, Role::Evaluate | Role::Incident | Role::Notify));
+        if works && !alone && source.file.path.is_file() {
+            self.whole = true;
+            self.named(&read, &root, n);
+        }
+        self.settings = Some(read);
+    }
+
+    fn named(&mut self, settings: &Settings, root: &Node, n: usize) {
+        let paths = &settings.paths;
+        let written = |key: &str| root.get("paths").and_then(|paths| paths.get(key)).map(|node| node.at);
+        let files = [
+            ("contacts", &paths.contacts, FileKind::Contacts, true),
+            ("chains", &paths.chains, FileKind::Chains, true),
+            ("inventory", &paths.inventory, FileKind::Inventory, false),
+            ("calendar", &paths.calendar, FileKind::Calendar, false),
+        ];
+        for (key, path, kind, needed) in files {
+            if path.is_file() {
+                self.sources.push(Source::read(path, Some(kind)));
+            } else if needed || written(key).is_some() {
+                self.missing(path, Some((n, written(key).or(root.get("paths").map(|p| p.at)))), "no such file");
+            }
+        }
+        match yaml_files(&paths.rules) {
+            Ok(files) => self.sources.extend(files.iter().map(|path| Source::read(path, Some(FileKind::Rules)))),
+            Err(_) if paths.rules.is_file() => self.sources.push(Source::read(&paths.rules, Some(FileKind::Rules))),
+            Err(why) => self.missing(&paths.rules, Some((n, written("rules"))), &why.to_string()),
+        }
+    }
+
+    /// Notes a file that cannot be read, at the place that names it where there is one.
+    fn missing(&mut self, path: &Path, named: Option<(usize, Option<Mark>)>, why: &str) {
+        let message = format!("`{}` cannot be read: {why}", path.display());
+        let help = "create it, or name another under `paths:`";
+        if let Some((n, at)) = named
+            && let Some(source) = self.sources.get_mut(n)
+        {
+            return source.notes.error("file-missing", at.unwrap_or(Mark::new(1, 1, 0)), message, help);
+        }
+        let mut notes = Notes::new(&path.display().to_string());
+        notes.error("file-missing", Mark::new(1, 1, 0), message, "");
+        let file = SourceFile { path: path.to_owned(), text: Arc::from("") };
+        self.sources.push(Source { kind: FileKind::Rules, file, root: None, notes });
+    }
+
+    fn finish(mut self) -> Loaded {
+        let mut people = Read::default();
+        let (mut inventory_all, mut calendar_all) = (Inventory::default(), Calendar::default());
+        let lint = self.ask.lint;
+        for source in &mut self.sources {
+            let Some(root) = &source.root else { continue };
+            let notes = &mut source.notes;
+            match source.kind {
+                FileKind::Contacts => {
+                    people
+                        .contacts
+                        .get_or_insert_default()
+                        .extend(people::contacts(judged(root, &CONTACTS, notes), notes));
+                }
+                FileKind::Chains => {
+                    people.chains.get_or_insert_default().extend(people::chains(judged(root, &CHAINS, notes), notes));
+                }
+                FileKind::Inventory => {
+                    let read = inventory(judged(root, &INVENTORY, notes), lint, notes);
+                    inventory_all.resources.extend(read.resources);
+                }
+                FileKind::Calendar => {
+                    calendar_all.holidays.extend(calendar(judged(root, &CALENDAR, notes), notes).holidays);
+                }
+                FileKind::Settings | FileKind::Rules => {}
+            }
+        }
+        self.fit(&people);
+        let (rules, refused) = self.rules(&people);
+        let scenarios = self.scenarios(&people, &rules);
+        let contacts = people.contacts.unwrap_or_default().into_iter().map(|contact| contact.value).collect();
+        let chains = people.chains.unwrap_or_default().into_iter().map(|(chain, _)| chain).collect();
+        let people = People { contacts, chains };
+        self.reach(&people);
+        let settings = self.settings.take().unwrap_or_else(defaults);
+        let mut loaded = Loaded {
+            settings,
+            rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
+            people,
+            inventory: inventory_all,
+            calendar: calendar_all,
+            scenarios,
+            refused,
+            problems: Vec::new(),
+            files: Vec::new(),
+        };
+        for source in self.sources {
+            let mut list = source.notes.into_list();
+            list.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
+            loaded.problems.append(&mut list);
+            loaded.files.push(source.file);
+        }
+        loaded
+    }
+
+    /// Chains against contacts.
+    fn fit(&mut self, people: &Read) {
+        let (Some(contacts), Some(chains)) = (&people.contacts, &people.chains) else { return };
+        let mut theirs = self.take_notes(FileKind::Contacts);
+        if let Some(ours) = self.notes(FileKind::Chains) {
+            people::cross(chains, contacts, ours, &mut theirs);
+        }
+        self.give_notes(FileKind::Contacts, theirs);
+    }
+
+    /// The rules without errors by id, and how many have some.
+    fn rules(&mut self, people: &Read) -> (BTreeMap<String, PlacedRule>, usize) {
+        let ids: Option<Vec<String>> =
+            people.chains.as_ref().map(|chains| chains.iter().map(|(chain, _)| chain.id.clone()).collect());
+        let keeps = self.settings.as_ref().and_then(Settings::keeps);
+        let mut all: BTreeMap<String, (PlacedRule, String)> = BTreeMap::new();
+        let (mut written, mut bad) = (0, Vec::new());
+        for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
+            let Some(root) = &source.root else { continue };
+            let file = judged(root, &FILE, &mut source.notes);
+            let own: Option<Vec<String>> =
+                file.has("chains").then(|| file.subs("chains").filter_map(|c| c.owned("id")).collect());
+            let around = Around { chains: own.as_deref().or(ids.as_deref()), keeps, lint: self.ask.lint };
+            let name = source.file.path.display().to_string();
+            written += file.list("rules").len();
+            for placed in rules::rules(file, around, &mut source.notes) {
+                let id = placed.rule.id.to_string();
+                if let Some((first, place)) = all.get(&id) {
+                    let message = format!("rule `{id}` stands twice, first at {place}:{}", first.at.line);
+                    let outer = source.notes.within(Some(id));
+                    source.notes.error("duplicate-id", placed.at, message, "rename one");
+                    source.notes.within(outer);
+                    continue;
+                }
+                all.insert(id, (placed, name.clone()));
+            }
+            bad.extend(source.notes.rules_with_errors().map(|rule| (name.clone(), rule.to_owned())));
+        }
+        // The first of two rules with one id has no mistake of its own, but which of the two is meant is unknown.
+        all.retain(|id, (_, file)| !bad.iter().any(|(place, rule)| rule == id && place == file));
+        let refused = written - all.len().min(written);
+        (all.into_iter().map(|(id, (placed, _))| (id, placed)).collect(), refused)
+    }
+
+    fn scenarios(&mut self, people: &Read, rules: &BTreeMap<String, PlacedRule>) -> Vec<Scenario> {
+        let mut ids: Vec<String> = self.written_rules();
+        ids.sort();
+        ids.dedup();
+        let contacts: Option<Vec<String>> =
+            people.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
+        let (lint, whole) = (self.ask.lint, self.whole);
+        let mut found = Vec::new();
+        for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
+            let Some(root) = &source.root else { continue };
+            let file = Obj::new(root, &FILE);
+            let own = Arc::new(own(file, lint, rules, &mut source.notes));
+            let own_contacts: Option<Vec<String>> =
+                own.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.id.clone()).collect());
+            let known = Known {
+                rules: (whole || file.has("rules")).then_some(ids.as_slice()),
+                contacts: own_contacts.as_deref().or(contacts.as_deref()),
+            };
+            let name = source.file.path.display().to_string();
+            found.extend(scenarios(file, &name, &own, known, &mut source.notes));
+        }
+        found
+    }
+
+    /// Ids of all rules that are written, with or without mistakes: a scenario about a broken rule names it rightly.
+    fn written_rules(&self) -> Vec<String> {
+        let roots = self.sources.iter().filter(|source| source.kind == FileKind::Rules).filter_map(|s| s.root.as_ref());
+        roots.flat_map(|root| Obj::new(root, &FILE).subs("rules").filter_map(|rule| rule.owned("id"))).collect()
+    }
+
+    /// Asked last, and only where contacts and chains are right: else every mistake in them would show twice.
+    fn reach(&mut self, people: &People) {
+        let sound = |kind| {
+            let mut sources = self.sources.iter().filter(|source| source.kind == kind).peekable();
+            sources.peek().is_some() && sources.all(|source| source.root.is_some() && source.notes.errors() == 0)
+        };
+        if !sound(FileKind::Contacts) || !sound(FileKind::Chains) {
+            return;
+        }
+        let gaps = unreached(people, self.ask.now);
+        let Some(source) = self.sources.iter_mut().find(|source| source.kind == FileKind::Chains) else { return };
+        let root = source.root.clone();
+        for gap in gaps {
+            let chains = root.iter().flat_map(|root| root.get("chains").map_or(&[][..], Node::items));
+            let at = chains
+                .filter_map(|chain| chain.get("id"))
+                .find(|id| id.as_text() == Some(gap.chain.as_str()))
+                .map_or(Mark::new(1, 1, 0), |id| id.at);
+            let codes: Vec<&str> = gap.severities.iter().map(|severity| severity.code()).collect();
+            let message = format!(
+                "`{}` tells nobody with a number of {} {} from {} on",
+                gap.chain,
+                gap.domain.word(),
+                codes.join(", "),
+                time::rfc3339(gap.from)
+            );
+            let help = "look at `valid:` and `domains:` of the contacts, and at `upto:` of the chain";
+            source.notes.error("unreachable", at, message, help);
+        }
+    }
+
+    fn notes(&mut self, kind: FileKind) -> Option<&mut Notes> {
+        self.sources.iter_mut().find(|source| source.kind == kind).map(|source| &mut source.notes)
+    }
+
+    fn take_notes(&mut self, kind: FileKind) -> Notes {
+        self.notes(kind).map_or_else(|| Notes::new(""), |notes| std::mem::replace(notes, Notes::new("")))
+    }
+
+    fn give_notes(&mut self, kind: FileKind, given: Notes) {
+        if let Some(notes) = self.notes(kind) {
+            *notes = given;
+        }
+    }
+}
+
+/// Checks a tree against its table and gives it for reading.
+fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'n> {
+    check(root, table, notes);
+    Obj::new(root, table)
+}
+
+/// What a scenario file brings along.
+fn own(file: Obj<'_>, lint: Lint<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
+    if !file.has("scenarios") {
+        return Own::default();
+    }
+    let own_rules = file.has("rules").then(|| {
+        let ids = file.subs("rules").filter_map(|rule| rule.text("id"));
+        let mut own: Vec<_> = ids.filter_map(|id| rules.get(id)).map(|placed| placed.rule.clone()).collect();
+        own.sort_by(|a, b| a.id.cmp(&b.id));
+        own
+    });
+    let contacts = file.has("contacts").then(|| people::contacts(file, notes));
+    let chains = file.has("chains").then(|| people::chains(file, notes));
+    if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
+        let mut theirs = notes.beside();
+        people::cross(chains, contacts, notes, &mut theirs);
+        notes.join(theirs);
+    }
+    Own {
+        rules: own_rules,
+        contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
+        chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
+        inventory: file.has("resources").then(|| inventory(file, lint, notes)),
+    }
+}
+
+/// Settings of an empty file.
+fn defaults() -> Settings {
+    let nothing = Node { at: Mark::new(1, 1, 0), data: Data::Null };
+    settings(Obj::new(&nothing, &SETTINGS), Path::new("configs"), &mut Notes::new(""))
+}

@@ -1,0 +1,163 @@
+//! `rules/*.yaml`: rules as [`Rule`] values, with everything that can be said against a rule alone.
+//!
+//! The idea: the table has refused what has the wrong shape; here the parts of one rule are asked whether they make
+//! sense together, each by its own small function, so that a rule with five mistakes gives five problems.
+//! What a rule means when it runs is not known here; see `evaluate`.
+
+mod sense;
+mod table;
+
+pub(super) use table::FILE;
+
+use super::problem::{Mark, Notes};
+use super::read::Obj;
+use crate::model::{Comparison, Domain, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch};
+use crate::time::{HOUR, MINUTE, Ms, SECOND};
+use std::sync::Arc;
+
+/// Looks for what must not be in a message; each hit in words.
+pub type Lint<'a> = &'a dyn Fn(&str) -> Vec<String>;
+
+/// What a rule is judged against beside itself.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Chains that a rule may name; `None` = not known, not asked.
+    pub chains: Option<&'a [String]>,
+    /// How long the log keeps records, ms; `None` = not known.
+    pub keeps: Option<Ms>,
+    /// The guard of outgoing texts.
+    pub lint: Lint<'a>,
+}
+
+impl std::fmt::Debug for Around<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Around").field("chains", &self.chains).field("keeps", &self.keeps).finish_non_exhaustive()
+    }
+}
+
+/// A rule with the place of its id.
+#[derive(Debug, Clone)]
+pub(super) struct PlacedRule {
+    /// The rule.
+    pub rule: Rule,
+    /// Where its id is.
+    pub at: Mark,
+}
+
+/// The rules of a checked file that could be read, problems or not; the caller leaves out those with errors.
+pub(super) fn rules(file: Obj<'_>, around: Around<'_>, notes: &mut Notes) -> Vec<PlacedRule> {
+    let interval = file.duration("interval").filter(|length| *length >= SECOND).unwrap_or(SECOND);
+    let mut rules: Vec<PlacedRule> = Vec::new();
+    for item in file.subs("rules") {
+        let outer = notes.within(item.owned("id"));
+        sense::check(item, around, notes);
+        if let Some(rule) = rule(item, interval) {
+            rules.push(PlacedRule { rule, at: item.at("id") });
+        }
+        notes.within(outer);
+    }
+    rules
+}
+
+/// A rule's value; `None` where a part that it cannot do without is missing or wrong, which was noted.
+fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
+    let watch = watch(item)?;
+    let window = item.sub("window");
+    let function = window.word("fn", function)?;
+    let over = window.duration("over")?;
+    let when = item.word("when", comparison)?;
+    let levels = levels(item);
+    if levels.is_empty() {
+        return None;
+    }
+    let recover = item.sub("recover");
+    let no_data = item.sub("no_data");
+    let mut by = item.has("by").then(|| item.texts("by"));
+    if let Some(labels) = &mut by {
+        labels.sort();
+        labels.dedup();
+    }
+    let plain = if matches!(watch, Watch::Log { .. }) { "로그 감지" } else { "임계값 초과" };
+    Some(Rule {
+        id: Arc::from(item.text("id")?),
+        title: item.text("title").unwrap_or(plain).trim().to_owned(),
+        domain: item.word("domain", Domain::parse)?,
+        interval,
+        watch,
+        by,
+        function,
+        over,
+        across: item.word("across", fold),
+        when,
+        levels,
+        recover: Recover { threshold: recover.threshold("value"), hold: recover.duration("for").unwrap_or(0) },
+        min_samples: item.int("min_samples").and_then(|n| u32::try_from(n).ok()).unwrap_or_else(|| needs(function)),
+        no_data: NoData {
+            after: no_data.duration("after").unwrap_or_else(|| over.max(5 * MINUTE)),
+            then: no_data.then("then")?,
+        },
+        forget: item.duration("forget").unwrap_or(24 * HOUR),
+        chain: item.owned("chain"),
+    })
+}
+
+fn watch(item: Obj<'_>) -> Option<Watch> {
+    match (item.owned("metric"), item.has("log")) {
+        (Some(name), false) => Some(Watch::Metric { name, matchers: item.matchers("match") }),
+        (None, true) => {
+            let log = item.sub("log");
+            Some(Watch::Log { matchers: log.matchers("match"), pattern: log.owned("pattern") })
+        }
+        _ => None,
+    }
+}
+
+fn levels(item: Obj<'_>) -> Vec<Level> {
+    let severity = item.sub("severity");
+    let level = |name: Severity| {
+        let part = severity.has(name.code()).then(|| severity.sub(name.code()))?;
+        Some(Level { severity: name, threshold: part.threshold("value")?, hold: part.duration("for").unwrap_or(0) })
+    };
+    Severity::ALL.into_iter().filter_map(level).collect()
+}
+
+/// How many samples a function needs to have a value.
+pub(super) fn needs(function: Function) -> u32 {
+    match function {
+        Function::Rate | Function::Increase | Function::Delta => 2,
+        _ => 1,
+    }
+}
+
+/// Reads a window function's name.
+pub(super) fn function(name: &str) -> Option<Function> {
+    Function::ALL.into_iter().find(|function| function.name() == name)
+}
+
+fn fold(name: &str) -> Option<Fold> {
+    match name {
+        "sum" => Some(Fold::Sum),
+        "avg" => Some(Fold::Avg),
+        "max" => Some(Fold::Max),
+        "min" => Some(Fold::Min),
+        _ => None,
+    }
+}
+
+fn comparison(name: &str) -> Option<Comparison> {
+    match name {
+        "above" => Some(Comparison::Above),
+        "at_least" => Some(Comparison::AtLeast),
+        "below" => Some(Comparison::Below),
+        "at_most" => Some(Comparison::AtMost),
+        "equals" => Some(Comparison::Equals),
+        "outside" => Some(Comparison::Outside),
+        _ => None,
+    }
+}
+
+/// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count.
+pub(super) fn set(mut rules: Vec<Rule>) -> RuleSet {
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    RuleSet { hash: super::hash::of(&rules), rules: rules.into_iter().map(Arc::new).collect() }
+}

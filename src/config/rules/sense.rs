@@ -1,0 +1,242 @@
+//! What can be said against one rule whose shape is right.
+//!
+//! The idea: one function per question, each over what could be read; none stops the others.
+
+use super::{Around, function, levels, needs};
+use crate::config::problem::Notes;
+use crate::config::read::{Obj, nearest};
+use crate::model::{Comparison, Function, Level, Threshold, builtin};
+use crate::time::{MINUTE, Ms, SECOND, show_duration};
+
+/// Bytes (KS X 1001) of a title that still leaves the rest of an alarm room in the 90 bytes of an SMS.
+const TITLE_BYTES: usize = 30;
+/// Below two of the shortest ticks a window would hold one sample or none.
+const OVER_MIN: Ms = 2 * SECOND;
+/// What a restore reads beyond the longest window.
+const RESTORE: Ms = 10 * MINUTE;
+
+/// Notes everything that makes no sense in the rule `item`.
+pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
+    identity(item, around, notes);
+    title(item, around, notes);
+    watch(item, notes);
+    window(item, around, notes);
+    thresholds(item, notes);
+    recover(item, notes);
+}
+
+fn identity(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
+    if let Some(own) = item.text("id").and_then(builtin) {
+        let message = format!("`{}` is a rule of the engine's own ({})", own.id, own.title);
+        notes.error("builtin-id", item.at("id"), message, "take another id");
+    }
+    if let (Some(chain), Some(chains)) = (item.text("chain"), around.chains)
+        && !chains.iter().any(|known| known == chain)
+    {
+        let words: Vec<&str> = chains.iter().map(String::as_str).collect();
+        let help = match nearest(chain, &words) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", words.join(", ")),
+        };
+        notes.error("unknown-chain", item.at("chain"), format!("there is no chain `{chain}`"), help);
+    }
+    for (n, node) in item.list("by").iter().enumerate() {
+        let again = node.as_text().filter(|text| item.list("by").iter().take(n).any(|o| o.as_text() == Some(text)));
+        if let Some(label) = again {
+            notes.warning("duplicate-id", node.at, format!("label `{label}` stands twice"), "keep one");
+        }
+    }
+}
+
+fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
+    let Some(title) = item.text("title") else { return };
+    let at = item.at("title");
+    let hits = (around.lint)(title);
+    for hit in &hits {
+        let message = format!("the title goes into messages and must not hold {hit}");
+        notes.error("title-prohibited", at, message, "say what happened without addresses, names and products");
+    }
+    for word in ["심각", "경계", "주의", "관심"] {
+        if title.contains(word) && !hits.iter().any(|hit| hit.contains(word)) {
+            let message = format!("`{word}` is a national alert level");
+            notes.warning("national-word", at, message, "severities are 중대, 보통, 경미, 정보");
+        }
+    }
+    match ksx1001(title) {
+        Err(c) => {
+            let message = format!("`{c}` cannot be sent in an SMS (KS X 1001)");
+            notes.warning("title-charset", at, message, "it will be replaced: choose another character");
+        }
+        Ok(bytes) if bytes > TITLE_BYTES => {
+            let message = format!("the title has {bytes} bytes, more than the {TITLE_BYTES} that fit into an SMS");
+            notes.warning("title-long", at, message, "shorten it, or the message goes as LMS");
+        }
+        Ok(_) => {}
+    }
+}
+
+/// Bytes of `text` on a carrier, or the first character that it will not take.
+fn ksx1001(text: &str) -> Result<usize, char> {
+    let mut bytes = 0;
+    for c in text.chars() {
+        if c.is_ascii() && !c.is_ascii_control() {
+            bytes += 1;
+            continue;
+        }
+        let mut buffer = [0; 4];
+        let (code, _, lost) = encoding_rs::EUC_KR.encode(c.encode_utf8(&mut buffer));
+        // The codec is CP949, wider than what carriers take: there both bytes are 0xA1 or more.
+        if lost || code.len() != 2 || code.iter().any(|byte| *byte < 0xa1) {
+            return Err(c);
+        }
+        bytes += 2;
+    }
+    Ok(bytes)
+}
+
+fn watch(item: Obj<'_>, notes: &mut Notes) {
+    let later = item.has("ratio") || item.has("expr");
+    match (item.has("metric"), item.has("log")) {
+        (false, false) if !later => {
+            notes.error("watch", item.place(), "rule without `metric` or `log`", "say what to watch: metric: NAME");
+        }
+        (true, true) => {
+            notes.error("watch", item.key_at("log"), "a rule watches `metric` or `log`, not both", "make it two rules");
+        }
+        (false, true) if item.has("match") => {
+            let help = "move it: log: { match: { … }, pattern: … }";
+            notes.error("watch", item.key_at("match"), "conditions on log lines stand under `log`", help);
+        }
+        _ => {}
+    }
+}
+
+fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
+    let window = item.sub("window");
+    let known = window.word("fn", function);
+    if item.has("log") && known.is_some_and(|function| function != Function::Count) {
+        let help = "log lines can be counted: fn: count";
+        notes.error("log-function", window.at("fn"), "a `log` rule needs `fn: count`", help);
+    }
+    if let (Some(function), Some(n)) = (known, item.int("min_samples"))
+        && n >= 1
+        && n < i64::from(needs(function))
+    {
+        let message = format!("`{}` needs {} samples, `min_samples` says {n}", function.name(), needs(function));
+        notes.error("min-samples", item.at("min_samples"), message, "leave it out, or raise it");
+    }
+    let Some(over) = window.duration("over") else { return };
+    if over < OVER_MIN {
+        let message = format!("a window of {} is shorter than {}", show_duration(over), show_duration(OVER_MIN));
+        notes.error("window-short", window.at("over"), message, "make it longer than the distance of two samples");
+    }
+    if let Some(keeps) = around.keeps
+        && over + RESTORE > keeps
+    {
+        let message =
+            format!("a window of {} is longer than the log keeps ({})", show_duration(over), show_duration(keeps));
+        let help = "after a restart it is unknown until it has filled: raise log.keep";
+        notes.warning("window-retention", window.at("over"), message, help);
+    }
+}
+
+fn thresholds(item: Obj<'_>, notes: &mut Notes) {
+    let severity = item.sub("severity");
+    let levels = levels(item);
+    if item.get("severity").is_some_and(|node| node.entries().is_empty() && node.as_text().is_none()) {
+        let help = "write at least one: severity: { S2: { value: 90% } }";
+        notes.error("missing-key", item.at("severity"), "`severity` without a level", help);
+    }
+    let Some(when) = item.word("when", super::comparison) else { return };
+    for level in &levels {
+        let at = severity.sub(level.severity.code()).at("value");
+        shape(when, level.threshold, at, notes);
+        if let (Comparison::Equals, Threshold::One(value)) = (when, level.threshold)
+            && value.fract() != 0.0
+        {
+            let help = "a computed number is hardly ever exactly that: use above, below or outside";
+            notes.warning("equals-fraction", at, format!("`equals` compares exactly with {value}"), help);
+        }
+    }
+    for pair in levels.windows(2) {
+        let [worse, milder] = pair else { continue };
+        if let Some(why) = disorder(when, worse, milder) {
+            let at = severity.sub(worse.severity.code()).at("value");
+            let message = format!("{} {why} {}", worse.severity.code(), milder.severity.code());
+            let help = "the worse a severity, the stricter its threshold, or the longer its `for`";
+            notes.warning("severity-order", at, message, help);
+        }
+    }
+    across(item, when, notes);
+}
+
+/// `outside` takes a range, everything else one number.
+fn shape(when: Comparison, threshold: Threshold, at: crate::config::problem::Mark, notes: &mut Notes) {
+    match (when, threshold) {
+        (Comparison::Outside, Threshold::One(_)) => {
+            notes.error("range-needed", at, "`when: outside` needs a range", "write value: [low, high]");
+        }
+        (Comparison::Outside, Threshold::Range(..)) | (_, Threshold::One(_)) => {}
+        (_, Threshold::Range(..)) => {
+            notes.error("range-needed", at, "a range goes with `when: outside` only", "write one number");
+        }
+    }
+}
+
+/// Whether `milder` can never be seen, because `worse` is reached no later.
+fn disorder(when: Comparison, worse: &Level, milder: &Level) -> Option<&'static str> {
+    let stricter = match (when, worse.threshold, milder.threshold) {
+        (Comparison::Above | Comparison::AtLeast, Threshold::One(w), Threshold::One(m)) => w.partial_cmp(&m)?,
+        (Comparison::Below | Comparison::AtMost, Threshold::One(w), Threshold::One(m)) => m.partial_cmp(&w)?,
+        (Comparison::Outside, Threshold::Range(wl, wh), Threshold::Range(ml, mh)) => {
+            if wl == ml && wh == mh {
+                std::cmp::Ordering::Equal
+            } else if wl >= ml && wh <= mh {
+                std::cmp::Ordering::Less
+            } else {
+                std::cmp::Ordering::Greater
+            }
+        }
+        _ => return None,
+    };
+    match stricter {
+        std::cmp::Ordering::Less => Some("is reached sooner than"),
+        std::cmp::Ordering::Equal if worse.hold <= milder.hold => Some("is reached no later than"),
+        _ => None,
+    }
+}
+
+fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
+    let Some(function) = item.sub("window").word("fn", function) else { return };
+    let folds = item.has("by") && item.word("across", super::fold).is_none() && !item.has("across");
+    let worst_is_clear = !matches!(when, Comparison::Equals | Comparison::Outside);
+    let own_fold = !matches!(function, Function::Last | Function::Absent);
+    if folds && !worst_is_clear && !own_fold {
+        let message = format!("`{}` with `when: equals` or `outside` needs `across`", function.name());
+        let help = "say how several series of one identity become one number: across: max";
+        notes.error("across-needed", item.at("when"), message, help);
+    }
+}
+
+/// A recover value beyond the threshold would be good and bad at once.
+fn recover(item: Obj<'_>, notes: &mut Notes) {
+    let part = item.sub("recover");
+    let (Some(when), Some(good), Some(lowest)) =
+        (item.word("when", super::comparison), part.threshold("value"), levels(item).last().copied())
+    else {
+        return;
+    };
+    let at = part.at("value");
+    let beyond = match (when, good, lowest.threshold) {
+        (Comparison::Above | Comparison::AtLeast, Threshold::One(good), Threshold::One(bad)) => good > bad,
+        (Comparison::Below | Comparison::AtMost, Threshold::One(good), Threshold::One(bad)) => good < bad,
+        (Comparison::Outside, Threshold::Range(low, high), Threshold::Range(bad_low, bad_high)) => {
+            low < bad_low || high > bad_high
+        }
+        (_, good, _) => return shape(when, good, at, notes),
+    };
+    if beyond {
+        let message = format!("`recover` is beyond the threshold of {}: good and bad at once", lowest.severity.code());
+        notes.error("recover-beyond", at, message, "put it on the good side of the lowest severity's value");
+    }
+}

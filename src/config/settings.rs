@@ -1,0 +1,531 @@
+//! `bongsu.yaml`: the service's settings, their table and their typed form.
+//!
+//! The idea: a [`Settings`] that exists has defaults filled in and could work; stages take the fields that concern them.
+//! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
+//! The agent's own file is the same file with `agent:` and `log:` alone.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::problem::Notes;
+use super::read::Obj;
+use super::table::{Key, Kind, Table, later, may, must, or};
+use crate::model::{Channel, Labels};
+use crate::time::{DAY, HOUR, Ms, SECOND};
+
+/// What one process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Collects from this host.
+    Agent,
+    /// Runs rules.
+    Evaluate,
+    /// Decides incidents and pages, when it is the leader.
+    Incident,
+    /// Sends pages.
+    Notify,
+    /// Serves the page.
+    Console,
+}
+
+impl Role {
+    /// Every role of this version.
+    pub const ALL: [Self; 5] = [Self::Agent, Self::Evaluate, Self::Incident, Self::Notify, Self::Console];
+
+    /// Its word in the file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Evaluate => "evaluate",
+            Self::Incident => "incident",
+            Self::Notify => "notify",
+            Self::Console => "console",
+        }
+    }
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.word() == word)
+    }
+}
+
+/// Everything in `bongsu.yaml`, defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// What this process does.
+    pub roles: BTreeSet<Role>,
+    /// The log.
+    pub log: LogSettings,
+    /// The store.
+    pub store: StoreUrl,
+    /// Where the door listens.
+    pub listen: SocketAddr,
+    /// Edited files, absolute or relative to the working directory.
+    pub paths: Paths,
+    /// Gateways in order of preference; empty = the handset sink for every channel.
+    pub gateways: Vec<Gateway>,
+    /// Limits.
+    pub limits: Limits,
+    /// What becomes of samples from a skewed clock.
+    pub skew: Skew,
+    /// The collector.
+    pub agent: AgentSettings,
+}
+
+/// Which log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// Our own file in the data directory.
+    Embedded,
+    /// Apache Kafka.
+    Kafka,
+}
+
+/// What moves the partition clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockKind {
+    /// The log's append time.
+    Log,
+    /// Wall time at arrival, for topics that are not ours.
+    Arrival,
+}
+
+/// How records of a topic are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Found out per record.
+    Auto,
+    /// Bongsu's own JSON.
+    Bongsu,
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Which.
+    pub kind: LogKind,
+    /// `host:port` of Kafka brokers.
+    pub brokers: Vec<String>,
+    /// Telemetry topics.
+    pub topics: Vec<TopicSettings>,
+    /// Partitions of topics that we create.
+    pub partitions: i32,
+    /// What moves the partition clock.
+    pub clock: ClockKind,
+    /// Consumer group.
+    pub group: String,
+    /// Name of this process among its siblings; `None` = host name and process id.
+    pub instance: Option<String>,
+    /// Age up to which the embedded log keeps records, ms.
+    pub keep: Ms,
+    /// Size up to which the embedded log keeps records, bytes.
+    pub keep_bytes: i64,
+}
+
+/// One telemetry topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Its name.
+    pub name: String,
+    /// How its records are written.
+    pub format: Format,
+}
+
+/// Which store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A SQLite file; relative = in the data directory.
+    Sqlite(PathBuf),
+}
+
+/// Where the edited files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Folder (or one file) of rules.
+    pub rules: PathBuf,
+    /// Contacts.
+    pub contacts: PathBuf,
+    /// Chains.
+    pub chains: PathBuf,
+    /// Inventory.
+    pub inventory: PathBuf,
+    /// Calendar.
+    pub calendar: PathBuf,
+    /// Message templates; may be absent.
+    pub templates: PathBuf,
+}
+
+/// Who takes messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Stable id.
+    pub id: String,
+    /// For which channel.
+    pub channel: Channel,
+}
+
+/// Limits; reaching one is counted and visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Series in all.
+    pub series: usize,
+    /// Series of one rule.
+    pub series_per_rule: usize,
+    /// Open incidents.
+    pub open_incidents: usize,
+    /// Bytes of one record.
+    pub record_bytes: usize,
+    /// Pages a person and hour, S1 not counted.
+    pub pages_per_hour: usize,
+    /// Bytes of all raw windows.
+    pub window_memory: usize,
+}
+
+/// What becomes of samples from a skewed clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skew {
+    /// Shifted by the skew.
+    Shift,
+    /// Dropped and counted.
+    Quarantine,
+}
+
+/// Where the agent writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentTo {
+    /// To the log of this process, or Kafka by `log:`.
+    Log,
+    /// To a door.
+    Door(String),
+}
+
+/// The collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentSettings {
+    /// Distance of collections, ms.
+    pub every: Ms,
+    /// Where to.
+    pub to: AgentTo,
+    /// The `host` label; `None` = the machine's name.
+    pub host: Option<String>,
+    /// Labels on every record.
+    pub labels: Labels,
+}
+
+/// A byte limit above which a record cannot pass the door or Kafka's default `message.max.bytes`.
+const RECORD_BYTES_MAX: i64 = 16 << 20;
+
+static SECURITY: Table = Table {
+    name: "log.security",
+    doc: "How to speak to Kafka brokers.",
+    keys: &[
+        later("protocol", "plaintext only for now; TLS and SASL join with consumer groups"),
+        later("mechanism", "joins with consumer groups"),
+        later("ca_file", "joins with consumer groups"),
+        later("username_file", "joins with consumer groups"),
+        later("password_file", "joins with consumer groups"),
+    ],
+};
+
+static TOPIC: Table = Table {
+    name: "topic",
+    doc: "One telemetry topic.",
+    keys: &[
+        must("name", Kind::Name, "its name"),
+        or(
+            "format",
+            "auto",
+            Kind::Word(&["auto", "bongsu"]),
+            "how its records are written; auto = found out per record",
+        ),
+    ],
+};
+
+static LOG: Table = Table {
+    name: "log",
+    doc: "The log that telemetry passes through.",
+    keys: &[
+        or("kind", "embedded", Kind::Word(&["embedded", "kafka"]), "embedded = a file in the data directory"),
+        may("brokers", Kind::List(&Kind::Text, 1), "host:port of Kafka brokers; kind: kafka needs them"),
+        may("security", Kind::Table(&SECURITY), "how to speak to the brokers"),
+        may("topics", Kind::List(&Kind::Table(&TOPIC), 1), "telemetry topics; left out: `telemetry`, auto"),
+        or("partitions", "4", Kind::Int(1, 1024), "partitions of topics that Bongsu creates"),
+        or(
+            "clock",
+            "log",
+            Kind::Word(&["log", "arrival"]),
+            "log = append time; arrival = for topics that are not ours",
+        ),
+        or("group", "bongsu", Kind::Name, "consumer group"),
+        may("instance", Kind::Id, "name of this process among its siblings; left out: host name and process id"),
+        or("keep", "24h", Kind::Duration(HOUR, 400 * DAY), "how long the embedded log keeps records"),
+        or("keep_bytes", "2GB", Kind::Size(1 << 20, i64::MAX), "and up to which size"),
+    ],
+};
+
+static STORE: Table = Table {
+    name: "store",
+    doc: "Where decisions are kept.",
+    keys: &[or("url", "sqlite:bongsu.db", Kind::Text, "sqlite:FILE, relative to the data directory")],
+};
+
+static CONSOLE: Table = Table {
+    name: "console",
+    doc: "The one address that `run` listens on: health, metrics, page, command line, records.",
+    keys: &[or("listen", "127.0.0.1:9480", Kind::Listen, "address and port; loopback")],
+};
+
+static PATHS: Table = Table {
+    name: "paths",
+    doc: "Edited files, relative to this one.",
+    keys: &[
+        or("rules", "rules", Kind::Text, "folder of rule files"),
+        or("contacts", "contacts.yaml", Kind::Text, "who can be told"),
+        or("chains", "chains.yaml", Kind::Text, "in which order"),
+        or("inventory", "inventory.yaml", Kind::Text, "what is watched"),
+        or("calendar", "calendar.yaml", Kind::Text, "days off beside the computed ones"),
+        or("templates", "templates", Kind::Text, "message templates; may be absent"),
+    ],
+};
+
+static GATEWAY: Table = Table {
+    name: "gateway",
+    doc: "Who takes messages of one channel.",
+    keys: &[
+        must("id", Kind::Id, "stable id"),
+        must("channel", Kind::Word(&["sms", "mms", "mail"]), "for which channel"),
+        must("kind", Kind::Word(&["handset"]), "handset = shows what each phone would have received"),
+    ],
+};
+
+static LIMITS: Table = Table {
+    name: "limits",
+    doc: "Reaching one is counted and visible, and never mutes an S1.",
+    keys: &[
+        or("series", "1_000_000", Kind::Int(1, 100_000_000), "series in all"),
+        or("series_per_rule", "100_000", Kind::Int(1, 100_000_000), "series of one rule"),
+        or("open_incidents", "10_000", Kind::Int(1, 10_000_000), "open incidents"),
+        or("record_bytes", "1MiB", Kind::Size(1024, RECORD_BYTES_MAX), "bytes of one record"),
+        or("pages_per_hour", "30", Kind::Int(1, 10_000), "pages a person and hour, S1 not counted"),
+        or("window_memory", "1GiB", Kind::Size(1 << 20, i64::MAX), "bytes of all raw windows"),
+    ],
+};
+
+static AGENT: Table = Table {
+    name: "agent",
+    doc: "The collector on this host.",
+    keys: &[
+        or("every", "10s", Kind::Duration(SECOND, HOUR), "distance of collections"),
+        may("to", Kind::Text, "http://ADDRESS of a door, or kafka; left out: the log of this process"),
+        may("host", Kind::Id, "the `host` label; left out: the machine's name"),
+        may("labels", Kind::Map(&Kind::Label), "labels on every record"),
+    ],
+};
+
+/// The keys of `bongsu.yaml`.
+pub(super) static SETTINGS: Table = Table {
+    name: "bongsu.yaml",
+    doc: "Settings of the service; every value also by BONGSU__SECTION__KEY.",
+    keys: &[
+        may(
+            "roles",
+            Kind::List(&Kind::Word(&["agent", "evaluate", "incident", "notify", "console", "archive", "relay"]), 1),
+            "what this process does; left out: agent, evaluate, incident, notify, console",
+        ),
+        may("log", Kind::Table(&LOG), "the log that telemetry passes through"),
+        may("store", Kind::Table(&STORE), "where decisions are kept"),
+        may("console", Kind::Table(&CONSOLE), "the one address to listen on"),
+        may("paths", Kind::Table(&PATHS), "edited files, relative to this one"),
+        may("gateways", Kind::List(&Kind::Table(&GATEWAY), 0), "who takes messages; left out: handset for all"),
+        may("limits", Kind::Table(&LIMITS), "limits"),
+        SKEW,
+        may("agent", Kind::Table(&AGENT), "the collector on this host"),
+    ],
+};
+
+const SKEW: Key = or("skew", "shift", Kind::Word(&["shift", "quarantine"]), "samples of a source whose clock is off");
+
+/// Makes settings of a checked tree. Where something does not fit, the default stands in, and the problem was noted.
+pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Settings {
+    let limits = file.sub("limits");
+    let most = |n: Option<i64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+    Settings {
+        roles: roles(file, notes),
+        log: log(file.sub("log"), notes),
+        store: store(file.sub("store"), notes),
+        listen: listen(file.sub("console"), notes),
+        paths: paths(file.sub("paths"), folder),
+        gateways: gateways(file, notes),
+        limits: Limits {
+            series: most(limits.int("series")),
+            series_per_rule: most(limits.int("series_per_rule")),
+            open_incidents: most(limits.int("open_incidents")),
+            record_bytes: most(limits.size("record_bytes")),
+            pages_per_hour: most(limits.int("pages_per_hour")),
+            window_memory: most(limits.size("window_memory")),
+        },
+        skew: if file.text("skew") == Some("quarantine") { Skew::Quarantine } else { Skew::Shift },
+        agent: agent(file, notes),
+    }
+}
+
+fn roles(file: Obj<'_>, notes: &mut Notes) -> BTreeSet<Role> {
+    if !file.has("roles") {
+        return Role::ALL.into_iter().collect();
+    }
+    let mut roles = BTreeSet::new();
+    for node in file.list("roles") {
+        let Some(word) = node.as_text() else { continue };
+        match Role::parse(word) {
+            Some(role) => {
+                if !roles.insert(role) {
+                    notes.warning("duplicate-id", node.at, format!("role `{word}` stands twice"), "keep one");
+                }
+            }
+            None if matches!(word, "archive" | "relay") => {
+                notes.error("not-yet", node.at, format!("role `{word}` is not in this version"), "leave it out");
+            }
+            None => {}
+        }
+    }
+    roles
+}
+
+fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
+    let kind = if log.text("kind") == Some("kafka") { LogKind::Kafka } else { LogKind::Embedded };
+    let brokers = log.texts("brokers");
+    if kind == LogKind::Kafka && !log.has("brokers") {
+        let help = "write brokers: [\"kafka-1.example.test:9092\"]";
+        notes.error("missing-key", log.at("kind"), "`kind: kafka` without `brokers`", help);
+    }
+    for (node, broker) in log.list("brokers").iter().zip(&brokers) {
+        let port = broker.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(port)) if port > 0) {
+            notes.error("bad-value", node.at, format!("broker `{broker}` has no port"), "write host:port");
+        }
+    }
+    let mut topics: Vec<TopicSettings> = Vec::new();
+    for topic in log.subs("topics") {
+        let Some(name) = topic.owned("name") else { continue };
+        if topics.iter().any(|other| other.name == name) {
+            notes.error("duplicate-id", topic.at("name"), format!("topic `{name}` stands twice"), "keep one");
+        }
+        let format = if topic.text("format") == Some("bongsu") { Format::Bongsu } else { Format::Auto };
+        topics.push(TopicSettings { name, format });
+    }
+    if topics.is_empty() {
+        topics.push(TopicSettings { name: "telemetry".to_owned(), format: Format::Auto });
+    }
+    LogSettings {
+        kind,
+        brokers,
+        topics,
+        partitions: log.int("partitions").and_then(|n| i32::try_from(n).ok()).unwrap_or(4),
+        clock: if log.text("clock") == Some("arrival") { ClockKind::Arrival } else { ClockKind::Log },
+        group: log.owned("group").unwrap_or_default(),
+        instance: log.owned("instance"),
+        keep: log.duration("keep").unwrap_or(DAY),
+        keep_bytes: log.size("keep_bytes").unwrap_or(2_000_000_000),
+    }
+}
+
+fn store(store: Obj<'_>, notes: &mut Notes) -> StoreUrl {
+    let url = store.text("url").unwrap_or("sqlite:bongsu.db");
+    if let Some(file) = url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
+        return StoreUrl::Sqlite(PathBuf::from(file));
+    }
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        // A password between `:` and `@` is a secret even where the database is not taken yet.
+        let secret =
+            url.split_once("//").and_then(|(_, rest)| rest.split_once('@')).is_some_and(|(u, _)| u.contains(':'));
+        if secret && store.at("url").line > 0 {
+            let help = "give the whole URL by BONGSU__STORE__URL, or use a password file";
+            notes.error("inline-secret", store.at("url"), "a password stands in `url`", help);
+        } else {
+            notes.error("not-yet", store.at("url"), "PostgreSQL is not in this version", "use sqlite:bongsu.db");
+        }
+    } else if store.has("url") {
+        notes.error("bad-value", store.at("url"), "`url` names no store", "write sqlite:bongsu.db");
+    }
+    StoreUrl::Sqlite(PathBuf::from("bongsu.db"))
+}
+
+fn listen(console: Obj<'_>, notes: &mut Notes) -> SocketAddr {
+    const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9480);
+    let listen: SocketAddr = console.word("listen", |text| text.parse().ok()).unwrap_or(DEFAULT);
+    if !listen.ip().is_loopback() {
+        let help = "TLS is not in this version: listen on 127.0.0.1 and put a TLS proxy before it";
+        notes.error("not-yet", console.at("listen"), format!("{listen} is not loopback"), help);
+    }
+    listen
+}
+
+fn paths(paths: Obj<'_>, folder: &Path) -> Paths {
+    let path = |key: &str| folder.join(paths.text(key).unwrap_or_default());
+    Paths {
+        rules: path("rules"),
+        contacts: path("contacts"),
+        chains: path("chains"),
+        inventory: path("inventory"),
+        calendar: path("calendar"),
+        templates: path("templates"),
+    }
+}
+
+fn gateways(file: Obj<'_>, notes: &mut Notes) -> Vec<Gateway> {
+    let mut gateways: Vec<Gateway> = Vec::new();
+    for gateway in file.subs("gateways") {
+        let (Some(id), Some(channel)) = (gateway.owned("id"), gateway.word("channel", Channel::parse)) else {
+            continue;
+        };
+        if gateways.iter().any(|other| other.id == id) {
+            notes.error("duplicate-id", gateway.at("id"), format!("gateway `{id}` stands twice"), "keep one");
+        }
+        gateways.push(Gateway { id, channel });
+    }
+    gateways
+}
+
+fn agent(file: Obj<'_>, notes: &mut Notes) -> AgentSettings {
+    let agent = file.sub("agent");
+    let to = match agent.text("to") {
+        None | Some("log") => AgentTo::Log,
+        Some("kafka") => {
+            if file.sub("log").text("kind") != Some("kafka") {
+                let help = "set `log: { kind: kafka, brokers: […] }`, or give the address of a door";
+                notes.error("agent-to", agent.at("to"), "`to: kafka` without a Kafka in `log:`", help);
+            }
+            AgentTo::Log
+        }
+        Some(door) => door_of(door, agent, notes),
+    };
+    let labels = agent.labels("labels");
+    if labels.get("host").is_some() {
+        notes.error("agent-host", agent.at("labels"), "`host` is no free label", "write it as `agent.host`");
+    }
+    AgentSettings { every: agent.duration("every").unwrap_or(10 * SECOND), to, host: agent.owned("host"), labels }
+}
+
+fn door_of(door: &str, agent: Obj<'_>, notes: &mut Notes) -> AgentTo {
+    let address = door.strip_prefix("http://").unwrap_or(door).trim_end_matches('/');
+    match address.parse::<SocketAddr>() {
+        Ok(at) if at.ip().is_loopback() => {}
+        Ok(at) => {
+            let help = "a door that is not loopback needs TLS, which is not in this version: write to Kafka";
+            notes.error("not-yet", agent.at("to"), format!("{at} is not loopback"), help);
+        }
+        Err(_) => {
+            let help = "write kafka, or the address of a door such as http://127.0.0.1:9480";
+            notes.error("bad-value", agent.at("to"), "`to` needs the address of a door", help);
+        }
+    }
+    AgentTo::Door(format!("http://{address}"))
+}
+
+impl Settings {
+    /// How long records are still there for a restore, ms; `None` where the log's own setting decides.
+    pub fn keeps(&self) -> Option<Ms> {
+        (self.log.kind == LogKind::Embedded).then_some(self.log.keep)
+    }
+}
