@@ -1,0 +1,106 @@
+//! A record being written: the other direction of `bongsu.rs`, for the agent and for files of bare numbers.
+//!
+//! The idea: `sent` is the one field that is known only at hand-over, so a draft renders with a hole where it goes
+//! ([`Draft::render`] returns both halves) and a record that waits is stamped anew without being built again.
+
+use std::fmt::Write as _;
+
+use crate::time::Ms;
+
+/// One record before it is bytes.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Draft {
+    /// When the numbers were taken, ms since the epoch.
+    pub ts: Ms,
+    /// The source.
+    pub host: String,
+    /// Labels of the whole record, without `host`.
+    pub labels: Vec<(String, String)>,
+    /// Name, value and labels of each number. What is not finite is left out when rendering.
+    pub points: Vec<(String, f64, Vec<(&'static str, String)>)>,
+}
+
+impl Draft {
+    /// The record as text in two halves; between them goes `"sent":<ms>,`, or nothing.
+    pub fn render(&self) -> (String, String) {
+        let head = format!("{{\"v\":1,\"ts\":{},", self.ts);
+        let mut rest = String::with_capacity(64 + self.points.len() * 64);
+        rest.push_str("\"host\":");
+        quote(&mut rest, &self.host);
+        if !self.labels.is_empty() {
+            rest.push_str(",\"labels\":");
+            object(&mut rest, self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        }
+        rest.push_str(",\"points\":[");
+        let mut first = true;
+        for (name, value, labels) in self.points.iter().filter(|(_, value, _)| value.is_finite()) {
+            rest.push_str(if first { "[" } else { ",[" });
+            first = false;
+            quote(&mut rest, name);
+            // `Display` of an `f64` is the shortest text that reads back as the same number, without an exponent.
+            let _ = write!(rest, ",{value}");
+            if !labels.is_empty() {
+                rest.push(',');
+                object(&mut rest, labels.iter().map(|(name, value)| (*name, value.as_str())));
+            }
+            rest.push(']');
+        }
+        rest.push_str("]}");
+        (head, rest)
+    }
+}
+
+fn object<'a>(text: &mut String, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
+    text.push('{');
+    for (n, (name, value)) in pairs.enumerate() {
+        if n > 0 {
+            text.push(',');
+        }
+        quote(text, name);
+        text.push(':');
+        quote(text, value);
+    }
+    text.push('}');
+}
+
+/// Appends `plain` as a JSON string.
+pub(super) fn quote(text: &mut String, plain: &str) {
+    text.push('"');
+    for c in plain.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_is_json_whatever_its_strings_hold() {
+        let draft = Draft {
+            ts: 1_764_000_000_000,
+            host: "db\"01".to_owned(),
+            labels: vec![("env".to_owned(), "생산\n\\".to_owned())],
+            points: vec![
+                ("a".to_owned(), 0.1, vec![]),
+                ("b".to_owned(), f64::NAN, vec![]),
+                ("c".to_owned(), 1e21, vec![("mountpoint", "/a\tb".to_owned())]),
+            ],
+        };
+        let (head, rest) = draft.render();
+        let value: serde_json::Value = serde_json::from_str(&format!("{head}\"sent\":5,{rest}")).unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"v":1,"ts":1_764_000_000_000_i64,"sent":5,"host":"db\"01","labels":{"env":"생산\n\\"},
+                "points":[["a",0.1],["c",1e21,{"mountpoint":"/a\tb"}]]})
+        );
+    }
+}
