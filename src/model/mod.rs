@@ -14,6 +14,7 @@ mod people;
 mod record;
 mod rule;
 mod signal;
+pub mod wire;
 
 pub use book::*;
 pub use builtin::*;

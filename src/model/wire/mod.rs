@@ -1,0 +1,330 @@
+//! The JSON of signals, inputs, incidents, chain rows, pages and state rows: stored, kept in the ledger, printed.
+//!
+//! The idea: one canonical text per value (names sorted, no spaces: what `Value::to_string` gives), so that equal values
+//! hash equal in the ledger, and what is printed is what is stored. `*_to_json` and `*_from_json` are exact inverses;
+//! a reader takes nothing that its writer would not have written and answers `None` instead.
+//! Not here: rows and columns (`store`), and the other direction of printing (`cli` adds `at` where a thing has none).
+
+use serde_json::Value;
+
+use crate::model::{
+    Ack, Cause, ChainRow, Channel, Domain, Ended, Fingerprint, Incident, IncidentState, Input, Labels, Outcome, Page,
+    Reason, Severity, Signal, SignalKey, State, StateRow,
+};
+use fields::{Reader, Writer};
+
+mod fields;
+#[cfg(test)]
+mod tests;
+
+pub use fields::twelve_digits;
+
+/// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`, `acted`
+/// and the exact `bits` of the value.
+pub fn signal_to_json(signal: &Signal) -> Value {
+    Writer::new("type", "signal")
+        .put("at", signal.at)
+        .put("rule", signal.rule.as_ref())
+        .put("labels", signal.labels.to_json())
+        .put("fingerprint", signal.fingerprint.to_string())
+        .put("from", signal.from.word())
+        .put("to", signal.to.word())
+        .maybe("severity", signal.severity.map(Severity::code))
+        .number("value", signal.value)
+        .maybe("unknown", signal.unknown.map(Cause::word))
+        .maybe("since", signal.since)
+        .maybe("ended", signal.ended.map(Ended::word))
+        .put("acted", signal.acted)
+        .done()
+}
+
+/// Reads what [`signal_to_json`] wrote.
+pub fn signal_from_json(value: &Value) -> Option<Signal> {
+    let reader = Reader::new(value)?;
+    reader.text("type").filter(|kind| *kind == "signal")?;
+    Some(Signal {
+        rule: reader.text("rule")?.into(),
+        labels: Labels::from_json(reader.get("labels")?)?,
+        fingerprint: reader.word("fingerprint", Fingerprint::parse)?,
+        from: reader.word("from", State::parse)?,
+        to: reader.word("to", State::parse)?,
+        severity: reader.maybe_word("severity", Severity::parse)?,
+        value: reader.number("value")?,
+        unknown: reader.maybe_word("unknown", Cause::parse)?,
+        at: reader.int("at")?,
+        since: reader.maybe_int("since")?,
+        ended: reader.maybe_word("ended", Ended::parse)?,
+        acted: reader.flag("acted")?,
+    })
+}
+
+/// The kind of an input: the `kind` of its JSON, of its row and of its ledger entry.
+pub const fn input_kind(input: &Input) -> &'static str {
+    match input {
+        Input::Signal { .. } => "signal",
+        Input::Own(_) => "own",
+        Input::CaughtUp { .. } => "caught_up",
+        Input::Ack { .. } => "ack",
+        Input::Unack { .. } => "unack",
+        Input::Resolve { .. } => "resolve",
+        Input::Reopen { .. } => "reopen",
+        Input::Handed { .. } => "handed",
+        Input::Outcome { .. } => "outcome",
+        Input::Due => "due",
+        Input::Reload { .. } => "reload",
+    }
+}
+
+/// An input as the ledger and the row hold it.
+pub fn input_to_json(input: &Input) -> Value {
+    let writer = Writer::new("kind", input_kind(input));
+    match input {
+        Input::Signal { key, signal, heard, caught_up } => writer
+            .put("topic", key.topic.as_str())
+            .put("partition", key.partition)
+            .put("seq", key.seq)
+            .put("signal", signal_to_json(signal))
+            .put("heard", *heard)
+            .put("caught_up", *caught_up),
+        Input::Own(signal) => writer.put("signal", signal_to_json(signal)),
+        Input::CaughtUp { topic, partition } => writer.put("topic", topic.as_str()).put("partition", *partition),
+        Input::Ack { incident, by, note, hold } => writer
+            .put("incident", incident.as_str())
+            .put("by", by.as_str())
+            .put("note", note.as_str())
+            .put("hold", *hold),
+        Input::Unack { incident, by } | Input::Reopen { incident, by } => {
+            writer.put("incident", incident.as_str()).put("by", by.as_str())
+        }
+        Input::Resolve { incident, by, note } => {
+            writer.put("incident", incident.as_str()).put("by", by.as_str()).put("note", note.as_str())
+        }
+        Input::Handed { page } => writer.put("page", page.as_str()),
+        Input::Outcome { page, outcome } => {
+            writer.put("page", page.as_str()).put("outcome", outcome.word()).put("detail", outcome.detail())
+        }
+        Input::Due => writer,
+        Input::Reload { hash } => writer.put("hash", hash.as_str()),
+    }
+    .done()
+}
+
+/// Reads what [`input_to_json`] wrote.
+pub fn input_from_json(value: &Value) -> Option<Input> {
+    let reader = Reader::new(value)?;
+    let incident = || reader.string("incident");
+    let by = || reader.string("by");
+    let signal = || signal_from_json(reader.get("signal")?);
+    Some(match reader.text("kind")? {
+        "signal" => Input::Signal {
+            key: SignalKey { topic: reader.string("topic")?, partition: partition(reader)?, seq: reader.int("seq")? },
+            signal: signal()?,
+            heard: reader.int("heard")?,
+            caught_up: reader.flag("caught_up")?,
+        },
+        "own" => Input::Own(signal()?),
+        "caught_up" => Input::CaughtUp { topic: reader.string("topic")?, partition: partition(reader)? },
+        "ack" => {
+            Input::Ack { incident: incident()?, by: by()?, note: reader.string("note")?, hold: reader.int("hold")? }
+        }
+        "unack" => Input::Unack { incident: incident()?, by: by()? },
+        "resolve" => Input::Resolve { incident: incident()?, by: by()?, note: reader.string("note")? },
+        "reopen" => Input::Reopen { incident: incident()?, by: by()? },
+        "handed" => Input::Handed { page: reader.string("page")? },
+        "outcome" => Input::Outcome {
+            page: reader.string("page")?,
+            outcome: Outcome::parse(reader.text("outcome")?, reader.text("detail")?)?,
+        },
+        "due" => Input::Due,
+        "reload" => Input::Reload { hash: reader.string("hash")? },
+        _ => return None,
+    })
+}
+
+fn partition(reader: Reader<'_>) -> Option<i32> {
+    i32::try_from(reader.int("partition")?).ok()
+}
+
+/// An incident in its printed shape (a printer adds `at`, the instant of the change) with everything else it has.
+pub fn incident_to_json(incident: &Incident) -> Value {
+    let ack = incident.ack.as_ref().map(|ack| {
+        let taken = Writer::new("by", ack.by.as_str()).put("at", ack.at).put("until", ack.until);
+        taken.put("note", ack.note.as_str()).done()
+    });
+    let opened_by = incident.partition.as_ref();
+    Writer::new("type", "incident")
+        .put("id", incident.id.as_str())
+        .put("fingerprint", incident.fingerprint.to_string())
+        .put("rule", incident.rule.as_ref())
+        .put("labels", incident.labels.to_json())
+        .put("title", incident.title.as_str())
+        .put("domain", incident.domain.word())
+        .put("state", incident.state.word())
+        .put("severity", incident.severity.code())
+        .put("occurred", incident.occurred)
+        .put("detected", incident.detected)
+        .maybe("resolved", incident.resolved)
+        .maybe("ended", incident.ended.map(Ended::word))
+        .maybe("ack", ack)
+        .put("reopened", incident.reopened.clone())
+        .put("flapping", incident.flapping)
+        .put("occurrence", incident.occurrence)
+        .maybe("held_until", incident.held_until)
+        .maybe("topic", opened_by.map(|(topic, _)| topic.as_str()))
+        .maybe("partition", opened_by.map(|(_, partition)| *partition))
+        .maybe("notify_by", incident.notify_by)
+        .maybe("notified", incident.notified)
+        .maybe("calm_since", incident.calm_since)
+        .done()
+}
+
+/// Reads what [`incident_to_json`] wrote.
+pub fn incident_from_json(value: &Value) -> Option<Incident> {
+    let reader = Reader::new(value)?;
+    reader.text("type").filter(|kind| *kind == "incident")?;
+    let opened_by = match reader.maybe("topic", Reader::string)? {
+        Some(topic) => Some((topic, partition(reader)?)),
+        None => None,
+    };
+    Some(Incident {
+        id: reader.string("id")?,
+        fingerprint: reader.word("fingerprint", Fingerprint::parse)?,
+        rule: reader.text("rule")?.into(),
+        labels: Labels::from_json(reader.get("labels")?)?,
+        title: reader.string("title")?,
+        domain: reader.word("domain", Domain::parse)?,
+        state: reader.word("state", IncidentState::parse)?,
+        severity: reader.word("severity", Severity::parse)?,
+        occurred: reader.int("occurred")?,
+        detected: reader.int("detected")?,
+        resolved: reader.maybe_int("resolved")?,
+        ended: reader.maybe_word("ended", Ended::parse)?,
+        ack: reader.maybe("ack", |reader, name| ack(Reader::new(reader.get(name)?)?))?,
+        reopened: reader.list("reopened", Value::as_i64)?,
+        flapping: reader.flag("flapping")?,
+        occurrence: reader.int("occurrence")?,
+        held_until: reader.maybe_int("held_until")?,
+        partition: opened_by,
+        notify_by: reader.maybe_int("notify_by")?,
+        notified: reader.maybe_int("notified")?,
+        calm_since: reader.maybe_int("calm_since")?,
+    })
+}
+
+fn ack(reader: Reader<'_>) -> Option<Ack> {
+    let (at, until) = (reader.int("at")?, reader.int("until")?);
+    Some(Ack { by: reader.string("by")?, at, until, note: reader.string("note")? })
+}
+
+/// Where a chain stands.
+pub fn chain_to_json(chain: &ChainRow) -> Value {
+    let told = chain.told.iter().map(|(contact, channel)| Value::from(vec![contact.as_str(), channel.word()]));
+    Writer::new("incident", chain.incident.as_str())
+        .put("snapshot", chain.snapshot.as_str())
+        .maybe("step", chain.step)
+        .put("round", chain.round)
+        .maybe("due", chain.due)
+        .put("told", told.collect::<Vec<_>>())
+        .done()
+}
+
+/// Reads what [`chain_to_json`] wrote.
+pub fn chain_from_json(value: &Value) -> Option<ChainRow> {
+    let reader = Reader::new(value)?;
+    let told = |pair: &Value| match pair.as_array()?.as_slice() {
+        [contact, channel] => Some((contact.as_str()?.to_owned(), Channel::parse(channel.as_str()?)?)),
+        _ => None,
+    };
+    Some(ChainRow {
+        incident: reader.string("incident")?,
+        snapshot: reader.string("snapshot")?,
+        step: reader.maybe_int("step")?,
+        round: reader.int("round")?,
+        due: reader.maybe_int("due")?,
+        told: reader.list("told", told)?,
+    })
+}
+
+/// A page in its printed shape (`at` is the decision) with everything else it has.
+pub fn page_to_json(page: &Page) -> Value {
+    Writer::new("type", "page")
+        .put("at", page.decided)
+        .put("id", page.id.as_str())
+        .put("incident", page.incident.as_str())
+        .put("severity", page.severity.code())
+        .put("reason", page.reason.word())
+        .put("step", page.step)
+        .put("round", page.round)
+        .put("occurrence", page.occurrence)
+        .put("to", page.to.as_str())
+        .put("channel", page.channel.word())
+        .put("title", page.title.as_str())
+        .put("text", page.text.as_str())
+        .put("due", page.due)
+        .put("deadline", page.deadline)
+        .done()
+}
+
+/// Reads what [`page_to_json`] wrote.
+pub fn page_from_json(value: &Value) -> Option<Page> {
+    let reader = Reader::new(value)?;
+    reader.text("type").filter(|kind| *kind == "page")?;
+    Some(Page {
+        id: reader.string("id")?,
+        incident: reader.string("incident")?,
+        severity: reader.word("severity", Severity::parse)?,
+        reason: reader.word("reason", Reason::parse)?,
+        step: reader.int("step")?,
+        round: reader.int("round")?,
+        occurrence: reader.int("occurrence")?,
+        to: reader.string("to")?,
+        channel: reader.word("channel", Channel::parse)?,
+        title: reader.string("title")?,
+        text: reader.string("text")?,
+        decided: reader.int("at")?,
+        due: reader.int("due")?,
+        deadline: reader.int("deadline")?,
+    })
+}
+
+/// A state row.
+pub fn state_to_json(row: &StateRow) -> Value {
+    let since: Vec<Value> = row.since.iter().map(|since| Value::from(*since)).collect();
+    Writer::new("fingerprint", row.fingerprint.to_string())
+        .put("rule", row.rule.as_ref())
+        .put("labels", row.labels.to_json())
+        .put("watch", row.watch.as_str())
+        .put("state", row.state.word())
+        .maybe("severity", row.severity.map(Severity::code))
+        .put("since", since)
+        .maybe("occurred", row.occurred)
+        .maybe("recovering", row.recovering)
+        .maybe("unknown", row.unknown.map(Cause::word))
+        .maybe("unknown_since", row.unknown_since)
+        .maybe("newest", row.newest)
+        .maybe("valued", row.valued)
+        .number("value", row.value)
+        .done()
+}
+
+/// Reads what [`state_to_json`] wrote.
+pub fn state_from_json(value: &Value) -> Option<StateRow> {
+    let reader = Reader::new(value)?;
+    let since = reader.list("since", |at| if at.is_null() { Some(None) } else { at.as_i64().map(Some) })?;
+    Some(StateRow {
+        fingerprint: reader.word("fingerprint", Fingerprint::parse)?,
+        rule: reader.text("rule")?.into(),
+        labels: Labels::from_json(reader.get("labels")?)?,
+        watch: reader.string("watch")?,
+        state: reader.word("state", State::parse)?,
+        severity: reader.maybe_word("severity", Severity::parse)?,
+        since: since.try_into().ok()?,
+        occurred: reader.maybe_int("occurred")?,
+        recovering: reader.maybe_int("recovering")?,
+        unknown: reader.maybe_word("unknown", Cause::parse)?,
+        unknown_since: reader.maybe_int("unknown_since")?,
+        newest: reader.maybe_int("newest")?,
+        valued: reader.maybe_int("valued")?,
+        value: reader.number("value")?,
+    })
+}

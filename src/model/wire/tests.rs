@@ -1,0 +1,193 @@
+//! Every codec gives back what it was given, byte for byte the second time, and takes nothing else.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Words people may put into names: quotes, Korean, control characters, line feeds.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "[a-z0-9-]{1,12}", "[가-힣 \"\\\\\n\u{1}{},:]{1,8}"]
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    prop::collection::vec((text(), text()), 0..4).prop_map(Labels::new)
+}
+
+fn number() -> impl Strategy<Value = Option<f64>> {
+    prop::option::of(any::<u64>().prop_map(f64::from_bits))
+}
+
+fn one_of<T: Clone + std::fmt::Debug + 'static>(all: &[T]) -> impl Strategy<Value = T> {
+    prop::sample::select(all.to_vec())
+}
+
+prop_compose! {
+    fn signal()(
+        (rule, labels) in (text(), labels()),
+        (from, to) in (one_of(&State::ALL), one_of(&State::ALL)),
+        severity in prop::option::of(one_of(&Severity::ALL)),
+        value in number(),
+        unknown in prop::option::of(one_of(&Cause::ALL)),
+        (at, since) in (any::<i64>(), any::<Option<i64>>()),
+        ended in prop::option::of(one_of(&Ended::ALL)),
+        acted in any::<bool>(),
+    ) -> Signal {
+        let fingerprint = Fingerprint::of(&rule, &labels);
+        Signal { rule: rule.into(), labels, fingerprint, from, to, severity, value, unknown, at, since, ended, acted }
+    }
+}
+
+prop_compose! {
+    fn incident()(
+        signal in signal(),
+        (id, title, by, note) in (text(), text(), text(), text()),
+        (domain, state, severity) in (one_of(&Domain::ALL), one_of(&IncidentState::ALL), one_of(&Severity::ALL)),
+        (at, until, resolved) in (any::<i64>(), any::<i64>(), any::<Option<i64>>()),
+        (acked, flapping) in (any::<bool>(), any::<bool>()),
+        reopened in prop::collection::vec(any::<i64>(), 0..3),
+        partition in prop::option::of((text(), any::<i32>())),
+        times in any::<[Option<i64>; 4]>(),
+    ) -> Incident {
+        let [held_until, notify_by, notified, calm_since] = times;
+        Incident {
+            id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
+            severity, occurred: at, detected: until, resolved, ended: signal.ended,
+            ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
+            partition, notify_by, notified, calm_since,
+        }
+    }
+}
+
+prop_compose! {
+    fn page()(
+        (id, incident, to, title, text) in (text(), text(), text(), text(), text()),
+        (severity, reason, channel) in (one_of(&Severity::ALL), one_of(&Reason::ALL), one_of(&Channel::ALL)),
+        [step, round, occurrence, decided, due, deadline] in any::<[i64; 6]>(),
+    ) -> Page {
+        Page { id, incident, severity, reason, step, round, occurrence, to, channel, title, text, decided, due, deadline }
+    }
+}
+
+prop_compose! {
+    fn state()(signal in signal(), watch in text(), since in any::<[Option<i64>; 4]>(), at in any::<[Option<i64>; 5]>())
+    -> StateRow {
+        let [occurred, recovering, unknown_since, newest, valued] = at;
+        StateRow {
+            fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, watch, state: signal.from,
+            severity: signal.severity, since, occurred, recovering, unknown: signal.unknown, unknown_since, newest,
+            valued, value: signal.value,
+        }
+    }
+}
+
+prop_compose! {
+    fn chain()(
+        (incident, snapshot) in (text(), text()),
+        (step, due, round) in (any::<Option<i64>>(), any::<Option<i64>>(), any::<i64>()),
+        told in prop::collection::vec((text(), one_of(&Channel::ALL)), 0..3),
+    ) -> ChainRow {
+        ChainRow { incident, snapshot, step, round, due, told }
+    }
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let two = || (text(), text());
+    let outcome = |(word, detail): (&str, String)| {
+        Outcome::parse(word, if word == "resent" { "" } else { &detail }).expect("the words are the outcomes' own")
+    };
+    prop_oneof![
+        (two(), any::<(i32, i64, i64, bool)>(), signal()).prop_map(
+            |((topic, _), (partition, seq, heard, caught_up), signal)| {
+                Input::Signal { key: SignalKey { topic, partition, seq }, signal, heard, caught_up }
+            }
+        ),
+        signal().prop_map(Input::Own),
+        (text(), any::<i32>()).prop_map(|(topic, partition)| Input::CaughtUp { topic, partition }),
+        (two(), text(), any::<i64>()).prop_map(|((incident, by), note, hold)| Input::Ack { incident, by, note, hold }),
+        two().prop_map(|(incident, by)| Input::Unack { incident, by }),
+        (two(), text()).prop_map(|((incident, by), note)| Input::Resolve { incident, by, note }),
+        two().prop_map(|(incident, by)| Input::Reopen { incident, by }),
+        text().prop_map(|page| Input::Handed { page }),
+        (text(), one_of(&["accepted", "failed", "unknown", "resent"]), text())
+            .prop_map(move |(page, word, detail)| Input::Outcome { page, outcome: outcome((word, detail)) }),
+        Just(Input::Due),
+        text().prop_map(|hash| Input::Reload { hash }),
+    ]
+}
+
+/// Writes, reads, writes: the texts must be one and the same (values cannot be compared: NaN differs from itself).
+fn same<T>(value: &T, write: impl Fn(&T) -> Value, read: impl Fn(&Value) -> Option<T>) -> Result<(), TestCaseError> {
+    let text = write(value).to_string();
+    let parsed: Value = serde_json::from_str(&text).expect("it is JSON");
+    let again = read(&parsed).map(|value| write(&value).to_string());
+    prop_assert_eq!(again, Some(text));
+    prop_assert_eq!(mangled(&parsed, &read), None, "a mangled field was taken");
+    Ok(())
+}
+
+/// The first field that could be replaced by something of another type without the reader noticing.
+fn mangled<T>(value: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<String> {
+    let object = value.as_object().expect("every value is written as an object");
+    object.keys().find_map(|name| {
+        let mut wrong = object.clone();
+        wrong.insert(name.clone(), serde_json::json!([{"not": "this"}]));
+        // What is shown of a number is for people; its bits are what is read.
+        (name != "value" && read(&Value::Object(wrong)).is_some()).then(|| name.clone())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn signals_come_back(signal in signal()) { same(&signal, signal_to_json, signal_from_json)?; }
+    #[test]
+    fn inputs_come_back(input in input()) { same(&input, input_to_json, input_from_json)?; }
+    #[test]
+    fn incidents_come_back(incident in incident()) { same(&incident, incident_to_json, incident_from_json)?; }
+    #[test]
+    fn pages_come_back(page in page()) { same(&page, page_to_json, page_from_json)?; }
+    #[test]
+    fn chains_come_back(chain in chain()) { same(&chain, chain_to_json, chain_from_json)?; }
+    #[test]
+    fn state_rows_come_back(row in state()) { same(&row, state_to_json, state_from_json)?; }
+}
+
+#[test]
+fn garbage_is_rejected() {
+    for garbage in ["null", "1", "[]", "{}", r#"{"kind":"nonsense"}"#, r#"{"type":"signal"}"#, r#"{"kind":"ack"}"#] {
+        let value = serde_json::from_str(garbage).expect("it is JSON");
+        assert_eq!(input_from_json(&value), None, "{garbage}");
+        assert_eq!(signal_from_json(&value), None, "{garbage}");
+        assert_eq!(incident_from_json(&value), None, "{garbage}");
+        assert_eq!(page_from_json(&value), None, "{garbage}");
+        assert_eq!(chain_from_json(&value), None, "{garbage}");
+        assert_eq!(state_from_json(&value), None, "{garbage}");
+    }
+}
+
+#[test]
+fn signal_text_is_frozen() {
+    let labels = Labels::new([("mountpoint", "/data"), ("host", "db-01")]);
+    let signal = Signal {
+        rule: "disk-full".into(),
+        fingerprint: Fingerprint::of("disk-full", &labels),
+        labels,
+        from: State::Pending,
+        to: State::Firing,
+        severity: Some(Severity::S1),
+        value: Some(0.1 + 0.2),
+        unknown: None,
+        at: 1_764_000_180_000,
+        since: Some(1_764_000_060_000),
+        ended: None,
+        acted: true,
+    };
+    assert_eq!(
+        signal_to_json(&signal).to_string(),
+        r#"{"acted":true,"at":1764000180000,"bits":"3fd3333333333334","#.to_owned()
+            + r#""fingerprint":"279722629b4846a23b93e3e8deb4b094","from":"pending","#
+            + r#""labels":{"host":"db-01","mountpoint":"/data"},"rule":"disk-full","severity":"S1","#
+            + r#""since":1764000060000,"to":"firing","type":"signal","value":0.3}"#
+    );
+}
