@@ -1,1 +1,257 @@
-//! To be written.
+//! The book of incidents: what people deal with, one live incident per fingerprint.
+//!
+//! The idea: [`Book::apply`] folds one [`Input`] at a time into the incidents it holds and says what moved; the same
+//! inputs at the same instants move the same things again. What must outlive a leader is in the incidents themselves,
+//! in the number counters and in a few notes, all collected by [`Book::drain`] for the leader's transaction.
+//! It does not know chains, people or texts (see `page`) and reads no clock: every timer is asked for by
+//! [`Book::next_due`] and answered by [`Input::Due`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::{
+    BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, RuleSet, Severity, builtin,
+};
+use crate::time::{HOUR, MINUTE, Ms, SECOND};
+
+mod blind;
+mod hands;
+mod notes;
+mod signals;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use notes::Notes;
+
+/// An incident that is over may come back under its number for so long.
+pub const REOPEN_WITHIN: Ms = 30 * MINUTE;
+/// Reopenings are counted over this length for flapping.
+const FLAP_WINDOW: Ms = HOUR;
+/// The third reopening within [`FLAP_WINDOW`] is flapping.
+const FLAP_REOPENS: usize = 3;
+/// A flapping incident is calm again after so long without opening or ending.
+const CALM: Ms = 30 * MINUTE;
+/// A signal older than this when it is taken comes from catching up, not from now.
+const LATE: Ms = MINUTE;
+/// Pages of a late opening are held for at most so long.
+const HOLD_LATE: Ms = MINUTE;
+/// The first characters of every note of this stage.
+pub const NOTES: &str = "incident/";
+
+/// Within which time of the detection somebody must have been told; `None` where nobody has to be.
+pub const fn notify_within(severity: Severity) -> Option<Ms> {
+    match severity {
+        Severity::S1 => Some(60 * SECOND),
+        Severity::S2 => Some(5 * MINUTE),
+        Severity::S3 => Some(30 * MINUTE),
+        Severity::S4 => None,
+    }
+}
+
+/// What moved, for those who tell people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// What.
+    pub change: Change,
+    /// The incident after it.
+    pub incident: Incident,
+    /// It was acked before.
+    pub was_acked: bool,
+}
+
+/// What became of one input.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decided {
+    /// Changes in the order in which they happened.
+    pub moved: Vec<Moved>,
+    /// The input asked for something that was not so or cannot be: `false` makes the command end 1.
+    pub refused: bool,
+    /// One English sentence for whoever asked; empty for inputs that nobody waits for.
+    pub answer: String,
+}
+
+/// Title and 구간 of every rule in force.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Names(BTreeMap<Arc<str>, (String, Domain)>);
+
+impl Names {
+    /// Reads them off a rule set.
+    pub fn of(rules: &RuleSet) -> Self {
+        Self(rules.rules.iter().map(|rule| (rule.id.clone(), (rule.title.clone(), rule.domain))).collect())
+    }
+
+    /// Title and 구간 of `rule`: its own, or the engine's, or, where the rule is gone, its id and 인프라.
+    fn get(&self, rule: &str) -> (String, Domain) {
+        match (self.0.get(rule), builtin(rule)) {
+            (Some(known), _) => known.clone(),
+            (None, Some(own)) => (own.title.to_owned(), own.domain),
+            (None, None) => (rule.to_owned(), Domain::Infra),
+        }
+    }
+}
+
+/// All incidents that are not closed, and what else decides about them.
+#[derive(Debug, Clone)]
+pub struct Book {
+    names: Arc<Names>,
+    open_max: usize,
+    incidents: BTreeMap<String, Incident>,
+    by_fingerprint: BTreeMap<Fingerprint, String>,
+    live: BTreeSet<String>,
+    timers: BTreeSet<(Ms, String)>,
+    timer_of: BTreeMap<String, Ms>,
+    counters: BTreeMap<String, i64>,
+    notes: Notes,
+    blind: blind::Silence,
+    changed: BTreeSet<String>,
+    counted: BTreeSet<String>,
+}
+
+impl Book {
+    /// A book as the store has it. `notes` may hold those of other stages; `open_max` bounds live incidents (S1 aside).
+    pub fn load(
+        incidents: &[Incident],
+        counters: &[(String, i64)],
+        notes: &[(String, String)],
+        names: Arc<Names>,
+        open_max: usize,
+    ) -> Self {
+        let notes = Notes::load(notes);
+        let blind = blind::Silence::load(&notes);
+        let mut book = Self {
+            names,
+            open_max,
+            incidents: BTreeMap::new(),
+            by_fingerprint: BTreeMap::new(),
+            live: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            timer_of: BTreeMap::new(),
+            counters: counters.iter().cloned().collect(),
+            notes,
+            blind,
+            changed: BTreeSet::new(),
+            counted: BTreeSet::new(),
+        };
+        for incident in incidents.iter().filter(|incident| incident.state != IncidentState::Closed) {
+            book.put(incident.clone());
+        }
+        book.changed.clear();
+        book
+    }
+
+    /// Uses other titles from now on; incidents keep the title under which they opened.
+    pub fn rename(&mut self, names: Arc<Names>) {
+        self.names = names;
+    }
+
+    /// Takes one input. Inputs about pages move nothing here: see [`Book::told`].
+    pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
+        let mut decided = Decided::default();
+        match input {
+            Input::Signal { key, signal, heard, caught_up } => {
+                let origin = Some((key.topic.clone(), key.partition));
+                let late = now - signal.at > LATE && !caught_up;
+                let arrival = signals::Arrival { origin, late, now };
+                if !self.fold_silence(signal, *heard, &arrival, &mut decided) {
+                    self.signal(signal, &arrival, &mut decided);
+                }
+            }
+            Input::Own(signal) => {
+                self.signal(signal, &signals::Arrival { origin: None, late: false, now }, &mut decided);
+            }
+            Input::CaughtUp { topic, partition } => self.caught_up(topic, *partition, &mut decided),
+            Input::Ack { incident, by, note, hold } => self.ack(incident, by, (note, *hold), now, &mut decided),
+            Input::Unack { incident, by } => self.unack(incident, by, &mut decided),
+            Input::Resolve { incident, by, note: _ } => self.resolve_by_hand(incident, by, now, &mut decided),
+            Input::Reopen { incident, by } => self.reopen_by_hand(incident, by, now, &mut decided),
+            Input::Due => self.due(now, &mut decided),
+            Input::Handed { .. } | Input::Outcome { .. } | Input::Reload { .. } => {}
+        }
+        debug_assert!(self.live.len() <= self.by_fingerprint.len(), "two live incidents share a fingerprint");
+        decided
+    }
+
+    /// A page of `incident` was accepted at `now`: the first one stops the notify-within clock.
+    pub fn told(&mut self, incident: &str, now: Ms) {
+        let Some(mut incident) = self.incidents.get(incident).cloned() else { return };
+        if incident.notified.is_none() {
+            incident.notified = Some(now);
+            self.put(incident);
+        }
+    }
+
+    /// The chain tells of `incident` in the digest that leaves at `digest`: its notify-within runs from then.
+    pub fn defer(&mut self, incident: &str, digest: Ms) {
+        let Some(mut incident) = self.incidents.get(incident).cloned() else { return };
+        incident.notify_by = notify_within(incident.severity).map(|within| digest + within);
+        self.put(incident);
+    }
+
+    /// When [`Input::Due`] has something to do here.
+    pub fn next_due(&self) -> Option<Ms> {
+        let first = self.timers.first().map(|(at, _)| *at);
+        [first, self.blind.next_due()].into_iter().flatten().min()
+    }
+
+    /// All incidents that are not closed, by number (and those closed since the last [`Book::drain`]).
+    pub fn incidents(&self) -> &BTreeMap<String, Incident> {
+        &self.incidents
+    }
+
+    /// How many are open or acked.
+    pub fn n_live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Moves everything that changed since the last call into `commit`, each row once.
+    pub fn drain(&mut self, commit: &mut BookCommit) {
+        for id in std::mem::take(&mut self.changed) {
+            let Some(incident) = self.incidents.get(&id) else { continue };
+            commit.incidents.push(incident.clone());
+            if incident.state == IncidentState::Closed {
+                self.incidents.remove(&id);
+            }
+        }
+        for key in std::mem::take(&mut self.counted) {
+            let last = self.counters.get(&key).copied().unwrap_or(0);
+            commit.counters.push((key, last));
+        }
+        self.blind.save(&mut self.notes);
+        self.notes.drain(&mut commit.notes);
+    }
+
+    /// Writes an incident back: the only way in, so that indexes, timers and the changed set always agree with it.
+    fn put(&mut self, incident: Incident) {
+        let id = incident.id.clone();
+        if let Some(at) = self.timer_of.remove(&id) {
+            self.timers.remove(&(at, id.clone()));
+        }
+        if incident.state == IncidentState::Closed {
+            if self.by_fingerprint.get(&incident.fingerprint) == Some(&id) {
+                self.by_fingerprint.remove(&incident.fingerprint);
+            }
+            self.notes.remove(&timers::overdue_key(&id));
+        } else {
+            self.by_fingerprint.insert(incident.fingerprint, id.clone());
+        }
+        if let Some(at) = self.timer(&incident) {
+            self.timer_of.insert(id.clone(), at);
+            self.timers.insert((at, id.clone()));
+        }
+        if incident.state.is_live() {
+            self.live.insert(id.clone());
+        } else {
+            self.live.remove(&id);
+        }
+        self.changed.insert(id.clone());
+        self.incidents.insert(id, incident);
+    }
+
+    /// Writes an incident back and tells of it.
+    fn moved(&mut self, change: Change, incident: Incident, out: &mut Decided) {
+        let was_acked = self.incidents.get(&incident.id).is_some_and(|before| before.state == IncidentState::Acked);
+        self.put(incident.clone());
+        out.moved.push(Moved { change, incident, was_acked });
+    }
+}

@@ -1,1 +1,286 @@
-//! To be written.
+//! Who hears what: the chain, the caps, the texts.
+//!
+//! The idea: the desk is told what moved ([`Desk::moved`]), what became of pages ([`Desk::handed`], [`Desk::outcome`]) and
+//! that time passed ([`Desk::due`]); it answers with pages to send and pages to withdraw. A chain row per incident, the
+//! outbox rows and a few notes are all it keeps, so a new leader goes on in the middle of a chain.
+//! It does not know rules, signals or gateways, and it never decides what an incident is (see `incident`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::Digest as _;
+
+use crate::model::{
+    BookCommit, Cancel, Chain, ChainRow, Change, Channel, Incident, IncidentState, Last, Page, PageRow, PageState,
+    People, Reason, Severity,
+};
+use crate::time::Ms;
+
+mod cap;
+mod chain;
+mod fold;
+mod group;
+pub mod guard;
+pub mod ksx1001;
+mod outbox;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+pub mod wording;
+
+use cap::{Counts, Digest, Fold, FoldKey, Many};
+pub use cap::{PAGES_AN_HOUR, S1_A_MINUTE};
+use guard::GuardSet;
+
+/// The first characters of every note of this stage.
+pub const NOTES: &str = "page/";
+
+/// What the desk decided.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decisions {
+    /// Pages to send.
+    pub pages: Vec<Page>,
+    /// Pages no longer wanted; a page may have been decided in the same transaction.
+    pub cancels: Vec<Cancel>,
+    /// Incidents that wait for a digest, and when it leaves: their notify-within runs from then.
+    pub deferred: Vec<(String, Ms)>,
+    /// Incidents of which somebody was told just now: a page was accepted.
+    pub told: Vec<String>,
+}
+
+/// All incidents that are not closed, as the desk's caller has them.
+pub type Incidents = BTreeMap<String, Incident>;
+
+/// An incident and the instant: what most decisions are about.
+#[derive(Debug, Clone, Copy)]
+struct Call<'a> {
+    incident: &'a Incident,
+    now: Ms,
+}
+
+/// A chain that runs.
+#[derive(Debug, Clone)]
+struct Run {
+    row: ChainRow,
+    chain: Arc<Chain>,
+    /// The occurrence from which on those told count as told: flapping reopens quietly.
+    since: i64,
+}
+
+/// What the desk remembers of a page.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    incident: String,
+    severity: Severity,
+    reason: Reason,
+    step: i64,
+    round: i64,
+    occurrence: i64,
+    to: String,
+    channel: Channel,
+    decided: Ms,
+    state: PageState,
+}
+
+/// Chains that run, pages that are not done, caps.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    people: Arc<People>,
+    guard: Arc<GuardSet>,
+    runs: BTreeMap<String, Run>,
+    timers: BTreeSet<(Ms, String)>,
+    pages: BTreeMap<String, Known>,
+    pages_of: BTreeMap<String, BTreeSet<String>>,
+    counts: BTreeMap<String, Counts>,
+    folds: BTreeMap<FoldKey, Fold>,
+    many: BTreeMap<String, Many>,
+    digests: BTreeMap<String, Digest>,
+    changed: BTreeSet<String>,
+    changed_notes: BTreeSet<String>,
+}
+
+impl Desk {
+    /// A desk as the store has it. `notes` may hold those of other stages.
+    pub fn load(
+        incidents: &[Incident],
+        chains: &[ChainRow],
+        pages: &[PageRow],
+        notes: &[(String, String)],
+        (people, guard): (Arc<People>, Arc<GuardSet>),
+    ) -> Self {
+        let mut desk = Self {
+            people,
+            guard,
+            runs: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            pages: BTreeMap::new(),
+            pages_of: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            folds: BTreeMap::new(),
+            many: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            changed_notes: BTreeSet::new(),
+        };
+        let open: BTreeSet<&str> = incidents
+            .iter()
+            .filter(|incident| incident.state != IncidentState::Closed)
+            .map(|incident| incident.id.as_str())
+            .collect();
+        for row in chains.iter().filter(|row| open.contains(row.incident.as_str())) {
+            let (chain, since) = snapshot::read(&row.snapshot).unwrap_or_else(|| (nobody(), 1));
+            desk.put(Run { row: row.clone(), chain: Arc::new(chain), since });
+        }
+        for (key, text) in notes {
+            if let Some(key) = key.strip_prefix(NOTES) {
+                desk.load_note(key, text);
+            }
+        }
+        for row in pages.iter().filter(|row| open.contains(row.page.incident.as_str())) {
+            if row.state != PageState::Cancelled && !desk.many.contains_key(&row.page.id) {
+                desk.remember(&row.page, row.state);
+            }
+        }
+        desk.changed.clear();
+        desk
+    }
+
+    /// Uses other contacts, chains and deny-lists from now on; chains that run keep their steps.
+    pub fn reload(&mut self, people: Arc<People>, guard: Arc<GuardSet>) {
+        self.people = people;
+        self.guard = guard;
+    }
+
+    /// Takes one change of an incident. `named` is the chain that its rule names.
+    pub fn moved(
+        &mut self,
+        change: Change,
+        incident: &Incident,
+        was_acked: bool,
+        named: Option<&str>,
+        now: Ms,
+    ) -> Decisions {
+        let mut out = Decisions::default();
+        let call = Call { incident, now };
+        match change {
+            Change::Opened => self.open(call, named, &mut out),
+            Change::Reopened if incident.flapping => {}
+            Change::Reopened | Change::Flapping => self.reopen(call, change == Change::Flapping, &mut out),
+            Change::Worsened => self.worsen(call, was_acked, &mut out),
+            Change::Acked => self.hush(call, "acked", &mut out),
+            Change::Unacked | Change::Released => self.go_on(call, &mut out),
+            Change::Resolved => self.end(call, &mut out),
+            Change::Closed => self.forget(&incident.id),
+            Change::Eased | Change::Overdue => {}
+        }
+        out
+    }
+
+    /// Does what is due at `now`: chain steps, folds, digests.
+    pub fn due(&mut self, incidents: &Incidents, now: Ms) -> Decisions {
+        let mut out = Decisions::default();
+        self.due_chains(incidents, now, &mut out);
+        self.due_folds(incidents, now, &mut out);
+        self.due_digests(incidents, now, &mut out);
+        out
+    }
+
+    /// When [`Desk::due`] has something to do.
+    pub fn next_due(&self) -> Option<Ms> {
+        let chain = self.timers.first().map(|(at, _)| *at);
+        let fold = self.folds.values().filter(|fold| !fold.members.is_empty()).map(|fold| fold.due).min();
+        let digest = self.digests.values().map(|digest| digest.due).min();
+        [chain, fold, digest].into_iter().flatten().min()
+    }
+
+    /// When the chain of an incident goes on; `None` where it waits for something else or is over.
+    pub fn chain_due(&self, incident: &str) -> Option<Ms> {
+        self.runs.get(incident)?.row.due
+    }
+
+    /// Everybody who was told of the present occurrence of an incident.
+    pub fn told(&self, incident: &str) -> &[(String, Channel)] {
+        self.runs.get(incident).map_or(&[], |run| &run.row.told)
+    }
+
+    /// Moves everything that changed since the last call into `commit`, each row once.
+    pub fn drain(&mut self, commit: &mut BookCommit) {
+        for id in std::mem::take(&mut self.changed) {
+            if let Some(run) = self.runs.get(&id) {
+                commit.chains.push(run.row.clone());
+            }
+        }
+        for key in std::mem::take(&mut self.changed_notes) {
+            commit.notes.push((format!("{NOTES}{key}"), self.note(&key)));
+        }
+    }
+
+    /// Writes a run back: the only way in, so that timers and the changed set agree with it.
+    fn put(&mut self, run: Run) {
+        let id = run.row.incident.clone();
+        if let Some(at) = self.runs.get(&id).and_then(|before| before.row.due) {
+            self.timers.remove(&(at, id.clone()));
+        }
+        if let Some(at) = run.row.due {
+            self.timers.insert((at, id.clone()));
+        }
+        self.changed.insert(id.clone());
+        self.runs.insert(id, run);
+    }
+
+    fn forget(&mut self, id: &str) {
+        if let Some(run) = self.runs.remove(id)
+            && let Some(at) = run.row.due
+        {
+            self.timers.remove(&(at, id.to_owned()));
+        }
+        self.changed.remove(id);
+        for page in self.pages_of.remove(id).unwrap_or_default() {
+            self.pages.remove(&page);
+        }
+    }
+}
+
+/// The chain where there is none: straight to its last group, which widens to whoever can be reached.
+fn nobody() -> Chain {
+    Chain {
+        id: String::new(),
+        domain: None,
+        default: true,
+        steps: Vec::new(),
+        last: Last { to: Vec::new(), by: vec![Channel::Sms, Channel::Mail], repeat: chain::REPEAT_DEFAULT },
+        severities: Default::default(),
+        digest_hour: 9,
+    }
+}
+
+/// What makes a page the page it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageKey<'a> {
+    /// Incident number.
+    pub incident: &'a str,
+    /// Step.
+    pub step: i64,
+    /// Loop.
+    pub round: i64,
+    /// Contact id.
+    pub to: &'a str,
+    /// Channel.
+    pub channel: Channel,
+    /// Reason.
+    pub reason: Reason,
+    /// Occurrence.
+    pub occurrence: i64,
+}
+
+impl PageKey<'_> {
+    /// The page's id: `p-` and 112 bits of SHA-256 in hex, 30 characters that every gateway takes as a client's id.
+    pub fn id(&self) -> String {
+        let Self { incident, step, round, to, channel, reason, occurrence } = self;
+        let (channel, reason) = (channel.word(), reason.word());
+        let text = format!("{incident}\x1f{step}\x1f{round}\x1f{to}\x1f{channel}\x1f{reason}\x1f{occurrence}");
+        let digest = sha2::Sha256::digest(text.as_bytes());
+        let hex: String = digest.iter().take(14).map(|byte| format!("{byte:02x}")).collect();
+        format!("p-{hex}")
+    }
+}

@@ -1,0 +1,96 @@
+//! What time alone does to incidents: acks run out, held pages leave, flapping calms, the SLA passes, the book closes.
+//!
+//! The idea: an incident's next instant is computed from its own fields whenever it is written, so no timer can be
+//! forgotten by a change of leaders.
+
+use crate::model::{Change, Incident, IncidentState};
+use crate::time::Ms;
+
+use super::{Book, CALM, Decided, REOPEN_WITHIN};
+
+impl Book {
+    /// When time alone changes `incident` next.
+    pub(super) fn timer(&self, incident: &Incident) -> Option<Ms> {
+        match incident.state {
+            IncidentState::Open | IncidentState::Acked => {
+                let times = [incident.held_until, ack_end(incident), calm_end(incident), self.sla_end(incident)];
+                times.into_iter().flatten().min()
+            }
+            IncidentState::Resolved => Some(close_at(incident)),
+            IncidentState::Closed => None,
+        }
+    }
+
+    /// When notify-within passes unheard; asked once per opening.
+    fn sla_end(&self, incident: &Incident) -> Option<Ms> {
+        let waits = incident.notified.is_none() && self.notes.get(&overdue_key(&incident.id)).is_none();
+        incident.notify_by.filter(|_| waits)
+    }
+
+    pub(super) fn due(&mut self, now: Ms, out: &mut Decided) {
+        self.release_silence(now, out);
+        while let Some((at, id)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            let Some(incident) = self.incidents.get(&id).cloned() else {
+                self.timers.remove(&(at, id));
+                continue;
+            };
+            self.ring(incident, now, out);
+            debug_assert!(self.timers.first() != Some(&(at, id)), "a timer that rang must have moved");
+        }
+    }
+
+    /// Does the first thing that is due for `incident`; the next, if any, is due again at once.
+    fn ring(&mut self, mut incident: Incident, now: Ms, out: &mut Decided) {
+        let passed = |at: Option<Ms>| at.is_some_and(|at| at <= now);
+        if incident.state == IncidentState::Resolved {
+            self.close(incident, out);
+        } else if passed(incident.held_until) {
+            incident.held_until = None;
+            self.moved(Change::Released, incident, out);
+        } else if passed(ack_end(&incident)) {
+            self.give_back(incident, out);
+        } else if passed(calm_end(&incident)) {
+            incident.flapping = false;
+            self.moved(Change::Released, incident, out);
+        } else {
+            self.notes.put(&overdue_key(&incident.id), String::new());
+            self.moved(Change::Overdue, incident, out);
+        }
+    }
+
+    /// A partition has read everything: what was held for it may leave.
+    pub(super) fn caught_up(&mut self, topic: &str, partition: i32, out: &mut Decided) {
+        let held = |incident: &&Incident| {
+            incident.state.is_live()
+                && incident.held_until.is_some()
+                && incident.partition.as_ref().is_some_and(|(t, p)| t == topic && *p == partition)
+        };
+        let ids = self.live.iter().filter_map(|id| self.incidents.get(id));
+        for mut incident in ids.filter(held).cloned().collect::<Vec<_>>() {
+            incident.held_until = None;
+            self.moved(Change::Released, incident, out);
+        }
+    }
+}
+
+fn ack_end(incident: &Incident) -> Option<Ms> {
+    incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked).map(|ack| ack.until)
+}
+
+fn calm_end(incident: &Incident) -> Option<Ms> {
+    incident.calm_since.filter(|_| incident.flapping).map(|since| since + CALM)
+}
+
+/// Counted from when the end was taken, where that was later than the end itself: a backlog must not close what its
+/// next signal reopens.
+fn close_at(incident: &Incident) -> Ms {
+    let resolved = incident.resolved.unwrap_or(incident.detected);
+    resolved.max(incident.calm_since.unwrap_or(resolved)) + REOPEN_WITHIN
+}
+
+pub(super) fn overdue_key(id: &str) -> String {
+    format!("overdue/{id}")
+}

@@ -1,0 +1,147 @@
+//! Caps: how many pages a person gets, and what becomes of those beyond.
+//!
+//! The idea: a page over the cap is not dropped and not queued one by one: it joins the person's *fold*, which leaves as
+//! one summarising page naming the count. Below S1 that is when the hour has room again; for S1 (more than ten a
+//! minute) at once, and then at most once a minute. Members that are taken or over meanwhile leave the fold.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Channel, Reason, Severity};
+use crate::time::{HOUR, MINUTE, Ms};
+
+/// Pages a person and hour, S1 not counted.
+pub const PAGES_AN_HOUR: usize = 30;
+/// S1 pages a person, channel and minute before they are folded.
+pub const S1_A_MINUTE: usize = 10;
+
+/// Instants of the pages a person got lately.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Counts {
+    /// Below S1, all channels.
+    hour: Vec<Ms>,
+    /// S1, by channel.
+    minute: BTreeMap<String, Vec<Ms>>,
+}
+
+impl Counts {
+    /// Counts a page if there is room for it at `now`; else says when there will be.
+    pub(super) fn take(&mut self, severity: Severity, channel: Channel, now: Ms) -> Result<(), Ms> {
+        let (stamps, length, max) = match severity {
+            Severity::S1 => (self.minute.entry(channel.word().to_owned()).or_default(), MINUTE, S1_A_MINUTE),
+            _ => (&mut self.hour, HOUR, PAGES_AN_HOUR),
+        };
+        stamps.retain(|at| now - at < length);
+        match stamps.len().checked_sub(max).and_then(|over| stamps.get(over)) {
+            Some(oldest) => Err(oldest + length),
+            None => {
+                stamps.push(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Uncounts a page that was cancelled before it left.
+    pub(super) fn give_back(&mut self, severity: Severity, channel: Channel, decided: Ms) {
+        let stamps = match severity {
+            Severity::S1 => self.minute.entry(channel.word().to_owned()).or_default(),
+            _ => &mut self.hour,
+        };
+        if let Some(at) = stamps.iter().position(|stamp| *stamp == decided) {
+            stamps.remove(at);
+        }
+    }
+}
+
+/// One incident's place in a fold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Member {
+    pub(super) incident: String,
+    pub(super) occurrence: i64,
+    pub(super) step: i64,
+    pub(super) round: i64,
+    pub(super) reason: String,
+    /// The worst of them names the summary's severity.
+    pub(super) severity: String,
+}
+
+impl Member {
+    pub(super) fn reason(&self) -> Reason {
+        Reason::parse(&self.reason).unwrap_or(Reason::First)
+    }
+
+    pub(super) fn severity(&self) -> Severity {
+        Severity::parse(&self.severity).unwrap_or(Severity::S2)
+    }
+}
+
+/// Whose fold: person, channel, S1 or not, beginnings or ends.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FoldKey {
+    pub(super) to: String,
+    pub(super) channel: Channel,
+    pub(super) is_s1: bool,
+    pub(super) is_end: bool,
+}
+
+impl FoldKey {
+    /// Its note's key.
+    pub(super) fn text(&self) -> String {
+        let class = if self.is_s1 { "s1" } else { "rest" };
+        let side = if self.is_end { "end" } else { "open" };
+        format!("{}/{class}/{side}/{}", self.channel.word(), self.to)
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '/');
+        let channel = Channel::parse(parts.next()?)?;
+        let (is_s1, is_end) = (parts.next()? == "s1", parts.next()? == "end");
+        Some(Self { to: parts.next()?.to_owned(), channel, is_s1, is_end })
+    }
+}
+
+/// What waits to be told in one page.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Fold {
+    pub(super) members: Vec<Member>,
+    /// When it leaves; meaningless without members.
+    pub(super) due: Ms,
+    /// When the last one left: the next follows at least a minute later.
+    pub(super) last: Option<Ms>,
+}
+
+/// A page that tells of several incidents, until its outcome is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Many {
+    pub(super) to: String,
+    pub(super) channel: String,
+    pub(super) is_s1: bool,
+    pub(super) is_end: bool,
+    /// The daily digest is not withdrawn by an ack.
+    pub(super) is_digest: bool,
+    pub(super) is_handed: bool,
+    pub(super) members: Vec<Member>,
+}
+
+/// What waits for the digest of one chain.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Digest {
+    /// Snapshot of the chain that asked for it first.
+    pub(super) chain: String,
+    pub(super) due: Ms,
+    /// At most [`DIGEST_MAX`].
+    pub(super) lines: Vec<Line>,
+    /// Lines beyond.
+    pub(super) more: usize,
+}
+
+/// More lines than this are only counted: the text names the count anyway.
+pub(super) const DIGEST_MAX: usize = 500;
+
+/// One incident in a digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub(super) incident: String,
+    pub(super) severity: String,
+}

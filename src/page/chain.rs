@@ -1,0 +1,250 @@
+//! The chain of one incident: which step speaks now, when the next one does, who hears of the end.
+//!
+//! The idea: a run is (step decided last, round, when next). Everything that happens to an incident sets these three
+//! and says who is paged; an empty step is passed at once, the last group comes again until somebody takes the incident.
+//! The round grows with every restart, so no page is ever decided twice under one id.
+
+use std::sync::Arc;
+
+use crate::model::{ChainRow, IncidentState, Reason, Severity};
+use crate::time::{MINUTE, Ms, SECOND};
+
+use super::group::{self, Seat};
+use super::{Call, Decisions, Desk, Incidents, Run, nobody, snapshot};
+
+/// Distance of repeats where no chain says one.
+pub(super) const REPEAT_DEFAULT: Ms = 10 * MINUTE;
+/// Repeats are never closer, whatever a file says: a loop without a wait would be a storm of our own.
+const REPEAT_MIN: Ms = 10 * SECOND;
+
+impl Desk {
+    pub(super) fn open(&mut self, call: Call<'_>, named: Option<&str>, out: &mut Decisions) {
+        let incident = call.incident;
+        let chain = group::choose(&self.people, named, incident.domain).cloned().unwrap_or_else(nobody);
+        let row = ChainRow {
+            incident: incident.id.clone(),
+            snapshot: snapshot::write(&chain, incident.occurrence),
+            ..ChainRow::default()
+        };
+        self.put(Run { row, chain: Arc::new(chain), since: incident.occurrence });
+        self.begin(call, Reason::First, out);
+    }
+
+    /// A new occurrence: told from step 0 again. Whoever has not been told of the last end yet still counts as told.
+    pub(super) fn reopen(&mut self, call: Call<'_>, is_flapping: bool, out: &mut Decisions) {
+        let carried = self.withdraw_ends(call, out);
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        run.since = call.incident.occurrence;
+        run.row = ChainRow {
+            incident: run.row.incident,
+            snapshot: snapshot::write(&run.chain, run.since),
+            told: carried,
+            ..ChainRow::default()
+        };
+        self.put(run);
+        if is_flapping {
+            self.begin(call, Reason::Flapping, out);
+            self.set_due(&call.incident.id, None);
+        } else {
+            self.begin(call, Reason::Reopened, out);
+        }
+    }
+
+    /// Speaks from step 0, unless pages are held back or the severity waits for the digest.
+    fn begin(&mut self, call: Call<'_>, reason: Reason, out: &mut Decisions) {
+        let Some(run) = self.runs.get(&call.incident.id) else { return };
+        if call.incident.held_until.is_some() || call.incident.state != IncidentState::Open {
+            return;
+        }
+        if group::is_digest(&run.chain, call.incident.severity) {
+            let due = self.add_digest_line(call);
+            out.deferred.push((call.incident.id.clone(), due));
+        } else {
+            self.speak(call, (0, reason), &[], out);
+        }
+    }
+
+    /// It got worse: all told so far hear it at once, then the chain goes on, from step 0 if somebody had taken it.
+    pub(super) fn worsen(&mut self, call: Call<'_>, was_acked: bool, out: &mut Decisions) {
+        let incident = call.incident;
+        let Some(mut run) = self.runs.get(&incident.id).cloned() else { return };
+        let is_quiet = incident.flapping && incident.severity != Severity::S1;
+        if is_quiet || incident.held_until.is_some() || group::is_digest(&run.chain, incident.severity) {
+            return;
+        }
+        let Some(step) = run.row.step else {
+            return self.begin(call, first_reason(call), out);
+        };
+        run.row.round += 1;
+        let (round, told, due) = (run.row.round, run.row.told.clone(), run.row.due);
+        self.put(run);
+        let withdrawn = self.withdraw(&incident.id, "worsened", call.now, out);
+        let mut spoken: Vec<Seat> = Vec::new();
+        for (to, channel) in told {
+            self.page(call, (step, round, Reason::Worsened), (&to, channel), out);
+            spoken.push((to, channel));
+        }
+        for (seat, step, reason) in withdrawn {
+            if !spoken.contains(&seat) {
+                self.page(call, (step, round, reason), (&seat.0, seat.1), out);
+                spoken.push(seat);
+            }
+        }
+        if was_acked || incident.flapping {
+            self.speak(call, (0, Reason::Worsened), &spoken, out);
+        } else if due.is_none() {
+            self.plan_next(call);
+        }
+    }
+
+    /// Taken: the chain stops and what has not left does not leave.
+    pub(super) fn hush(&mut self, call: Call<'_>, why: &str, out: &mut Decisions) {
+        self.set_due(&call.incident.id, None);
+        self.withdraw(&call.incident.id, why, call.now, out);
+    }
+
+    /// Pages may leave (again): the chain starts, or goes on at the step where it stood.
+    pub(super) fn go_on(&mut self, call: Call<'_>, out: &mut Decisions) {
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        let is_still = call.incident.flapping || call.incident.held_until.is_some();
+        if is_still || call.incident.state != IncidentState::Open || run.row.due.is_some() {
+            return;
+        }
+        let Some(step) = run.row.step.and_then(|step| usize::try_from(step).ok()) else {
+            return self.begin(call, first_reason(call), out);
+        };
+        if group::is_digest(&run.chain, call.incident.severity) {
+            return;
+        }
+        let is_last = step >= run.chain.steps.len();
+        run.row.round += 1;
+        self.put(run);
+        self.speak(call, (step, if is_last { Reason::Repeat } else { Reason::Escalated }), &[], out);
+    }
+
+    /// Over: exactly those told of the beginning hear of the end. What nobody heard of is a line of the digest.
+    pub(super) fn end(&mut self, call: Call<'_>, out: &mut Decisions) {
+        self.hush(call, "resolved", out);
+        let Some(run) = self.runs.get(&call.incident.id).cloned() else { return };
+        if call.incident.flapping {
+            return;
+        }
+        if run.row.told.is_empty() && run.row.step.is_none() {
+            self.add_digest_line(call);
+            return;
+        }
+        let place = (run.row.step.unwrap_or(0), run.row.round, Reason::Resolved);
+        for (to, channel) in &run.row.told {
+            self.page(call, place, (to, *channel), out);
+        }
+    }
+
+    pub(super) fn due_chains(&mut self, incidents: &Incidents, now: Ms, out: &mut Decisions) {
+        while let Some((at, id)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.set_due(&id, None);
+            self.timers.remove(&(at, id.clone()));
+            let open = |incident: &&crate::model::Incident| {
+                incident.state == IncidentState::Open && incident.held_until.is_none()
+            };
+            if let Some(incident) = incidents.get(&id).filter(open) {
+                self.step_on(Call { incident, now }, out);
+            }
+        }
+    }
+
+    /// The next step of a chain whose time has come.
+    fn step_on(&mut self, call: Call<'_>, out: &mut Decisions) {
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        let Some((step, is_repeat)) = next_step(&run, call.incident.severity) else { return };
+        if is_repeat {
+            run.row.round += 1;
+        }
+        let reason = match (run.row.step, is_repeat) {
+            (None, _) => first_reason(call),
+            (Some(_), true) => Reason::Repeat,
+            (Some(_), false) => Reason::Escalated,
+        };
+        self.put(run);
+        self.speak(call, (step, reason), &[], out);
+    }
+
+    /// Tells the first group from `step` on that is not empty, except `spoken` who heard just now, and plans what follows.
+    fn speak(&mut self, call: Call<'_>, (step, reason): (usize, Reason), spoken: &[Seat], out: &mut Decisions) {
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        let n_steps = run.chain.steps.len();
+        let limit = group::upto(&run.chain, call.incident.severity).unwrap_or(n_steps);
+        let domain = call.incident.domain;
+        let mut at = step;
+        let seats = loop {
+            if at <= limit
+                && let Some(step) = run.chain.steps.get(at)
+            {
+                let seats = group::step(&self.people, &step.to, &step.by, domain, call.now);
+                if !seats.is_empty() {
+                    break seats;
+                }
+                at += 1;
+                continue;
+            }
+            let is_left_out = limit < n_steps && step < n_steps;
+            if is_left_out && run.row.step.is_some() {
+                return self.plan_next(call);
+            }
+            // The last group's turn; or every step that the severity may use is empty, and somebody must hear of it.
+            at = n_steps;
+            let last = &run.chain.last;
+            break group::last(&self.people, &last.to, &last.by, domain, call.now);
+        };
+        let step = i64::try_from(at).unwrap_or(i64::MAX);
+        run.row.step = Some(step);
+        let round = run.row.round;
+        self.put(run);
+        for (to, channel) in seats {
+            if !spoken.contains(&(to.clone(), channel)) {
+                self.page(call, (step, round, reason), (&to, channel), out);
+            }
+        }
+        self.plan_next(call);
+    }
+
+    /// Sets when the step after the present one is due.
+    fn plan_next(&mut self, call: Call<'_>) {
+        let Some(run) = self.runs.get(&call.incident.id) else { return };
+        let now_at = run.row.step.and_then(|step| usize::try_from(step).ok());
+        let due = next_step(run, call.incident.severity).map(|(_, is_repeat)| {
+            let wait = now_at.and_then(|at| run.chain.steps.get(at)).map(|step| step.wait);
+            match wait {
+                Some(wait) if !is_repeat => call.now + wait.max(0),
+                _ => call.now + run.chain.last.repeat.max(REPEAT_MIN),
+            }
+        });
+        self.set_due(&call.incident.id, due);
+    }
+
+    pub(super) fn set_due(&mut self, id: &str, due: Option<Ms>) {
+        if let Some(run) = self.runs.get(id).filter(|run| run.row.due != due) {
+            let mut run = run.clone();
+            run.row.due = due;
+            self.put(run);
+        }
+    }
+}
+
+/// The step after the present one and whether it is a repeat; `None` where the chain has said all that it has to say.
+/// An open S1 is never left alone: a chain that ends early for it repeats its end.
+pub(super) fn next_step(run: &Run, severity: Severity) -> Option<(usize, bool)> {
+    let Some(at) = run.row.step.and_then(|step| usize::try_from(step).ok()) else { return Some((0, false)) };
+    match group::upto(&run.chain, severity) {
+        Some(limit) if at >= limit => (severity == Severity::S1).then_some((at, true)),
+        None if at >= run.chain.steps.len() => Some((run.chain.steps.len(), true)),
+        _ => Some((at + 1, false)),
+    }
+}
+
+/// The reason of a first page.
+fn first_reason(call: Call<'_>) -> Reason {
+    if call.incident.occurrence > 1 { Reason::Reopened } else { Reason::First }
+}
