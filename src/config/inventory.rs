@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
 use super::table::{Kind, Table, may, must, or};
@@ -77,7 +78,8 @@ pub struct Calendar {
 }
 
 /// The inventory of a checked tree.
-pub(super) fn inventory(file: Obj<'_>, aliases: &dyn Fn(&str) -> Vec<String>, notes: &mut Notes) -> Inventory {
+pub(super) fn inventory(file: Obj<'_>, notes: &mut Notes) -> Inventory {
+    let guard = Guard::default();
     let mut resources: BTreeMap<String, (Resource, Mark)> = BTreeMap::new();
     for item in file.subs("resources") {
         let (Some(id), Some(kind)) = (item.owned("id"), item.owned("kind")) else { continue };
@@ -86,7 +88,7 @@ pub(super) fn inventory(file: Obj<'_>, aliases: &dyn Fn(&str) -> Vec<String>, no
             notes.error("duplicate-id", item.at("id"), message, "keep one");
             continue;
         }
-        for word in item.text("alias").map(aliases).unwrap_or_default() {
+        for word in item.text("alias").map(|alias| guard.hits(alias)).unwrap_or_default() {
             let message = format!("`alias` goes into messages and holds {word}");
             notes.error("title-prohibited", item.at("alias"), message, "use an outward name such as 응용구간 서비스 A");
         }

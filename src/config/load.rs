@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{FileKind, Source, SourceFile, yaml_files};
+use super::guard::Guard;
 use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
 use super::reach::unreached;
 use super::read::{Obj, check};
-use super::rules::{self, Around, FILE, Lint, PlacedRule};
+use super::rules::{self, Around, FILE, PlacedRule};
 use super::scenario::{Known, Own, Scenario, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
@@ -23,20 +24,12 @@ use crate::model::{Chain, Contact, Inventory, People, RuleSet};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// Environment variables; those that begin with `BONGSU__` count.
     pub env: &'a [(String, String)],
     /// Wall time, for reachability.
     pub now: Ms,
-    /// The guard of outgoing texts: what must not be in a title, each hit in words.
-    pub lint: Lint<'a>,
-}
-
-impl std::fmt::Debug for Ask<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ask").field("now", &self.now).finish_non_exhaustive()
-    }
 }
 
 /// Everything that was read, as far as it could be understood, and everything that is wrong with it.
@@ -107,11 +100,21 @@ struct Load<'a> {
     whole: bool,
 }
 
-/// Contacts and chains as they were read, with places.
+/// What was read, places with it; `None` = no such file.
 #[derive(Default)]
 struct Read {
     contacts: Option<Vec<Placed<Contact>>>,
     chains: Option<Vec<(Chain, ChainPlaces)>>,
+    inventory: Inventory,
+    calendar: Calendar,
+}
+
+impl Read {
+    fn people(&self) -> People {
+        let contacts = self.contacts.iter().flatten().map(|contact| contact.value.clone()).collect();
+        let chains = self.chains.iter().flatten().map(|(chain, _)| chain.clone()).collect();
+        People { contacts, chains }
+    }
 }
 
 impl Load<'_> {
@@ -203,46 +206,19 @@ impl Load<'_> {
     }
 
     fn finish(mut self) -> Loaded {
-        let mut people = Read::default();
-        let (mut inventory_all, mut calendar_all) = (Inventory::default(), Calendar::default());
-        let lint = self.ask.lint;
-        for source in &mut self.sources {
-            let Some(root) = &source.root else { continue };
-            let notes = &mut source.notes;
-            match source.kind {
-                FileKind::Contacts => {
-                    people
-                        .contacts
-                        .get_or_insert_default()
-                        .extend(people::contacts(judged(root, &CONTACTS, notes), notes));
-                }
-                FileKind::Chains => {
-                    people.chains.get_or_insert_default().extend(people::chains(judged(root, &CHAINS, notes), notes));
-                }
-                FileKind::Inventory => {
-                    let read = inventory(judged(root, &INVENTORY, notes), lint, notes);
-                    inventory_all.resources.extend(read.resources);
-                }
-                FileKind::Calendar => {
-                    calendar_all.holidays.extend(calendar(judged(root, &CALENDAR, notes), notes).holidays);
-                }
-                FileKind::Settings | FileKind::Rules => {}
-            }
-        }
-        self.fit(&people);
-        let (rules, refused) = self.rules(&people);
-        let scenarios = self.scenarios(&people, &rules);
-        let contacts = people.contacts.unwrap_or_default().into_iter().map(|contact| contact.value).collect();
-        let chains = people.chains.unwrap_or_default().into_iter().map(|(chain, _)| chain).collect();
-        let people = People { contacts, chains };
+        let read = self.read();
+        self.fit(&read);
+        let people = read.people();
+        let guard = Guard::of(&read.inventory, &people);
+        let (rules, refused) = self.rules(&read, &guard);
+        let scenarios = self.scenarios(&read, &rules);
         self.reach(&people);
-        let settings = self.settings.take().unwrap_or_else(defaults);
         let mut loaded = Loaded {
-            settings,
+            settings: self.settings.take().unwrap_or_else(defaults),
             rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
             people,
-            inventory: inventory_all,
-            calendar: calendar_all,
+            inventory: read.inventory,
+            calendar: read.calendar,
             scenarios,
             refused,
             problems: Vec::new(),
@@ -250,6 +226,7 @@ impl Load<'_> {
         };
         for source in self.sources {
             let mut list = source.notes.into_list();
+            // Variables first, they have no place in the file.
             list.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
             loaded.problems.append(&mut list);
             loaded.files.push(source.file);
@@ -257,9 +234,38 @@ impl Load<'_> {
         loaded
     }
 
+    /// Everything but rules, each file by itself.
+    fn read(&mut self) -> Read {
+        let mut read = Read::default();
+        for source in &mut self.sources {
+            let Some(root) = &source.root else { continue };
+            let notes = &mut source.notes;
+            match source.kind {
+                FileKind::Contacts => {
+                    let contacts = people::contacts(judged(root, &CONTACTS, notes), notes);
+                    read.contacts.get_or_insert_default().extend(contacts);
+                }
+                FileKind::Chains => {
+                    let chains = people::chains(judged(root, &CHAINS, notes), notes);
+                    read.chains.get_or_insert_default().extend(chains);
+                }
+                FileKind::Inventory => {
+                    let inventory = inventory(judged(root, &INVENTORY, notes), notes);
+                    read.inventory.resources.extend(inventory.resources);
+                }
+                FileKind::Calendar => {
+                    let calendar = calendar(judged(root, &CALENDAR, notes), notes);
+                    read.calendar.holidays.extend(calendar.holidays);
+                }
+                FileKind::Settings | FileKind::Rules => {}
+            }
+        }
+        read
+    }
+
     /// Chains against contacts.
-    fn fit(&mut self, people: &Read) {
-        let (Some(contacts), Some(chains)) = (&people.contacts, &people.chains) else { return };
+    fn fit(&mut self, read: &Read) {
+        let (Some(contacts), Some(chains)) = (&read.contacts, &read.chains) else { return };
         let mut theirs = self.take_notes(FileKind::Contacts);
         if let Some(ours) = self.notes(FileKind::Chains) {
             people::cross(chains, contacts, ours, &mut theirs);
@@ -268,9 +274,9 @@ impl Load<'_> {
     }
 
     /// The rules without errors by id, and how many have some.
-    fn rules(&mut self, people: &Read) -> (BTreeMap<String, PlacedRule>, usize) {
+    fn rules(&mut self, read: &Read, guard: &Guard) -> (BTreeMap<String, PlacedRule>, usize) {
         let ids: Option<Vec<String>> =
-            people.chains.as_ref().map(|chains| chains.iter().map(|(chain, _)| chain.id.clone()).collect());
+            read.chains.as_ref().map(|chains| chains.iter().map(|(chain, _)| chain.id.clone()).collect());
         let keeps = self.settings.as_ref().and_then(Settings::keeps);
         let mut all: BTreeMap<String, (PlacedRule, String)> = BTreeMap::new();
         let (mut written, mut bad) = (0, Vec::new());
@@ -279,7 +285,7 @@ impl Load<'_> {
             let file = judged(root, &FILE, &mut source.notes);
             let own: Option<Vec<String>> =
                 file.has("chains").then(|| file.subs("chains").filter_map(|c| c.owned("id")).collect());
-            let around = Around { chains: own.as_deref().or(ids.as_deref()), keeps, lint: self.ask.lint };
+            let around = Around { chains: own.as_deref().or(ids.as_deref()), keeps, guard };
             let name = source.file.path.display().to_string();
             written += file.list("rules").len();
             for placed in rules::rules(file, around, &mut source.notes) {
@@ -301,18 +307,18 @@ impl Load<'_> {
         (all.into_iter().map(|(id, (placed, _))| (id, placed)).collect(), refused)
     }
 
-    fn scenarios(&mut self, people: &Read, rules: &BTreeMap<String, PlacedRule>) -> Vec<Scenario> {
+    fn scenarios(&mut self, read: &Read, rules: &BTreeMap<String, PlacedRule>) -> Vec<Scenario> {
         let mut ids: Vec<String> = self.written_rules();
         ids.sort();
         ids.dedup();
         let contacts: Option<Vec<String>> =
-            people.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
-        let (lint, whole) = (self.ask.lint, self.whole);
+            read.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
+        let whole = self.whole;
         let mut found = Vec::new();
         for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
             let Some(root) = &source.root else { continue };
             let file = Obj::new(root, &FILE);
-            let own = Arc::new(own(file, lint, rules, &mut source.notes));
+            let own = Arc::new(own(file, rules, &mut source.notes));
             let own_contacts: Option<Vec<String>> =
                 own.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.id.clone()).collect());
             let known = Known {
@@ -384,7 +390,7 @@ fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'
 }
 
 /// What a scenario file brings along.
-fn own(file: Obj<'_>, lint: Lint<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
+fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
     if !file.has("scenarios") {
         return Own::default();
     }
@@ -405,7 +411,7 @@ fn own(file: Obj<'_>, lint: Lint<'_>, rules: &BTreeMap<String, PlacedRule>, note
         rules: own_rules,
         contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
         chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
-        inventory: file.has("resources").then(|| inventory(file, lint, notes)),
+        inventory: file.has("resources").then(|| inventory(file, notes)),
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod explain;
 mod files;
+mod guard;
 mod hash;
 mod inventory;
 mod load;
@@ -33,7 +34,6 @@ pub use load::{Ask, Loaded, load};
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};
-pub use rules::Lint;
 pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
 pub use schema::{SCHEMAS, key_reference};
 pub use settings::{

@@ -12,3 +12,5 @@ mod console_page;
 mod console_world;
 /// The handset in a process of its own, killed in the middle of its work.
 mod notify_handset;
+// The shipped files, their schemas and the bad-file cases need the repository's own folders.
+mod config_shipped;

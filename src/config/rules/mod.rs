@@ -9,30 +9,22 @@ mod table;
 
 pub(super) use table::FILE;
 
+use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
 use crate::model::{Comparison, Domain, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch};
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 use std::sync::Arc;
 
-/// Looks for what must not be in a message; each hit in words.
-pub type Lint<'a> = &'a dyn Fn(&str) -> Vec<String>;
-
 /// What a rule is judged against beside itself.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     /// Chains that a rule may name; `None` = not known, not asked.
     pub chains: Option<&'a [String]>,
     /// How long the log keeps records, ms; `None` = not known.
     pub keeps: Option<Ms>,
     /// The guard of outgoing texts.
-    pub lint: Lint<'a>,
-}
-
-impl std::fmt::Debug for Around<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Around").field("chains", &self.chains).field("keeps", &self.keeps).finish_non_exhaustive()
-    }
+    pub guard: &'a Guard,
 }
 
 /// A rule with the place of its id.

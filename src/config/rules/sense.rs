@@ -51,7 +51,7 @@ fn identity(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
 fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     let Some(title) = item.text("title") else { return };
     let at = item.at("title");
-    let hits = (around.lint)(title);
+    let hits = around.guard.hits(title);
     for hit in &hits {
         let message = format!("the title goes into messages and must not hold {hit}");
         notes.error("title-prohibited", at, message, "say what happened without addresses, names and products");

@@ -1,0 +1,139 @@
+//! The keys of `bongsu.yaml`.
+//!
+//! The idea: every default of the service stands here, as one would write it; [`super::settings`] reads it from here.
+
+use crate::config::table::{Key, Kind, Table, later, may, must, or};
+use crate::time::{DAY, HOUR, SECOND};
+
+/// A byte limit above which a record cannot pass the door or Kafka's default `message.max.bytes`.
+const RECORD_BYTES_MAX: i64 = 16 << 20;
+
+static SECURITY: Table = Table {
+    name: "log.security",
+    doc: "How to speak to Kafka brokers.",
+    keys: &[
+        later("protocol", "plaintext only for now; TLS and SASL join with consumer groups"),
+        later("mechanism", "joins with consumer groups"),
+        later("ca_file", "joins with consumer groups"),
+        later("username_file", "joins with consumer groups"),
+        later("password_file", "joins with consumer groups"),
+    ],
+};
+
+static TOPIC: Table = Table {
+    name: "topic",
+    doc: "One telemetry topic.",
+    keys: &[
+        must("name", Kind::Name, "its name"),
+        or(
+            "format",
+            "auto",
+            Kind::Word(&["auto", "bongsu"]),
+            "how its records are written; auto = found out per record",
+        ),
+    ],
+};
+
+static LOG: Table = Table {
+    name: "log",
+    doc: "The log that telemetry passes through.",
+    keys: &[
+        or("kind", "embedded", Kind::Word(&["embedded", "kafka"]), "embedded = a file in the data directory"),
+        may("brokers", Kind::List(&Kind::Text, 1), "host:port of Kafka brokers; kind: kafka needs them"),
+        may("security", Kind::Table(&SECURITY), "how to speak to the brokers"),
+        may("topics", Kind::List(&Kind::Table(&TOPIC), 1), "telemetry topics; left out: `telemetry`, auto"),
+        or("partitions", "4", Kind::Int(1, 1024), "partitions of topics that Bongsu creates"),
+        or(
+            "clock",
+            "log",
+            Kind::Word(&["log", "arrival"]),
+            "log = append time; arrival = for topics that are not ours",
+        ),
+        or("group", "bongsu", Kind::Name, "consumer group"),
+        may("instance", Kind::Id, "name of this process among its siblings; left out: host name and process id"),
+        or("keep", "24h", Kind::Duration(HOUR, 400 * DAY), "how long the embedded log keeps records"),
+        or("keep_bytes", "2GB", Kind::Size(1 << 20, i64::MAX), "and up to which size"),
+    ],
+};
+
+static STORE: Table = Table {
+    name: "store",
+    doc: "Where decisions are kept.",
+    keys: &[or("url", "sqlite:bongsu.db", Kind::Text, "sqlite:FILE, relative to the data directory")],
+};
+
+static CONSOLE: Table = Table {
+    name: "console",
+    doc: "The one address that `run` listens on: health, metrics, page, command line, records.",
+    keys: &[or("listen", "127.0.0.1:9480", Kind::Listen, "address and port; loopback")],
+};
+
+static PATHS: Table = Table {
+    name: "paths",
+    doc: "Edited files, relative to this one.",
+    keys: &[
+        or("rules", "rules", Kind::Text, "folder of rule files"),
+        or("contacts", "contacts.yaml", Kind::Text, "who can be told"),
+        or("chains", "chains.yaml", Kind::Text, "in which order"),
+        or("inventory", "inventory.yaml", Kind::Text, "what is watched"),
+        or("calendar", "calendar.yaml", Kind::Text, "days off beside the computed ones"),
+        or("templates", "templates", Kind::Text, "message templates; may be absent"),
+    ],
+};
+
+static GATEWAY: Table = Table {
+    name: "gateway",
+    doc: "Who takes messages of one channel.",
+    keys: &[
+        must("id", Kind::Id, "stable id"),
+        must("channel", Kind::Word(&["sms", "mms", "mail"]), "for which channel"),
+        must("kind", Kind::Word(&["handset"]), "handset = shows what each phone would have received"),
+    ],
+};
+
+static LIMITS: Table = Table {
+    name: "limits",
+    doc: "Reaching one is counted and visible, and never mutes an S1.",
+    keys: &[
+        or("series", "1_000_000", Kind::Int(1, 100_000_000), "series in all"),
+        or("series_per_rule", "100_000", Kind::Int(1, 100_000_000), "series of one rule"),
+        or("open_incidents", "10_000", Kind::Int(1, 10_000_000), "open incidents"),
+        or("record_bytes", "1MiB", Kind::Size(1024, RECORD_BYTES_MAX), "bytes of one record"),
+        or("pages_per_hour", "30", Kind::Int(1, 10_000), "pages a person and hour, S1 not counted"),
+        or("window_memory", "1GiB", Kind::Size(1 << 20, i64::MAX), "bytes of all raw windows"),
+    ],
+};
+
+static AGENT: Table = Table {
+    name: "agent",
+    doc: "The collector on this host.",
+    keys: &[
+        or("every", "10s", Kind::Duration(SECOND, HOUR), "distance of collections"),
+        may("to", Kind::Text, "http://ADDRESS of a door, or kafka; left out: the log of this process"),
+        may("host", Kind::Id, "the `host` label; left out: the machine's name"),
+        may("labels", Kind::Map(&Kind::Label), "labels on every record"),
+    ],
+};
+
+/// The keys of `bongsu.yaml`.
+pub(crate) static SETTINGS: Table = Table {
+    name: "bongsu.yaml",
+    doc: "Settings of the service; every value also by BONGSU__SECTION__KEY.",
+    keys: &[
+        may(
+            "roles",
+            Kind::List(&Kind::Word(&["agent", "evaluate", "incident", "notify", "console", "archive", "relay"]), 1),
+            "what this process does; left out: agent, evaluate, incident, notify, console",
+        ),
+        may("log", Kind::Table(&LOG), "the log that telemetry passes through"),
+        may("store", Kind::Table(&STORE), "where decisions are kept"),
+        may("console", Kind::Table(&CONSOLE), "the one address to listen on"),
+        may("paths", Kind::Table(&PATHS), "edited files, relative to this one"),
+        may("gateways", Kind::List(&Kind::Table(&GATEWAY), 0), "who takes messages; left out: handset for all"),
+        may("limits", Kind::Table(&LIMITS), "limits"),
+        SKEW,
+        may("agent", Kind::Table(&AGENT), "the collector on this host"),
+    ],
+};
+
+const SKEW: Key = or("skew", "shift", Kind::Word(&["shift", "quarantine"]), "samples of a source whose clock is off");

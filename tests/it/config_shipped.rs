@@ -1,0 +1,85 @@
+//! The shipped configuration: it loads without a problem, its schemas are those of the reader, and no text panics.
+
+use std::path::{Path, PathBuf};
+
+use bongsu::config::{self, Ask, Loaded, SCHEMAS};
+use bongsu::model::{Function, Severity, Watch};
+use bongsu::time::{MINUTE, SECOND};
+
+/// 2026-03-01 09:00 in Korea.
+const NOW: i64 = 1_772_323_200_000;
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")
+}
+
+fn load(path: &Path) -> Loaded {
+    config::load(&[path.to_owned()], &Ask { env: &[], now: NOW })
+}
+
+#[test]
+fn every_shipped_file_loads_without_a_problem() {
+    let loaded = load(&shipped());
+    let shown: String = loaded.problems.iter().map(|problem| problem.to_human(loaded.text(problem))).collect();
+    assert!(loaded.problems.is_empty(), "{shown}");
+    assert_eq!((loaded.files.len(), loaded.rules.rules.len(), loaded.refused), (11, 13, 0));
+}
+
+#[test]
+fn every_shipped_rule_has_a_scenario() {
+    let loaded = load(&shipped());
+    for rule in &loaded.rules.rules {
+        let shown = loaded.scenarios.iter().any(|scenario| {
+            scenario.expect.iter().any(|expect| match &expect.what {
+                config::What::Signal { which, .. } => which.rule == *rule.id,
+                _ => false,
+            })
+        });
+        assert!(shown, "`{}` has no scenario", rule.id);
+    }
+}
+
+#[test]
+fn the_demo_rule_pages_s3_by_sms() {
+    let loaded = load(&shipped());
+    let rule = loaded.rules.rules.iter().find(|rule| &*rule.id == "cpu-busy-demo").unwrap();
+    assert!(matches!(&rule.watch, Watch::Metric { name, .. } if name == "system.cpu.utilization"));
+    assert_eq!((rule.function, rule.over, rule.interval), (Function::Avg, 30 * SECOND, SECOND));
+    assert_eq!((rule.levels[0].severity, rule.levels[0].hold), (Severity::S3, 15 * SECOND));
+    assert_eq!(rule.no_data.after, 5 * MINUTE, "the longer of `over` and 5m");
+    let chain = config::chain_for(&loaded.people, rule.domain).unwrap();
+    assert_eq!(chain.plan(Severity::S3).upto, Some(1));
+    assert!(!chain.plan(Severity::S3).digest);
+}
+
+#[test]
+fn committed_schemas_are_those_of_the_reader() {
+    for (name, text) in SCHEMAS {
+        let path = shipped().join(".schema").join(name);
+        let wanted = text();
+        // UPDATE_EXPECT=1 writes them; the environment is the test's, not the engine's.
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &wanted).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == wanted, "{name} differs: run the test once with UPDATE_EXPECT=1");
+    }
+}
+
+#[test]
+fn comments_and_key_order_do_not_change_the_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let hash = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let loaded = load(&path);
+        assert_eq!(loaded.errors(), 0, "{:?}", loaded.problems);
+        loaded.rules.hash
+    };
+    let one = hash("rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 90% } }\n");
+    let same = hash("# 설명\nrules:\n  - metric: m\n    id: a\n    when: above\n    severity: { S2: { for: 0s, value: 0.9 } }\n    window: { over: 300s, fn: avg }\n");
+    let other = hash("rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 91% } }\n");
+    assert_eq!(one, same);
+    assert_ne!(one, other);
+    assert_eq!(one.len(), 64);
+}
