@@ -1,5 +1,7 @@
 //! Tests that cross module borders or need a real server. One binary; each module says why it is here.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 /// What every store must do, run over SQLite and memory: fixtures, and the list of sides.
 mod store_suite;
 /// Hand-over ②: fences, seqs, state rows.

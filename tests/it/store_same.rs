@@ -9,11 +9,14 @@ use proptest::prelude::*;
 
 use crate::store_suite::*;
 
+/// Of one partition: rows to put (or remove), and hosts that raise a signal.
+type Part = (i32, Vec<(i64, bool)>, Vec<i64>);
+
 /// A call with its free choices; what they mean depends on what went before.
 #[derive(Debug, Clone)]
 enum Call {
     Own(i32),
-    Flush { parts: Vec<(i32, Vec<(i64, bool)>, Vec<i64>)>, fault: u8 },
+    Flush { parts: Vec<Part>, fault: u8 },
     Lead,
     Take(usize),
     Book { opens: Vec<i64>, closes: Vec<i64>, pages: Vec<(i64, usize)>, cancels: Vec<i64>, fault: u8 },
@@ -133,7 +136,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn flush(&mut self, parts: &[(i32, Vec<(i64, bool)>, Vec<i64>)], fault: u8) -> String {
+    fn flush(&mut self, parts: &[Part], fault: u8) -> String {
         let mut made: Vec<PartFlush> = Vec::new();
         for (partition, rows, hosts) in parts {
             let Some(owner) = &self.owners[*partition as usize] else { continue };
