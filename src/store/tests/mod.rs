@@ -295,6 +295,21 @@ fn rows_that_make_no_sense_are_named() {
     }
 }
 
+#[test]
+fn a_locked_database_is_unavailable_and_not_lost() {
+    let place = Place::new();
+    let store = place.open();
+    let epoch = store.own("t", 0, "a").unwrap().epoch;
+    store.writer().unwrap().query("PRAGMA busy_timeout = 0", &[]).unwrap();
+    let mut other = Sqlite::open(&place.path, Access::Write).unwrap();
+    other.begin(Mode::Write).unwrap();
+    let answer = store.flush(&step(epoch, 1, 1));
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    assert_eq!(store.progress("t", 0).unwrap().unwrap().1.offset, 0, "readers are not held up");
+    other.rollback();
+    assert_eq!(store.flush(&step(epoch, 1, 1)).unwrap(), Flushed::Done);
+}
+
 /// What a flush costs that moves only offsets: the life of a quiet engine, one every 5 s.
 #[test]
 fn a_flush_of_offsets_writes_one_page() {

@@ -1,0 +1,208 @@
+//! Hand-over ③: a page has one holder at a time, and the leader hears of everything that becomes of it.
+
+use bongsu::model::*;
+
+use crate::store_suite::*;
+
+over_all!(
+    the_worst_and_most_urgent_is_claimed_first,
+    only_what_is_due_and_not_too_late_is_claimed,
+    a_severity_can_be_asked_for,
+    two_claimers_never_get_the_same_page,
+    a_claim_tells_the_leader,
+    a_lease_that_ended_is_in_doubt,
+    the_old_holder_of_a_lease_is_refused,
+    an_outcome_is_written_once,
+    a_page_sent_again_says_so_to_whoever_has_it_next,
+    a_page_given_back_is_due_later,
+    doubt_survives_being_given_back,
+    a_page_that_waited_too_long_fails,
+    a_renewed_lease_is_not_reclaimed,
+);
+
+fn three() -> Vec<Page> {
+    vec![
+        page("late", "INC-2611-001", Severity::S2, 90),
+        page("soon", "INC-2611-001", Severity::S3, 40),
+        page("worst", "INC-2611-001", Severity::S1, 95),
+    ]
+}
+
+fn ids(leases: &[Lease]) -> Vec<&str> {
+    leases.iter().map(|lease| lease.page.id.as_str()).collect()
+}
+
+fn the_worst_and_most_urgent_is_claimed_first(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    assert_eq!(ids(&store.claim("w", None, 2, 20, 50).unwrap()), ["worst", "soon"]);
+    assert_eq!(ids(&store.claim("w", None, 2, 20, 50).unwrap()), ["late"]);
+    assert_eq!(store.claim("w", None, 2, 20, 50).unwrap(), []);
+}
+
+fn only_what_is_due_and_not_too_late_is_claimed(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    assert_eq!(store.claim("w", None, 9, 9, 50).unwrap(), [], "due at 10");
+    assert_eq!(ids(&store.claim("w", None, 9, 41, 80).unwrap()), ["worst", "late"], "`soon` was useless after 40");
+    let (store, _) = outbox(home, vec![page("edge", "INC-2611-002", Severity::S1, 60)]);
+    assert_eq!(ids(&store.claim("w", None, 9, 60, 80).unwrap()), ["edge"]);
+}
+
+fn a_severity_can_be_asked_for(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    assert_eq!(ids(&store.claim("w", Some(Severity::S3), 9, 20, 50).unwrap()), ["soon"]);
+    assert_eq!(store.claim("w", Some(Severity::S4), 9, 20, 50).unwrap(), []);
+}
+
+fn two_claimers_never_get_the_same_page(home: &dyn Home) {
+    let pages = (0..60).map(|n| page(&format!("p{n}"), "INC-2611-001", Severity::S2, 90)).collect();
+    let (first, _) = outbox(home, pages);
+    let second = home.open();
+    let claim_all = |store: &dyn bongsu::store::Store, worker: &str| {
+        let mut mine = Vec::new();
+        loop {
+            let leases = store.claim(worker, None, 3, 20, 50).unwrap();
+            if leases.is_empty() {
+                return mine;
+            }
+            mine.extend(leases.into_iter().map(|lease| lease.page.id));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let other = scope.spawn(|| claim_all(&*second, "b"));
+        let mut mine = claim_all(&*first, "a");
+        mine.append(&mut other.join().unwrap());
+        mine
+    });
+    assert_eq!(all.len(), 60);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 60);
+}
+
+fn a_claim_tells_the_leader(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    let lease = store.claim("w", None, 1, 20, 50).unwrap().remove(0);
+    let wanted = Lease {
+        page: page("worst", "INC-2611-001", Severity::S1, 95),
+        worker: "w".to_owned(),
+        epoch: 1,
+        until: 50,
+        unknown_before: false,
+        resent: false,
+    };
+    assert_eq!(lease, wanted);
+    let inputs = store.inputs(&[], 9).unwrap();
+    assert_eq!(inputs.len(), 1);
+    assert_eq!(inputs[0].input, Input::Handed { page: "worst".to_owned() });
+    let row = store.pages(None, 9).unwrap().into_iter().find(|row| row.page.id == "worst").unwrap();
+    assert_eq!((row.state, row.handed, row.done, row.tries), (PageState::Handed, Some(20), None, 1));
+}
+
+fn a_lease_that_ended_is_in_doubt(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    store.claim("dead", None, 2, 20, 50).unwrap();
+    assert_eq!(store.reclaim("w", 9, 49, 80).unwrap(), []);
+    let again = store.reclaim("w", 1, 50, 80).unwrap();
+    assert_eq!(ids(&again), ["worst"]);
+    assert_eq!((again[0].epoch, again[0].until, again[0].unknown_before), (2, 80, true));
+    assert_eq!(ids(&store.reclaim("w", 9, 50, 80).unwrap()), ["soon"]);
+    assert_eq!(store.inputs(&[], 9).unwrap().len(), 2, "being told is told once");
+    assert_eq!(store.pages(None, 9).unwrap().iter().map(|row| row.tries).sum::<i64>(), 4);
+}
+
+fn the_old_holder_of_a_lease_is_refused(home: &dyn Home) {
+    let (store, _) = outbox(home, vec![page("p", "INC-2611-001", Severity::S1, 95)]);
+    let old = store.claim("w", None, 1, 20, 50).unwrap().remove(0);
+    // The same worker name: only the epoch tells the two apart.
+    let new = store.reclaim("w", 1, 50, 80).unwrap().remove(0);
+    let accepted = Outcome::Accepted { id: "1".to_owned() };
+    assert!(!store.renew(&old, 99).unwrap());
+    assert!(!store.outcome(&old, &accepted, 60).unwrap());
+    assert!(!store.outcome(&old, &Outcome::Resent, 60).unwrap());
+    assert!(!store.give_back(&old, "rate", 60).unwrap());
+    assert!(!store.renew(&Lease { worker: "other".to_owned(), ..new.clone() }, 99).unwrap());
+    assert_eq!(store.inputs(&[], 9).unwrap().len(), 1);
+    assert!(store.outcome(&new, &accepted, 61).unwrap());
+}
+
+fn an_outcome_is_written_once(home: &dyn Home) {
+    let outcomes = [
+        (Outcome::Accepted { id: "gw-7".to_owned() }, PageState::Accepted, "gw-7"),
+        (Outcome::Failed { reason: "recipient".to_owned() }, PageState::Failed, "recipient"),
+        (Outcome::Unknown { reason: "timeout".to_owned() }, PageState::Unknown, "timeout"),
+    ];
+    let pages = (0..3).map(|n| page(&format!("p{n}"), "INC-2611-001", Severity::S1, 95)).collect();
+    let (store, _) = outbox(home, pages);
+    let leases = store.claim("w", None, 9, 20, 50).unwrap();
+    for (lease, (outcome, state, detail)) in leases.iter().zip(&outcomes) {
+        assert!(store.outcome(lease, outcome, 30).unwrap());
+        assert!(!store.outcome(lease, outcome, 31).unwrap());
+        assert!(!store.renew(lease, 90).unwrap());
+        let row = store.pages(None, 9).unwrap().into_iter().find(|row| row.page.id == lease.page.id).unwrap();
+        assert_eq!((row.state, row.detail.as_str(), row.done), (*state, *detail, Some(30)));
+    }
+    let told: Vec<Input> = store.inputs(&[], 99).unwrap().into_iter().skip(3).map(|taken| taken.input).collect();
+    let wanted = leases
+        .iter()
+        .zip(outcomes)
+        .map(|(lease, (outcome, ..))| Input::Outcome { page: lease.page.id.clone(), outcome });
+    assert_eq!(told, wanted.collect::<Vec<_>>());
+    assert_eq!(store.reclaim("w", 9, 500, 600).unwrap(), []);
+}
+
+fn a_page_sent_again_says_so_to_whoever_has_it_next(home: &dyn Home) {
+    let (store, _) = outbox(home, vec![page("p", "INC-2611-001", Severity::S1, 95)]);
+    store.claim("dead", None, 1, 20, 50).unwrap();
+    let second = store.reclaim("also-dead", 1, 50, 60).unwrap().remove(0);
+    assert!(!second.resent);
+    assert!(store.outcome(&second, &Outcome::Resent, 51).unwrap());
+    assert!(store.renew(&second, 62).unwrap(), "it keeps the lease");
+    let third = store.reclaim("w", 1, 70, 90).unwrap().remove(0);
+    assert!(third.resent && third.unknown_before);
+    let last = store.inputs(&[], 9).unwrap().pop().unwrap();
+    assert_eq!(last.input, Input::Outcome { page: "p".to_owned(), outcome: Outcome::Resent });
+}
+
+fn a_page_given_back_is_due_later(home: &dyn Home) {
+    let (store, _) = outbox(home, vec![page("p", "INC-2611-001", Severity::S1, 95)]);
+    let lease = store.claim("w", None, 1, 20, 50).unwrap().remove(0);
+    assert!(store.give_back(&lease, "rate", 40).unwrap());
+    assert!(!store.give_back(&lease, "rate", 41).unwrap());
+    let row = store.pages(None, 1).unwrap().remove(0);
+    assert_eq!((row.state, row.detail.as_str(), row.handed), (PageState::Waiting, "rate", Some(20)));
+    assert_eq!(store.claim("w", None, 1, 39, 60).unwrap(), []);
+    let again = store.claim("w", None, 1, 40, 60).unwrap().remove(0);
+    assert_eq!((again.epoch, again.unknown_before), (2, false), "it was certainly not sent");
+    assert_eq!(again.page, lease.page);
+    assert_eq!(store.pages(None, 1).unwrap()[0].handed, Some(20), "when it was first leased");
+}
+
+fn doubt_survives_being_given_back(home: &dyn Home) {
+    let (store, _) = outbox(home, vec![page("p", "INC-2611-001", Severity::S1, 95)]);
+    store.claim("dead", None, 1, 20, 50).unwrap();
+    let doubted = store.reclaim("w", 1, 50, 60).unwrap().remove(0);
+    assert!(store.give_back(&doubted, "server", 70).unwrap());
+    assert!(store.claim("w", None, 1, 70, 90).unwrap()[0].unknown_before);
+}
+
+fn a_page_that_waited_too_long_fails(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    assert_eq!(store.expire(40).unwrap(), 0, "at its deadline it may still be sent");
+    store.claim("w", Some(Severity::S1), 1, 20, 500).unwrap();
+    assert_eq!(store.expire(200).unwrap(), 2, "what was handed over is the sender's");
+    assert_eq!(store.expire(200).unwrap(), 0);
+    let told: Vec<Input> = store.inputs(&[], 9).unwrap().into_iter().skip(1).map(|taken| taken.input).collect();
+    let failed =
+        |id: &str| Input::Outcome { page: id.to_owned(), outcome: Outcome::Failed { reason: "expired".to_owned() } };
+    assert_eq!(told, [failed("soon"), failed("late")]);
+    let row = store.pages(None, 9).unwrap().into_iter().find(|row| row.page.id == "soon").unwrap();
+    assert_eq!((row.state, row.detail.as_str(), row.done), (PageState::Failed, "expired", Some(200)));
+}
+
+fn a_renewed_lease_is_not_reclaimed(home: &dyn Home) {
+    let (store, _) = outbox(home, vec![page("p", "INC-2611-001", Severity::S1, 95)]);
+    let lease = store.claim("w", None, 1, 20, 50).unwrap().remove(0);
+    assert!(store.renew(&lease, 80).unwrap());
+    assert_eq!(store.reclaim("b", 1, 79, 99).unwrap(), []);
+    assert_eq!(store.reclaim("b", 1, 80, 99).unwrap().len(), 1);
+}
