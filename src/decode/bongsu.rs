@@ -251,11 +251,15 @@ fn settle(work: &mut Work, out: &mut Decoded) -> bool {
     out.host = Arc::clone(&known.host);
     out.labels = known.labels.clone();
     out.shape = known.shape.clone();
-    for &repeat in known.repeats.iter().rev() {
-        let at = repeat as usize;
-        if at < out.values.len() {
-            out.values.remove(at);
-            let n = work.places.get(at).map_or(at, |&n| n as usize);
+    if !known.repeats.is_empty() {
+        let mut repeats = known.repeats.iter().map(|&n| n as usize).peekable();
+        let mut n = 0;
+        out.values.retain(|_| {
+            n += 1;
+            repeats.next_if_eq(&(n - 1)).is_none()
+        });
+        for &repeat in known.repeats.iter() {
+            let n = work.places.get(repeat as usize).map_or(repeat, |&n| n) as usize;
             let what = "a second number for the same series";
             refuse(out, "points", n, Fault { reason: RejectReason::BadPoint, subject: "", what });
         }

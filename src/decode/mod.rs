@@ -30,6 +30,9 @@ mod shapes;
 
 mod tape;
 
+#[cfg(test)]
+mod tests;
+
 pub use csv::{Csv, CsvError, Row};
 pub use decoder::{Decoder, Limits};
 pub use draft::Draft;
