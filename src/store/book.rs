@@ -1,7 +1,8 @@
 //! The leader's side in SQL: taking over, reading inputs in order, committing what they caused.
 //!
 //! The idea: inputs are read by `taken IS NULL` and by gapless seq, never by a position that a slow transaction could
-//! fill in later; a commit either fits everything it builds on (epoch, ledger end, cursors, waiting pages) or is undone.
+//! fill in later; a commit either fits everything it builds on (epoch, ledger end, cursors, waiting pages) or is
+//! undone.
 
 use std::collections::BTreeMap;
 

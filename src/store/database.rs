@@ -38,8 +38,8 @@ impl fmt::Debug for SqlStore {
 
 /// Opens the store that `url` names (`sqlite:PATH`, or a path alone), makes its tables or brings them up to date.
 ///
-/// Refused: a database of a newer version, a folder that is missing, another kind of database. The lock against a second
-/// process on the same data directory is not taken here.
+/// Refused: a database of a newer version, a folder that is missing, another kind of database. The lock against a
+/// second process on the same data directory is not taken here.
 pub fn open(url: &str) -> Result<SqlStore> {
     let path = sqlite_path(url)?;
     let mut writer = Sqlite::open(&path, Access::Write)?;
@@ -84,7 +84,8 @@ impl SqlStore {
         }
     }
 
-    /// The writer, whatever became of its last user: a transaction that a panic left open is undone by the next `begin`.
+    /// The writer, whatever became of its last user: a transaction that a panic left open is undone by the next
+    /// `begin`.
     pub(super) fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
         let writer = self.writer.as_ref().ok_or_else(|| StoreError::Refused {
             what: format!("write to store `{}`", self.name),

@@ -13,8 +13,8 @@ use crate::model::{Fingerprint, Flush, Flushed, Owned, PartFlush, Progress, RowC
 /// Takes a partition.
 pub(super) fn own(sql: &mut dyn Sql, topic: &str, partition: i32, owner: &str) -> Result<End<Owned>> {
     sql.execute(
-        "INSERT INTO progress (topic, partition, epoch, owner, known, topic_id, next_offset, clock, segment, seq, rules, \
-         heard, caught_up) VALUES ($1, $2, 1, $3, 0, '', 0, 0, 0, 0, '', 0, 0) \
+        "INSERT INTO progress (topic, partition, epoch, owner, known, topic_id, next_offset, clock, segment, seq, \
+         rules, heard, caught_up) VALUES ($1, $2, 1, $3, 0, '', 0, 0, 0, 0, '', 0, 0) \
          ON CONFLICT (topic, partition) DO UPDATE SET epoch = progress.epoch + 1, owner = excluded.owner",
         &[topic.into(), partition.into(), owner.into()],
     )?;
@@ -104,8 +104,8 @@ fn advance(sql: &mut dyn Sql, topic: &str, part: &PartFlush) -> Result<bool> {
         before.into(),
     ];
     let hit = sql.execute(
-        "UPDATE progress SET known = 1, topic_id = $1, next_offset = $2, clock = $3, segment = $4, seq = $5, rules = $6, \
-         cursor_tick = $7, cursor_fingerprint = $8, heard = $9, caught_up = $10 \
+        "UPDATE progress SET known = 1, topic_id = $1, next_offset = $2, clock = $3, segment = $4, seq = $5, \
+         rules = $6, cursor_tick = $7, cursor_fingerprint = $8, heard = $9, caught_up = $10 \
          WHERE topic = $11 AND partition = $12 AND epoch = $13 AND next_offset = $14 AND seq = $15",
         &args,
     )?;

@@ -1,8 +1,8 @@
 //! The store: one function per hand-over, over SQL (SQLite now, PostgreSQL next, the same text) or memory.
 //!
-//! The idea: deciding is done in pure code; a store makes decisions durable, all or nothing, and refuses whoever lost its
-//! epoch or lease. It never reads a hand-over by a database sequence or a time stamp: signals by (partition, seq), all
-//! else by `taken IS NULL`.
+//! The idea: deciding is done in pure code; a store makes decisions durable, all or nothing, and refuses whoever lost
+//! its epoch or lease. It never reads a hand-over by a database sequence or a time stamp: signals by (partition, seq),
+//! all else by `taken IS NULL`.
 
 mod book;
 mod database;
@@ -72,8 +72,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned>;
     /// The epoch and progress of a partition as they are, for settling a commit whose answer was lost.
     fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>>;
-    /// Writes a flush, all or nothing. A part whose epoch or `from` offset is not the store's is fenced; before the first
-    /// flush the store's offset and seq are 0.
+    /// Writes a flush, all or nothing. A part whose epoch or `from` offset is not the store's is fenced; before the
+    /// first flush the store's offset and seq are 0.
     fn flush(&self, flush: &Flush) -> Result<Flushed>;
 
     // --- ② → incident

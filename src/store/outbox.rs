@@ -1,7 +1,7 @@
 //! Hand-over ③ in SQL: leases on pages, and what became of them.
 //!
-//! The idea: every change of a page that somebody holds is fenced on (worker, lease epoch), and whatever the leader must
-//! know is an input row of the same transaction. SQL decides who may send, never whether to send.
+//! The idea: every change of a page that somebody holds is fenced on (worker, lease epoch), and whatever the leader
+//! must know is an input row of the same transaction. SQL decides who may send, never whether to send.
 
 use super::Result;
 use super::book::put_inputs;

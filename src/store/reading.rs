@@ -1,7 +1,7 @@
 //! What people read, and what is thrown away when nobody needs it any more.
 //!
-//! The idea: each list is one query over an index, newest first; a purge takes a bounded bite per call, so that it never
-//! holds up a flush.
+//! The idea: each list is one query over an index, newest first; a purge takes a bounded bite per call, so that it
+//! never holds up a flush.
 
 use super::rows;
 use super::sql::{End, Sql, Value, limit};

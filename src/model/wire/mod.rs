@@ -1,9 +1,9 @@
 //! The JSON of signals, inputs, incidents, chain rows, pages and state rows: stored, kept in the ledger, printed.
 //!
-//! The idea: one canonical text per value (names sorted, no spaces: what `Value::to_string` gives), so that equal values
-//! hash equal in the ledger, and what is printed is what is stored. `*_to_json` and `*_from_json` are exact inverses;
-//! a reader takes nothing that its writer would not have written and answers `None` instead.
-//! Not here: rows and columns (`store`), and the other direction of printing (`cli` adds `at` where a thing has none).
+//! The idea: one canonical text per value (names sorted, no spaces: what `Value::to_string` gives), so that equal
+//! values hash equal in the ledger, and what is printed is what is stored. `*_to_json` and `*_from_json` are exact
+//! inverses; a reader takes nothing that its writer would not have written and answers `None` instead. Not here: rows
+//! and columns (`store`), and the other direction of printing (`cli` adds `at` where a thing has none).
 
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ mod tests;
 
 pub use fields::twelve_digits;
 
-/// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`, `acted`
-/// and the exact `bits` of the value.
+/// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`,
+/// `acted` and the exact `bits` of the value.
 pub fn signal_to_json(signal: &Signal) -> Value {
     Writer::new("type", "signal")
         .put("at", signal.at)

@@ -64,7 +64,9 @@ prop_compose! {
         (severity, reason, channel) in (one_of(&Severity::ALL), one_of(&Reason::ALL), one_of(&Channel::ALL)),
         [step, round, occurrence, decided, due, deadline] in any::<[i64; 6]>(),
     ) -> Page {
-        Page { id, incident, severity, reason, step, round, occurrence, to, channel, title, text, decided, due, deadline }
+        Page {
+            id, incident, severity, reason, step, round, occurrence, to, channel, title, text, decided, due, deadline,
+        }
     }
 }
 

@@ -44,8 +44,11 @@ impl Tables {
         let heard = self.parts.values().map(|part| part.progress.heard).sum();
         for ((topic, partition), part) in &self.parts {
             let after = taken.get(&(topic.as_str(), *partition)).copied().unwrap_or(0);
+            if part.progress.seq <= after {
+                continue;
+            }
             let room = most - inputs.len();
-            let above = part.signals.range(after.saturating_add(1)..).take(room);
+            let above = part.signals.range(after + 1..).take(room);
             // A seq that is missing would be taken too late if the reading went on behind it.
             let gapless = (after + 1..).zip(above).take_while(|(wanted, (seq, _))| wanted == *seq);
             inputs.extend(gapless.map(|(seq, (_, signal))| Taken {
@@ -62,7 +65,7 @@ impl Tables {
     }
 
     pub(super) fn commit(&mut self, commit: &BookCommit) -> Result<Committed> {
-        if self.leader != commit.epoch {
+        if self.leader != commit.epoch || self.leader == 0 {
             return Ok(Committed::Fenced);
         }
         let pages = self.check_pages(&commit.pages)?;

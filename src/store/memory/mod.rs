@@ -1,8 +1,8 @@
 //! The store in memory: the same contract over plain maps, for simulated worlds and tests.
 //!
 //! The idea: what stands in here is what would be on disk. A simulated crash drops everything else and goes on with the
-//! same store, or with a [`MemoryStore::snapshot`] taken earlier. Every call checks first and writes afterwards, so that
-//! a refusal leaves nothing behind.
+//! same store, or with a [`MemoryStore::snapshot`] taken earlier. Every call checks first and writes afterwards, so
+//! that a refusal leaves nothing behind.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
