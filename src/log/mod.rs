@@ -4,6 +4,8 @@
 //! look-up by time, ownership that comes and goes), so that both sides pass one contract suite. Offsets that were
 //! worked on are not kept here: they live in the store, in the same transaction as their consequences.
 
+pub mod embedded;
+
 use std::fmt;
 use std::time::Duration;
 
