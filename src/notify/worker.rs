@@ -150,7 +150,7 @@ impl Worker {
         let now = self.clock.wall();
         for lease in std::mem::take(&mut self.queue) {
             if let Err(error) = self.outbox.give_back(&lease, "stopping", now) {
-                tracing::warn!(worker = self.name, page = lease.page.id, %error, "not given back; its lease will run out");
+                tracing::warn!(worker = self.name, page = lease.page.id, %error, "not given back; its lease runs out");
             }
         }
     }

@@ -86,17 +86,35 @@ fn no_id_leaves_the_folder() {
 }
 
 #[test]
-fn many_senders_of_one_page_make_one_file() {
+fn of_many_senders_of_one_page_the_first_one_stays() {
     let folder = tempfile::tempdir().unwrap();
     let handset = open(folder.path());
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for n in 0..10 {
-                    handset.send(&page(&format!("p{n}")), &address());
-                }
-            });
-        }
+    let read = |n: usize| fs::read_to_string(folder.path().join(format!("msp-duty-1/p{n}.txt"))).unwrap();
+    let start = std::sync::Barrier::new(4);
+    let send = |sender: usize| {
+        start.wait();
+        let one = |n: usize| {
+            let text = format!("sender {sender}");
+            handset.send(&Page { text, ..page(&format!("p{n}")) }, &address());
+            read(n)
+        };
+        (0..20).map(one).collect::<Vec<_>>()
+    };
+    let seen: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4)
+            .map(|sender| {
+                scope.spawn({
+                    let send = &send;
+                    move || send(sender)
+                })
+            })
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    assert_eq!(files(&folder.path().join("msp-duty-1")).len(), 10);
+    assert_eq!(files(&folder.path().join("msp-duty-1")).len(), 20);
+    for pages in seen {
+        for (n, text) in pages.into_iter().enumerate() {
+            assert_eq!(text, read(n), "what was delivered is never replaced");
+        }
+    }
 }
