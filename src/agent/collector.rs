@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::agent::{disks, mounts, system};
-use crate::decode::Draft;
+use crate::decode::{Draft, Point};
 use crate::time::Ms;
 
 /// Where the kernel's files are; another root than `/proc` is for tests and for a host seen from a container.
@@ -47,12 +47,12 @@ pub(super) enum Failure {
 }
 
 /// Numbers being gathered.
-pub(super) type Points = Vec<(String, f64, Vec<(&'static str, String)>)>;
+pub(super) type Points = Vec<Point>;
 
 /// Adds a number.
 pub(super) fn put(points: &mut Points, name: &str, value: f64, labels: &[(&'static str, &str)]) {
     let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    points.push((name.to_owned(), value, labels));
+    points.push(Point { name: name.to_owned(), value, labels });
 }
 
 /// Reads a file of the kernel with one of `procfs`'s parsers.

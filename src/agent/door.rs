@@ -95,6 +95,9 @@ impl DoorClient {
             let failure = |why: String| DoorError::File { path: path.display().to_string(), why };
             let pem = std::fs::read(path).map_err(|e| failure(e.to_string()))?;
             let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| failure(e.to_string()))?;
+            if roots.is_empty() {
+                return Err(failure("it holds no certificate".to_owned()));
+            }
             builder = builder.tls_certs_only(roots);
         } else if url.scheme() == "http" {
             // No TLS will be spoken: a host without any certificates can run the agent all the same.

@@ -160,7 +160,8 @@ mod tests {
     fn a_container_shows_its_root_and_no_bound_files() {
         let here = std::env::current_exe().unwrap().display().to_string();
         let found = chosen(&format!(
-            "1 0 0:50 / / rw - overlay overlay rw\n2 1 8:2 /x {here} rw - ext4 /dev/sda2 rw\n3 1 8:2 /v /data rw - ext4 /dev/sda2 rw"
+            "1 0 0:50 / / rw - overlay overlay rw\n2 1 8:2 /x {here} rw - ext4 /dev/sda2 rw\n\
+             3 1 8:2 /v /data rw - ext4 /dev/sda2 rw"
         ));
         let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, ["/", "/data"]);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use procfs::{CpuTime, FromReadSI, KernelStats, LoadAverage, Meminfo, Uptime};
+use procfs::{CpuTime, FromReadSI, KernelStats, LoadAverage, Uptime};
 
 use crate::agent::collector::{Failure, Points, parse, put};
 
@@ -69,16 +69,26 @@ fn busy_share(last: &[u64; 7], now: &[u64; 7]) -> Option<f64> {
 
 /// `system.memory.utilization` (what applications cannot have) and `system.memory.usage` by state.
 pub(super) fn memory(proc: &Path, points: &mut Points) -> Result<(), Failure> {
-    let memory: Meminfo = parse(proc, "meminfo")?;
-    let total = memory.mem_total;
-    let cached = memory.cached.saturating_add(memory.s_reclaimable.unwrap_or(0));
-    let loose = memory.mem_free.saturating_add(memory.buffers).saturating_add(cached);
-    let available = memory.mem_available.unwrap_or(loose).min(total);
+    let path = proc.join("meminfo");
+    let failure = |why: String| Failure::File { path: path.display().to_string(), why };
+    let text = std::fs::read_to_string(&path).map_err(|e| failure(e.to_string()))?;
+    // `procfs` asks for forty fields, some of which sandboxes and containers do not show; we need six.
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+    };
+    let (Some(total), Some(free)) = (field("MemTotal"), field("MemFree")) else {
+        return Err(failure("MemTotal or MemFree is missing".to_owned()));
+    };
+    let buffers = field("Buffers").unwrap_or(0);
+    let cached = field("Cached").unwrap_or(0).saturating_add(field("SReclaimable").unwrap_or(0));
+    let loose = free.saturating_add(buffers).saturating_add(cached);
+    let available = field("MemAvailable").unwrap_or(loose).min(total);
     if total > 0 {
         put(points, "system.memory.utilization", (total - available) as f64 / total as f64, &[]);
     }
     let used = total.saturating_sub(loose);
-    for (state, bytes) in [("used", used), ("free", memory.mem_free), ("buffers", memory.buffers), ("cached", cached)] {
+    for (state, bytes) in [("used", used), ("free", free), ("buffers", buffers), ("cached", cached)] {
         put(points, "system.memory.usage", bytes as f64, &[("system.memory.state", state)]);
     }
     Ok(())

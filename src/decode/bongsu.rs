@@ -7,10 +7,11 @@
 //! ```
 //!
 //! The idea: the head (`v`, `host`, `ts`, `labels`) stands for the whole record, so a fault there refuses the record; a
-//! fault in a point or a line refuses that one. Decided here where the format is silent: unknown fields are ignored;
+//! fault in a point or a line refuses that one.
+//! Decided here where the format is silent: unknown fields are ignored;
 //! `ts` is required and whole; a wrong `sent` is dropped, the record stays; a record has `points` or `lines` (a record
-//! with neither is a spelling mistake, not a sign of life); a label `host` is a fault, in the head as in a point; of two
-//! points of one series the first counts.
+//! with neither is a spelling mistake, not a sign of life); a label `host` is a fault, in the head as in a point;
+//! of two points of one series the first counts.
 
 use simd_json::Node;
 

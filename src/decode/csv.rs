@@ -4,7 +4,7 @@
 //! says which columns count (`timestamp` and `value`, any case, any position), so that a file of something else is
 //! refused at once instead of row by row. Not a general CSV reader: quotes are taken around a field, not inside it.
 
-use crate::decode::Draft;
+use crate::decode::{Draft, Point};
 use crate::model::Labels;
 use crate::time::{Ms, parse_instant};
 
@@ -90,7 +90,7 @@ impl Row {
             ts: self.at,
             host: labels.get("host").unwrap_or("file").to_owned(),
             labels: own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            points: vec![(metric.to_owned(), self.value, Vec::new())],
+            points: vec![Point { name: metric.to_owned(), value: self.value, labels: Vec::new() }],
         };
         let (head, rest) = draft.render();
         (head + &rest).into_bytes()

@@ -16,8 +16,19 @@ pub struct Draft {
     pub host: String,
     /// Labels of the whole record, without `host`.
     pub labels: Vec<(String, String)>,
-    /// Name, value and labels of each number. What is not finite is left out when rendering.
-    pub points: Vec<(String, f64, Vec<(&'static str, String)>)>,
+    /// The numbers. What is not finite is left out when rendering.
+    pub points: Vec<Point>,
+}
+
+/// One number of a draft.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Point {
+    /// Metric name.
+    pub name: String,
+    /// The number.
+    pub value: f64,
+    /// Labels of this point alone.
+    pub labels: Vec<(&'static str, String)>,
 }
 
 impl Draft {
@@ -33,7 +44,7 @@ impl Draft {
         }
         rest.push_str(",\"points\":[");
         let mut first = true;
-        for (name, value, labels) in self.points.iter().filter(|(_, value, _)| value.is_finite()) {
+        for Point { name, value, labels } in self.points.iter().filter(|point| point.value.is_finite()) {
             rest.push_str(if first { "[" } else { ",[" });
             first = false;
             quote(&mut rest, name);
@@ -90,9 +101,9 @@ mod tests {
             host: "db\"01".to_owned(),
             labels: vec![("env".to_owned(), "생산\n\\".to_owned())],
             points: vec![
-                ("a".to_owned(), 0.1, vec![]),
-                ("b".to_owned(), f64::NAN, vec![]),
-                ("c".to_owned(), 1e21, vec![("mountpoint", "/a\tb".to_owned())]),
+                Point { name: "a".to_owned(), value: 0.1, labels: vec![] },
+                Point { name: "b".to_owned(), value: f64::NAN, labels: vec![] },
+                Point { name: "c".to_owned(), value: 1e21, labels: vec![("mountpoint", "/a\tb".to_owned())] },
             ],
         };
         let (head, rest) = draft.render();

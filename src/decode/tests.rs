@@ -162,7 +162,8 @@ fn a_wrong_sent_is_dropped_and_the_record_stays() {
 #[test]
 fn a_bad_line_costs_only_itself() {
     let out = decode(format!(
-        r#"{{"v":1,"ts":{NOW},"host":"db-01","lines":[[{NOW},"INFO","a"],[{NOW},"b"],[{NOW},null,"c"],["x","","d"],{{}}]}}"#
+        r#"{{"v":1,"ts":{NOW},"host":"db-01",
+        "lines":[[{NOW},"INFO","a"],[{NOW},"b"],[{NOW},null,"c"],["x","","d"],{{}}]}}"#
     ));
     assert_eq!((out.kind, out.lines.len(), out.shape.is_none()), (Kind::Data, 1, true));
     let bad: Vec<_> = (1..=4).map(|n| format!("lines[{n}]")).collect();
@@ -241,7 +242,8 @@ fn nothing_of_an_earlier_record_stays_in_the_next() {
     let mut decoder = decoder();
     let mut out = Decoded::default();
     let full = format!(
-        r#"{{"v":1,"ts":{NOW},"sent":5,"host":"db-01","labels":{{"a":"b"}},"points":[["a",1],["b","x"]],"lines":[[{NOW},"long level","long text"]]}}"#
+        r#"{{"v":1,"ts":{NOW},"sent":5,"host":"db-01","labels":{{"a":"b"}},
+        "points":[["a",1],["b","x"]],"lines":[[{NOW},"long level","long text"]]}}"#
     );
     decoder.decode(NOW, b"other", full.as_bytes(), &mut out);
     decoder.decode(NOW, b"", b"{", &mut out);

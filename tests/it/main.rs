@@ -28,3 +28,7 @@ mod store_notify;
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
+/// The door's client against a real TCP server that misbehaves.
+mod agent_door;
+/// The decoder against a slow and obvious one, over generated and mutated records.
+mod decode_reference;
