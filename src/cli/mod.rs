@@ -1,10 +1,93 @@
-//! The commands of DESIGN §6; no logic of their own.
+//! The command line: words in, exit code out. Each command has a file; none holds logic that another part could need.
+//!
+//! Exit codes: 0 done · 1 ran and found problems · 2 could not run (usage, files, no service).
 
-pub mod check;
+mod ack;
+mod agent;
+mod check;
+mod ledger;
+mod output;
+mod record;
+mod replay;
+mod run;
+mod selftest;
+mod service;
+mod status;
 
 use std::process::ExitCode;
 
-/// Runs the command line and gives its exit code: 0 done, 1 ran and found problems, 2 could not run.
+use clap::{Parser, Subcommand};
+
+use crate::time::{Clock, SystemClock};
+
+/// Bongsu (봉수): thresholds over sliding windows, incidents, and the emergency contact chain.
+#[derive(Debug, Parser)]
+#[command(name = "bongsu", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The service. With the shipped file it needs nothing else and watches this very host.
+    Run(run::RunArgs),
+    /// The collector on a monitored host.
+    Agent(agent::AgentArgs),
+    /// Everything wrong in configuration, rules, contacts and chains, all at once.
+    Check(check::CheckArgs),
+    /// Backtest: what the rules would have done over recorded or simulated input, on a virtual clock.
+    Replay(replay::ReplayArgs),
+    /// A range of the log as NDJSON that `replay` takes.
+    Record(record::RecordArgs),
+    /// Take an incident (수신확인).
+    Ack(ack::AckArgs),
+    /// Give an incident back.
+    Unack(ack::UnackArgs),
+    /// Say that an incident is over.
+    Resolve(ack::ResolveArgs),
+    /// Say that an incident is not over.
+    Reopen(ack::ReopenArgs),
+    /// Proof that no decision was altered.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
+    /// How the service is, and sources that the inventory does not know.
+    Status(status::StatusArgs),
+    /// Proof on your own machine: crashes under load, simulated worlds.
+    #[command(subcommand)]
+    Selftest(selftest::SelftestCommand),
+}
+
+/// Runs the command line and gives its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own codes: help and version are no failure.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Agent(args) => agent::run(&args),
+        Command::Check(args) => Ok(check::run(&args, &mut std::io::stdout().lock(), SystemClock.wall())),
+        Command::Replay(args) => replay::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Ack(args) => ack::ack(&args),
+        Command::Unack(args) => ack::unack(&args),
+        Command::Resolve(args) => ack::resolve(&args),
+        Command::Reopen(args) => ack::reopen(&args),
+        Command::Ledger(command) => ledger::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Selftest(command) => selftest::run(&command),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(2)
+        }
+    }
 }

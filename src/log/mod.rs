@@ -5,6 +5,7 @@
 //! worked on are not kept here: they live in the store, in the same transaction as their consequences.
 
 pub mod embedded;
+pub mod kafka;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,3 +1,27 @@
-//! To be written.
+//! Composes the stages: purely in `stages`, `flush` and `leader`, which run, replay, test and simulation share; with logs,
+//! stores and threads in the rest.
+//!
+//! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `publish`: the service.
+//! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
+pub mod backtest;
+mod dead;
+pub mod evaluator;
+pub mod feed;
+pub mod flush;
+pub mod front;
 pub mod leader;
+pub mod leading;
+pub mod node;
+pub mod outbox;
+mod own;
+mod publish;
+pub mod service;
+pub mod shell;
+pub mod sides;
+pub mod sim;
+pub mod stages;
+mod tally;
+pub mod wake;
+pub mod watch;

@@ -18,11 +18,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("incident", &["time", "model"]),
     ("page", &["time", "model"]),
     // edges
-    ("log", &["time", "model", "telemetry"]),
-    ("store", &["time", "model", "telemetry"]),
-    ("notify", &["time", "model", "telemetry"]),
-    ("agent", &["time", "model", "telemetry"]),
-    ("console", &["time", "model", "telemetry"]),
+    ("log", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
+    ("store", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
+    ("notify", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
+    ("agent", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
+    ("console", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
     // above
     ("config", &["time", "model", "decode", "evaluate", "incident", "page"]),
     (

@@ -1,9 +1,16 @@
 //! Tests that cross module borders or need a real server. One binary; each module says why it is here.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 /// The layers, lengths and headers of the house.
 mod house;
-#![expect(clippy::unwrap_used, reason = "a test helper that fails fails its test")]
 
+/// The agent's client against a real HTTP server.
+mod agent_door;
+/// The shipped files and their schemas need the repository's own folders.
+mod config_shipped;
+/// Decoding against a slow reader of the same format.
+mod decode_reference;
 /// The console over real HTTP: the door.
 mod console_door;
 /// The console over real HTTP: who may do what, and what people see.
@@ -12,10 +19,6 @@ mod console_page;
 mod console_world;
 /// The handset in a process of its own, killed in the middle of its work.
 mod notify_handset;
-// The shipped files, their schemas and the bad-file cases need the repository's own folders.
-mod config_shipped;
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 /// What every store must do, run over SQLite and memory: fixtures, and the list of sides.
 mod store_suite;
 /// Hand-over ②: fences, seqs, state rows.
@@ -28,7 +31,3 @@ mod store_notify;
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
-/// The door's client against a real TCP server that misbehaves.
-mod agent_door;
-/// The decoder against a slow and obvious one, over generated and mutated records.
-mod decode_reference;

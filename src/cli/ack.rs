@@ -1,0 +1,109 @@
+//! What people do to incidents: ack, unack, resolve, reopen.
+
+use serde_json::{Value, json};
+
+use super::output::{self, Format};
+use super::service::Place;
+
+/// `bongsu ack`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AckArgs {
+    /// The incident's number, for example INC-2611-001.
+    incident: String,
+    /// Who takes it: a contact id.
+    #[arg(long, value_name = "CONTACT", default_value = "operator")]
+    by: String,
+    /// What to note in the ledger.
+    #[arg(long, default_value = "")]
+    note: String,
+    /// How long it holds; afterwards the chain goes on.
+    #[arg(long = "for", value_name = "DURATION", default_value = "4h", value_parser = duration)]
+    hold: String,
+    #[command(flatten)]
+    place: Place,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// `bongsu unack`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnackArgs {
+    #[command(flatten)]
+    act: Act,
+}
+
+/// `bongsu resolve`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResolveArgs {
+    #[command(flatten)]
+    act: Act,
+    /// Why it is over.
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+/// `bongsu reopen`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReopenArgs {
+    #[command(flatten)]
+    act: Act,
+}
+
+#[derive(Debug, clap::Args)]
+struct Act {
+    /// The incident's number, for example INC-2611-001.
+    incident: String,
+    /// Who says so: a contact id.
+    #[arg(long, value_name = "CONTACT", default_value = "operator")]
+    by: String,
+    #[command(flatten)]
+    place: Place,
+    /// How to print the answer.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+fn duration(text: &str) -> Result<String, String> {
+    let known = crate::time::parse_duration(text).map(|_| text.to_owned());
+    known.ok_or_else(|| format!("`{text}` is no duration; write for example 30m or 4h"))
+}
+
+pub(crate) fn ack(args: &AckArgs) -> anyhow::Result<u8> {
+    let body = json!({ "by": args.by, "note": args.note, "for": args.hold });
+    submit(&args.place, &args.incident, "ack", &body, args.format)
+}
+
+pub(crate) fn unack(args: &UnackArgs) -> anyhow::Result<u8> {
+    let act = &args.act;
+    submit(&act.place, &act.incident, "unack", &json!({ "by": act.by }), act.format)
+}
+
+pub(crate) fn resolve(args: &ResolveArgs) -> anyhow::Result<u8> {
+    let act = &args.act;
+    submit(&act.place, &act.incident, "resolve", &json!({ "by": act.by, "note": args.note }), act.format)
+}
+
+pub(crate) fn reopen(args: &ReopenArgs) -> anyhow::Result<u8> {
+    let act = &args.act;
+    submit(&act.place, &act.incident, "reopen", &json!({ "by": act.by }), act.format)
+}
+
+/// Sends it and prints the leader's answer: 0 done, 1 already so or unknown.
+fn submit(place: &Place, incident: &str, verb: &str, body: &Value, format: Format) -> anyhow::Result<u8> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    anyhow::ensure!(incident.chars().all(plain), "`{incident}` is no incident number; write for example INC-2611-001");
+    let (status, answer) = place.service()?.post(&format!("/v1/incidents/{incident}/{verb}"), body)?;
+    let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
+    let done = status == 200;
+    anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Human => output::line(&mut out, &text)?,
+        Format::Json => output::json(
+            &mut out,
+            json!({ "type": "answer", "incident": incident, "verb": verb, "done": done, "answer": text }),
+        )?,
+    }
+    Ok(u8::from(!done))
+}

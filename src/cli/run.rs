@@ -1,0 +1,114 @@
+//! `bongsu run`: the service, until SIGTERM or SIGINT.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::config::{self, Loaded};
+use crate::pipeline::service::{DataDir, Service};
+use crate::pipeline::watch::Edited;
+use crate::time::{Clock, SystemClock};
+
+use super::service::Place;
+
+/// `bongsu run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Reads the configuration with the overrides of the environment; what it refers to comes with it.
+pub(crate) fn load(file: &Path) -> anyhow::Result<Loaded> {
+    anyhow::ensure!(
+        file.exists(),
+        "configuration `{}` is not there\n  help: name it with -c, or start in the folder that holds configs/",
+        file.display()
+    );
+    Ok(load_all(&[file.to_owned()]))
+}
+
+/// Loads `paths` with the overrides of the environment, titles linted.
+pub(crate) fn load_all(paths: &[PathBuf]) -> Loaded {
+    let env = config::environment();
+    config::load(paths, &config::Ask { env: &env, now: SystemClock.wall() })
+}
+
+/// Prints every error of the configuration and refuses where there is one.
+pub(crate) fn refuse_broken(loaded: &Loaded) -> anyhow::Result<()> {
+    let errors = loaded.errors();
+    if errors == 0 {
+        return Ok(());
+    }
+    let mut err = std::io::stderr().lock();
+    for problem in loaded.problems.iter().filter(|problem| problem.level == config::Level::Error) {
+        writeln!(err, "{}", problem.to_human(loaded.text(problem)))?;
+    }
+    anyhow::bail!("{errors} errors in the configuration; nothing was started")
+}
+
+/// The program's own log goes to standard error; `BONGSU_LOG` chooses what.
+pub(crate) fn init_logs() -> anyhow::Result<()> {
+    let filter = std::env::vars().find(|(name, _)| name == "BONGSU_LOG").map(|(_, value)| value);
+    crate::telemetry::init_logs(filter.as_deref()).map_err(|why| anyhow::anyhow!(why))
+}
+
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    init_logs()?;
+    let file: PathBuf = args.place.config.clone();
+    let loaded = load(&file)?;
+    refuse_broken(&loaded)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let dir = DataDir::take(&args.place.data_dir)?;
+    let asked = Arc::new(AtomicBool::new(false));
+    listen_for_signals(&asked)?;
+    let hash = loaded.rules.hash.clone();
+    let again = file.clone();
+    let load_again = move || load_all(std::slice::from_ref(&again));
+    let files = Edited { load: Arc::new(load_again), rules: hash };
+    let service = Service::start(&loaded, files, dir, clock)?;
+    announce(&service, &loaded)?;
+    service.run(&asked)?;
+    Ok(0)
+}
+
+/// What an operator needs to know at the start, on standard output.
+fn announce(service: &Service, loaded: &Loaded) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let rules = loaded.rules.rules.len();
+    writeln!(out, "bongsu {}: {rules} rules over {}", env!("CARGO_PKG_VERSION"), service.topics().join(", "))?;
+    if let Some(page) = service.page()? {
+        writeln!(out, "page: {page}")?;
+        writeln!(
+            out,
+            "  (the link signs one browser in, once, for 15 minutes; afterwards use the token in the data directory)"
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT ask for an end; a second one ends at once.
+pub(crate) fn listen_for_signals(asked: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let asked = Arc::clone(asked);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (term, int) = {
+        let _inside = runtime.enter();
+        use tokio::signal::unix::{SignalKind, signal};
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let body = move || {
+        runtime.block_on(async {
+            let (mut term, mut int) = (term, int);
+            loop {
+                tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+                if asked.swap(true, Ordering::SeqCst) {
+                    std::process::exit(2);
+                }
+            }
+        });
+    };
+    std::thread::Builder::new().name("bongsu-signals".to_owned()).spawn(body)?;
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! `bongsu selftest`: the proof that the project's own tests use, shipped, on the user's own machine.
+
+mod crash;
+mod simulate;
+
+/// `bongsu selftest`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum SelftestCommand {
+    /// Kills the service with kill -9 under load, again and again, and looks for what was lost or told twice.
+    Crash(crash::CrashArgs),
+    /// Simulated worlds: late, missing and doubled records, broken clocks, moody gateways, crashes at every border.
+    Simulate(simulate::SimulateArgs),
+}
+
+pub(crate) fn run(command: &SelftestCommand) -> anyhow::Result<u8> {
+    match command {
+        SelftestCommand::Crash(args) => crash::run(args),
+        SelftestCommand::Simulate(args) => simulate::run(args),
+    }
+}

@@ -1,0 +1,143 @@
+//! `bongsu status`: how the service is; without a running one, what its store says.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::output::{self, Format};
+use super::service::{Away, Place, Service};
+use crate::config::{Settings, StoreUrl};
+use crate::store::Store;
+use crate::time::rfc3339;
+
+/// Rows shown of what may be many.
+const ROWS: usize = 20;
+
+/// `bongsu status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    place: Place,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The store, for reading only: works beside a running service and without one.
+pub(crate) fn open_readonly(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let StoreUrl::Sqlite(path) = &settings.store;
+    let path = data_dir.join(path);
+    let store = crate::store::open_readonly(&format!("sqlite:{}", path.display()))
+        .with_context(|| format!("read store `{}` (is --data-dir right?)", path.display()))?;
+    Ok(Arc::new(store))
+}
+
+pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
+    let loaded = super::run::load(&args.place.config)?;
+    let service = Service::at(&loaded.settings.listen.to_string(), &args.place.data_dir.join("token"));
+    let status = match service.map_err(|_| Away::NotRunning).and_then(|service| service.get("/v1/status")) {
+        Ok((200, status)) => status,
+        Ok((code, answer)) => anyhow::bail!("the service answered {code}: {answer}"),
+        Err(Away::NotRunning) => stored(&loaded.settings, &args.place.data_dir)?,
+        Err(other) => return Err(other.into()),
+    };
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        output::json(&mut out, status.clone())?;
+    } else {
+        for line in human(&status) {
+            output::line(&mut out, &line)?;
+        }
+    }
+    Ok(u8::from(status["healthy"] != Value::Bool(true)))
+}
+
+/// What the store says while no service runs.
+fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
+    let store = open_readonly(settings, data_dir)?;
+    let partitions: Vec<Value> = store
+        .partitions()?
+        .into_iter()
+        .map(|(topic, partition, progress)| {
+            json!({ "topic": topic, "partition": partition, "offset": progress.offset, "clock": progress.clock })
+        })
+        .collect();
+    let open = store.incidents(10_000)?.iter().filter(|incident| incident.state.is_live()).count();
+    Ok(json!({
+        "healthy": false,
+        "troubles": ["서비스가 실행 중이 아닙니다"],
+        "partitions": partitions,
+        "counts": { "incidents_open": open },
+        "sources": [],
+    }))
+}
+
+fn human(status: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let healthy = status["healthy"] == Value::Bool(true);
+    lines.push(if healthy { "healthy".to_owned() } else { "NOT healthy".to_owned() });
+    lines.extend(texts(&status["troubles"]).map(|trouble| format!("  {trouble}")));
+    if let Some(broken) = status["rules"]["broken"].as_str() {
+        lines.push(format!("  the newest edit is not in force: {broken}"));
+    }
+    let counts = &status["counts"];
+    lines.push(format!(
+        "rules {} · records {} · samples {} · open incidents {}",
+        status["rules"]["count"], counts["records"], counts["samples"], counts["incidents_open"]
+    ));
+    for (name, what) in [("rejected", "rejected"), ("pages", "pages")] {
+        let members = counts[name].as_object().into_iter().flatten();
+        let shown: Vec<String> =
+            members.filter(|(_, n)| n.as_u64() != Some(0)).map(|(k, n)| format!("{k} {n}")).collect();
+        if !shown.is_empty() {
+            lines.push(format!("{what}: {}", shown.join(" · ")));
+        }
+    }
+    for p in status["partitions"].as_array().into_iter().flatten() {
+        let clock = p["clock"].as_i64().map_or_else(String::new, rfc3339);
+        lines.push(format!(
+            "partition {}/{}: offset {} of {}, clock {clock}",
+            text(&p["topic"]),
+            p["partition"],
+            p["offset"],
+            p["high"]
+        ));
+    }
+    lines.extend(sources(status));
+    for w in status["warming"].as_array().into_iter().flatten() {
+        lines.push(format!(
+            "rule {} is warming until {}",
+            text(&w["rule"]),
+            w["until"].as_i64().map_or_else(String::new, rfc3339)
+        ));
+    }
+    for l in status["limits"].as_array().into_iter().flatten() {
+        lines.push(format!("limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
+    }
+    lines
+}
+
+fn sources(status: &Value) -> Vec<String> {
+    let all: Vec<&Value> = status["sources"].as_array().into_iter().flatten().collect();
+    let unknown: Vec<&&Value> =
+        all.iter().filter(|source| source["known_to_inventory"] == Value::Bool(false)).collect();
+    let mut lines = vec![format!("sources heard: {}", all.len())];
+    for source in unknown.iter().take(ROWS) {
+        let last = source["last"].as_i64().map_or_else(String::new, rfc3339);
+        lines.push(format!("  not in the inventory: {} (last heard {last})", text(&source["host"])));
+    }
+    if unknown.len() > ROWS {
+        lines.push(format!("  and {} more", unknown.len() - ROWS));
+    }
+    lines
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}

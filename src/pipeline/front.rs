@@ -1,0 +1,231 @@
+//! What the console asks for, over the log, the store and what the stages last said of themselves.
+//!
+//! The idea: stages publish plain numbers on a [`Board`] once a second; whoever looks reads the board and the store and
+//! never disturbs a stage.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::console::{
+    Act, Answer, CountsView, Frame, Health, Incoming, Intake, IntakeError, LimitView, PartitionView, ReadingView,
+    RulesView, SourceView, StatusView, View, WarmingView,
+};
+use crate::log::{LogError, NewRecord, Sink};
+use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
+use crate::pipeline::outbox::Contacts;
+use crate::store::Store;
+use crate::time::{Clock, Ms, SECOND};
+
+/// Between two looks for the leader's answer.
+const ANSWER_POLL: std::time::Duration = std::time::Duration::from_millis(20);
+/// A stage that has not said anything for so long is in trouble.
+const SILENT_AFTER: Ms = 15 * SECOND;
+/// Outbox rows that are counted for the status.
+const PAGES_COUNTED_MAX: usize = 10_000;
+/// Incidents that are looked at for the status.
+const INCIDENTS_COUNTED_MAX: usize = 10_000;
+
+/// What `evaluate` last said of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// Partitions.
+    pub partitions: Vec<PartitionView>,
+    /// Sources heard.
+    pub sources: Vec<SourceView>,
+    /// Counts since the start.
+    pub counts: CountsView,
+    /// Windows that are not full yet.
+    pub warming: Vec<WarmingView>,
+    /// Limits reached.
+    pub limits: Vec<LimitView>,
+    /// Newest readings.
+    pub readings: Vec<ReadingView>,
+    /// The rules in force.
+    pub rules: RulesView,
+}
+
+#[derive(Debug, Default)]
+struct Notices {
+    evaluation: Evaluation,
+    /// When each stage last said something, elapsed time.
+    heard: BTreeMap<&'static str, Ms>,
+    troubles: BTreeMap<&'static str, String>,
+    broken: Option<String>,
+}
+
+/// Where stages publish how they are.
+#[derive(Debug, Default)]
+pub struct Board(Mutex<Notices>);
+
+impl Board {
+    fn with<T>(&self, work: impl FnOnce(&mut Notices) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A stage is at work; `trouble` says what keeps it from its work, in one Korean sentence.
+    pub fn report(&self, stage: &'static str, now: Ms, trouble: Option<String>) {
+        self.with(|notices| {
+            notices.heard.insert(stage, now);
+            match trouble {
+                Some(trouble) => notices.troubles.insert(stage, trouble),
+                None => notices.troubles.remove(stage),
+            };
+        });
+    }
+
+    /// Publishes what `evaluate` says of itself.
+    pub fn publish(&self, evaluation: Evaluation) {
+        self.with(|notices| notices.evaluation = evaluation);
+    }
+
+    /// Says why the newest edit of the files is not in force.
+    pub fn set_broken(&self, broken: Option<String>) {
+        self.with(|notices| notices.broken = broken);
+    }
+
+    fn health(&self, now: Ms) -> Health {
+        self.with(|notices| {
+            let mut troubles: Vec<String> = notices.troubles.values().cloned().collect();
+            let silent = notices.heard.iter().filter(|(_, at)| now - **at > SILENT_AFTER);
+            troubles.extend(silent.map(|(stage, _)| format!("{stage} 단계가 응답하지 않습니다")));
+            Health { healthy: troubles.is_empty(), troubles }
+        })
+    }
+}
+
+/// What does not change while the service runs.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Wall time of the start.
+    pub started: Ms,
+    /// Roles that are on.
+    pub roles: Vec<String>,
+    /// Where its data lives.
+    pub data_dir: String,
+}
+
+/// The console's view.
+#[derive(Debug)]
+pub struct Front {
+    /// What the stages say.
+    pub board: Arc<Board>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The contacts in force.
+    pub contacts: Contacts,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What does not change.
+    pub standing: Standing,
+}
+
+impl View for Front {
+    fn health(&self) -> Health {
+        self.board.health(self.clock.elapsed())
+    }
+
+    fn status(&self) -> Result<StatusView, String> {
+        let (evaluation, broken) = self.board.with(|notices| (notices.evaluation.clone(), notices.broken.clone()));
+        let mut counts = evaluation.counts;
+        let incidents = self.incidents(INCIDENTS_COUNTED_MAX)?;
+        counts.incidents_open = incidents.iter().filter(|incident| incident.state.is_live()).count() as u64;
+        for state in PageState::ALL {
+            counts.pages.insert(state.word().to_owned(), 0);
+        }
+        for row in self.pages(None, PAGES_COUNTED_MAX)? {
+            *counts.pages.entry(row.state.word().to_owned()).or_default() += 1;
+        }
+        Ok(StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: self.clock.wall() - self.standing.started,
+            roles: self.standing.roles.clone(),
+            data_dir: self.standing.data_dir.clone(),
+            health: self.health(),
+            partitions: evaluation.partitions,
+            sources: evaluation.sources,
+            rules: RulesView { broken, ..evaluation.rules },
+            counts,
+            warming: evaluation.warming,
+            limits: evaluation.limits,
+            readings: evaluation.readings,
+        })
+    }
+
+    fn incidents(&self, limit: usize) -> Result<Vec<Incident>, String> {
+        self.store.incidents(limit).map_err(|error| error.to_string())
+    }
+
+    fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>, String> {
+        self.store.pages(incident, limit).map_err(|error| error.to_string())
+    }
+
+    fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String> {
+        self.store.ledger(after, limit).map_err(|error| error.to_string())
+    }
+
+    fn contacts(&self) -> Vec<Contact> {
+        self.contacts.people().contacts.clone()
+    }
+}
+
+/// The log as the door sees it.
+#[derive(Debug)]
+pub struct LogIntake(pub Arc<dyn Sink>);
+
+impl Intake for LogIntake {
+    fn take(&self, records: Vec<Incoming>) -> Vec<Result<(), IntakeError>> {
+        let records = records.into_iter().map(|record| NewRecord {
+            partition: None,
+            key: record.host.into_bytes(),
+            value: record.value,
+        });
+        let done = self.0.append(records.collect());
+        done.into_iter()
+            .map(|done| match done {
+                Ok(_) => Ok(()),
+                Err(LogError::Full) => Err(IntakeError::Full),
+                Err(LogError::TooLarge { .. }) => Err(IntakeError::TooLarge),
+                Err(other) => Err(IntakeError::Other(other.to_string())),
+            })
+            .collect()
+    }
+}
+
+/// The decoder as the door sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct DecodeFrame;
+
+impl Frame for DecodeFrame {
+    fn frame(&self, record: &[u8]) -> Result<String, String> {
+        crate::decode::frame(record).map(|framed| framed.host).map_err(|reason| reason.code().to_owned())
+    }
+}
+
+/// What people do, as inputs of the leader.
+#[derive(Debug)]
+pub struct Desk {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Wakes the leader.
+    pub wake: Arc<crate::pipeline::wake::Wake>,
+}
+
+impl Act for Desk {
+    fn submit(&self, input: Input, wait: Ms) -> Result<Option<Answer>, String> {
+        let row = self.store.add_input(&input, self.clock.wall()).map_err(|error| error.to_string())?;
+        self.wake.ring();
+        let until = self.clock.elapsed() + wait;
+        let pause = crate::pipeline::wake::Wake::default();
+        loop {
+            match self.store.answer(row).map_err(|error| error.to_string())? {
+                Some((done, text)) => return Ok(Some(Answer { done, text })),
+                None if self.clock.elapsed() >= until => return Ok(None),
+                None => {
+                    pause.wait(ANSWER_POLL);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What `notify` asks for, over the store and the contacts in force: edges are strangers and meet here.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::model::{Channel, Lease, Outcome, People, Severity};
+use crate::notify::{Address, AddressBook, Outbox, OutboxError, OutboxResult};
+use crate::store::{Store, StoreError};
+use crate::time::Ms;
+
+/// The store as an outbox.
+#[derive(Debug, Clone)]
+pub struct StoreOutbox(pub Arc<dyn Store>);
+
+fn plain(error: StoreError) -> OutboxError {
+    OutboxError(error.to_string())
+}
+
+impl Outbox for StoreOutbox {
+    fn claim(
+        &self,
+        worker: &str,
+        severity: Option<Severity>,
+        limit: usize,
+        now: Ms,
+        until: Ms,
+    ) -> OutboxResult<Vec<Lease>> {
+        self.0.claim(worker, severity, limit, now, until).map_err(plain)
+    }
+
+    fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>> {
+        self.0.reclaim(worker, limit, now, until).map_err(plain)
+    }
+
+    fn renew(&self, lease: &Lease, until: Ms) -> OutboxResult<bool> {
+        self.0.renew(lease, until).map_err(plain)
+    }
+
+    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
+        self.0.outcome(lease, outcome, now).map_err(plain)
+    }
+
+    fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> OutboxResult<bool> {
+        self.0.give_back(lease, why, due).map_err(plain)
+    }
+
+    fn expire(&self, now: Ms) -> OutboxResult<usize> {
+        self.0.expire(now).map_err(plain)
+    }
+}
+
+/// The contacts in force; a clone is the same book, so that a reload reaches every sender.
+#[derive(Debug, Clone, Default)]
+pub struct Contacts(Arc<RwLock<Arc<People>>>);
+
+impl Contacts {
+    /// A book of `people`.
+    pub fn new(people: Arc<People>) -> Self {
+        Self(Arc::new(RwLock::new(people)))
+    }
+
+    /// Puts other contacts in force.
+    pub fn replace(&self, people: Arc<People>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = people;
+    }
+
+    /// The contacts in force.
+    pub fn people(&self) -> Arc<People> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl AddressBook for Contacts {
+    fn address(&self, contact: &str, channel: Channel) -> Option<Address> {
+        let people = self.people();
+        let contact = people.contacts.iter().find(|person| person.id == contact)?;
+        let address = match channel {
+            Channel::Sms | Channel::Mms => contact.phone.clone(),
+            Channel::Mail => contact.email.clone(),
+        };
+        address.map(Address)
+    }
+}

@@ -1,0 +1,141 @@
+//! What stages say of themselves, turned into the board's views and the metrics.
+
+use crate::console::{CountsView, LimitView, PartitionView, ReadingView, RulesView, SourceView, WarmingView};
+use crate::model::WIDE;
+use crate::notify::{Did, What};
+use crate::pipeline::evaluator::Evaluator;
+use crate::pipeline::front::Evaluation;
+use crate::pipeline::shell::Shared;
+
+/// Readings shown on the page.
+const READINGS: usize = 40;
+
+/// Publishes what an evaluator says of itself.
+pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
+    let tally = evaluator.tally();
+    let metrics = &shared.metrics;
+    for (counter, now) in [
+        (&metrics.records, tally.records),
+        (&metrics.samples, tally.evaluation.samples),
+        (&metrics.lines, tally.evaluation.lines),
+        (&metrics.late, tally.evaluation.late),
+        (&metrics.misplaced, tally.misplaced),
+        (&metrics.flushes, tally.flushes),
+        (&metrics.flush_rows, tally.rows),
+        (&metrics.signals, tally.signals),
+        (&metrics.ticks, tally.evaluation.ticks),
+        (&metrics.visited, tally.evaluation.visited),
+    ] {
+        counter.inc_by(now.saturating_sub(counter.get()));
+    }
+    shared.board.publish(Evaluation {
+        partitions: partitions(evaluator, shared),
+        sources: sources(evaluator),
+        counts: CountsView {
+            records: tally.records,
+            samples: tally.evaluation.samples,
+            lines: tally.evaluation.lines,
+            rejected: tally.rejects.iter().map(|(reason, n)| (reason.code().to_owned(), *n)).collect(),
+            late: tally.evaluation.late,
+            misplaced: tally.misplaced,
+            signals: tally.signals,
+            ..CountsView::default()
+        },
+        warming: warming(evaluator),
+        limits: limits(evaluator),
+        readings: readings(evaluator),
+        rules: RulesView {
+            count: evaluator.setup().rules.rules.len(),
+            hash: evaluator.setup().rules.hash.clone(),
+            broken: None,
+        },
+    });
+}
+
+fn partitions(evaluator: &Evaluator, shared: &Shared) -> Vec<PartitionView> {
+    let now = shared.clock.wall();
+    let views = evaluator.places().filter_map(|(partition, next, high)| {
+        let progress = evaluator.lanes().partition(partition)?.progress();
+        let durable = evaluator.durable_offset(partition).unwrap_or(progress.offset);
+        Some(PartitionView {
+            topic: evaluator.topic().name.clone(),
+            partition,
+            offset: durable,
+            high,
+            clock: progress.clock,
+            lag_ms: if progress.clock == 0 { 0 } else { (now - progress.clock).max(0) },
+            caught_up: next >= high && partition != WIDE,
+            segment: progress.segment,
+        })
+    });
+    views.collect()
+}
+
+fn sources(evaluator: &Evaluator) -> Vec<SourceView> {
+    let inventory = &evaluator.setup().inventory.resources;
+    let mut views: Vec<SourceView> = Vec::new();
+    for partition in evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p)) {
+        views.extend(partition.sources().into_iter().map(|source| SourceView {
+            known_to_inventory: inventory.contains_key(source.host.as_ref()),
+            host: source.host.to_string(),
+            last: source.last,
+            skew_ms: source.skew,
+        }));
+    }
+    views.sort_by(|a, b| a.host.cmp(&b.host));
+    views
+}
+
+fn warming(evaluator: &Evaluator) -> Vec<WarmingView> {
+    let owned = evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p));
+    owned
+        .flat_map(|partition| partition.warming())
+        .map(|(rule, until)| WarmingView { rule: rule.to_string(), until })
+        .collect()
+}
+
+fn limits(evaluator: &Evaluator) -> Vec<LimitView> {
+    let owned = evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p));
+    owned
+        .flat_map(|partition| partition.limits_hit())
+        .map(|(name, limit, hits)| LimitView { name, limit, hits })
+        .collect()
+}
+
+/// The newest shares (0 to 1) of the hosts, the highest first: what a newcomer looks for.
+fn readings(evaluator: &Evaluator) -> Vec<ReadingView> {
+    let owned = evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p));
+    let mut views: Vec<ReadingView> = owned
+        .flat_map(|partition| partition.readings(READINGS))
+        .map(|reading| {
+            let ratio = reading.key.name.ends_with(".utilization");
+            let extra =
+                reading.key.labels.iter().filter(|(name, _)| ["mountpoint", "device", "direction"].contains(name));
+            let extra: Vec<&str> = extra.map(|(_, value)| value).collect();
+            let host = reading.key.labels.get("host").unwrap_or_default().to_owned();
+            let name = [&[reading.key.name.as_ref()], extra.as_slice()].concat().join(" ");
+            ReadingView { host, name, value: reading.value, ratio, at: reading.at }
+        })
+        .collect();
+    views.sort_by(|a, b| b.ratio.cmp(&a.ratio).then(b.value.total_cmp(&a.value)).then(a.name.cmp(&b.name)));
+    views.truncate(READINGS);
+    views
+}
+
+/// Counts what a sender did.
+pub(super) fn sent(did: &Did, shared: &Shared) {
+    let now = shared.clock.elapsed();
+    let trouble = did.trouble.as_ref().map(|trouble| format!("발송함에 접근할 수 없습니다: {trouble}"));
+    shared.board.report("notify", now, trouble);
+    for page in &did.pages {
+        match &page.what {
+            What::Outcome(outcome) => {
+                shared.metrics.page(outcome.word(), page.after);
+                shared.lead.ring();
+            }
+            What::GivenBack { .. } => shared.metrics.page("given_back", page.after),
+            What::Unsettled => shared.metrics.page("unsettled", page.after),
+            What::Lost => shared.metrics.page("lost", page.after),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Puts the service together from its configuration: which sides, which stages, in which order they end.
+//!
+//! Everything that can be refused is refused here, before the first thread starts.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+
+use crate::config::{Loaded, LogKind, Role, Settings, Skew, StoreUrl};
+use crate::console;
+use crate::evaluate::{Limits, Setup, SkewPolicy};
+use crate::log::Sink;
+use crate::model::RuleSet;
+use crate::notify::{Gateway, Handset};
+use crate::pipeline::evaluator::{Evaluator, Sides};
+use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
+use crate::pipeline::leader::World;
+use crate::pipeline::leading::Leading;
+use crate::pipeline::outbox::Contacts;
+use crate::pipeline::shell::{self, Mail, Shell};
+use crate::pipeline::sides::{self, LogSides};
+use crate::pipeline::watch::{Edited, Watch};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::time::Clock;
+
+/// The one process of a data directory: holds its lock as long as it lives.
+#[derive(Debug)]
+pub struct DataDir {
+    /// The directory.
+    pub path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory where it is missing and takes its lock.
+    ///
+    /// # Errors
+    /// It cannot be written, or another process has it.
+    pub fn take(path: &Path) -> anyhow::Result<Self> {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        let shown = path.display();
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .with_context(|| format!("make data directory `{shown}`"))?;
+        let lock = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .with_context(|| format!("write in data directory `{shown}` (whose is it?)"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "data directory `{shown}` is in use by another process\n  \
+                 help: stop that one, or choose another directory with --data-dir"
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock data directory `{shown}`")),
+        }
+    }
+}
+
+/// What `evaluate` runs under these settings.
+pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::model::Inventory>, topic: &str) -> Setup {
+    Setup {
+        rules,
+        inventory,
+        topic: topic.to_owned(),
+        partitions: settings.log.partitions,
+        limits: Limits {
+            series: settings.limits.series,
+            series_per_rule: settings.limits.series_per_rule,
+            window_memory: settings.limits.window_memory,
+        },
+        skew: match settings.skew {
+            Skew::Shift => SkewPolicy::Shift,
+            Skew::Quarantine => SkewPolicy::Quarantine,
+        },
+        builtins: true,
+        source_silent: Some(crate::model::SOURCE_SILENT.severity),
+    }
+}
+
+/// What the leader looks things up in.
+pub fn world(loaded: &Loaded) -> Arc<World> {
+    let mut world = World::new(loaded.rules.clone(), loaded.people.clone(), loaded.inventory.clone());
+    world.open_incidents = loaded.settings.limits.open_incidents;
+    Arc::new(world)
+}
+
+/// What the decoder takes under these settings.
+pub fn decode_limits(settings: &Settings) -> crate::decode::Limits {
+    crate::decode::Limits { record_bytes: settings.limits.record_bytes, shapes: settings.limits.series }
+}
+
+/// The store of these settings.
+///
+/// # Errors
+/// It cannot be opened; the text says what to do.
+pub fn open_store(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let StoreUrl::Sqlite(path) = &settings.store;
+    Ok(Arc::new(crate::store::open(&format!("sqlite:{}", data_dir.join(path).display()))?))
+}
+
+/// A service that is ready to run.
+#[derive(Debug)]
+pub struct Service {
+    shell: Shell,
+    app: Option<(console::App, std::net::TcpListener)>,
+    topics: Vec<String>,
+    _dir: DataDir,
+}
+
+/// What the parts of a service are made of.
+struct Making<'a> {
+    loaded: &'a Loaded,
+    files: &'a Edited,
+    dir: &'a DataDir,
+    clock: Arc<dyn Clock>,
+    world: Arc<World>,
+    contacts: Contacts,
+    owner: String,
+}
+
+impl Service {
+    /// Builds and starts every role of `loaded.settings`.
+    ///
+    /// # Errors
+    /// Something cannot work: a port that is taken, a topic that must not be used, a store of a newer version.
+    pub fn start(loaded: &Loaded, files: Edited, dir: DataDir, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let settings = &loaded.settings;
+        let on = |role: Role| settings.roles.contains(&role);
+        let listener = on(Role::Console).then(|| console::bind(settings.listen)).transpose()?;
+        let store = open_store(settings, &dir.path)?;
+        let metrics = Arc::new(Metrics::new(clock.wall()));
+        let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), metrics);
+        let people = Arc::new(loaded.people.clone());
+        let world = world(loaded);
+        let making = Making {
+            loaded,
+            files: &files,
+            dir: &dir,
+            clock: Arc::clone(&clock),
+            world,
+            contacts: Contacts::new(people),
+            owner: owner(settings),
+        };
+        let mut log = sides::open(settings, &dir.path, Arc::clone(&clock))?;
+        let sink = Arc::clone(&log.sink);
+        if on(Role::Agent) {
+            start_agent(&mut shell, &making, Arc::clone(&sink))?;
+        }
+        let watch = start_stages(&mut shell, &making, &mut log)?;
+        start_watch(&mut shell, watch)?;
+        let app = listener.map(|listener| anyhow::Ok((make_app(&shell, &making, sink)?, listener))).transpose()?;
+        let topics = settings.log.topics.iter().map(|topic| topic.name.clone()).collect();
+        Ok(Self { shell, app, topics, _dir: dir })
+    }
+
+    /// The address of the page, with a sign-in link that is good once.
+    pub fn page(&self) -> anyhow::Result<Option<String>> {
+        let Some((app, listener)) = &self.app else { return Ok(None) };
+        Ok(Some(format!("http://{}{}", listener.local_addr()?, app.sign_in_path()?)))
+    }
+
+    /// The topics it reads.
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// Runs until `asked` is set or a stage ends by itself, then ends everything in order.
+    ///
+    /// # Errors
+    /// A stage ended by itself.
+    pub fn run(self, asked: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        let console = self.app.map(|(app, listener)| serve(app, listener)).transpose()?;
+        let ended = self.shell.wait(asked);
+        let clean = self.shell.end();
+        if let Some((stop, thread)) = console {
+            // The receiver is gone only when the console is.
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+        match ended {
+            Some((stage, why)) => anyhow::bail!("stage `{stage}` ended: {why}"),
+            None if !clean => anyhow::bail!("the end took too long; what was left is found again at the next start"),
+            None => Ok(()),
+        }
+    }
+}
+
+type Console = (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>);
+
+fn serve(app: console::App, listener: std::net::TcpListener) -> anyhow::Result<Console> {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let body = move || {
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        if let Err(error) = runtime.block_on(console::serve(listener, app, shutdown)) {
+            tracing::error!(%error, "the console ended");
+        }
+    };
+    Ok((stop, std::thread::Builder::new().name("bongsu-console".to_owned()).spawn(body)?))
+}
+
+fn owner(settings: &Settings) -> String {
+    settings.log.instance.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
+}
+
+fn start_agent(shell: &mut Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<()> {
+    let agent = sides::agent(&making.loaded.settings)?;
+    let clock = Arc::clone(&making.clock);
+    let deliver = sides::deliver(&making.loaded.settings, sink)?;
+    shell.start("agent", move |_, stop| {
+        sides::run_agent(agent, clock.as_ref(), deliver.as_ref(), stop);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Starts evaluator, log writer, leader and senders, in the order in which they end.
+fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> anyhow::Result<Watch> {
+    let settings = &making.loaded.settings;
+    let on = |role: Role| settings.roles.contains(&role);
+    let setups = Arc::new(Mail::default());
+    let worlds = Arc::new(Mail::default());
+    // The writer must run before anything reads or appends, and end after; so it is started first and ended later.
+    let writer = log.start_writer()?;
+    if on(Role::Evaluate) {
+        let sides = Sides {
+            source: log.source()?,
+            pulses: Some(Arc::clone(&log.sink)),
+            dead: log.dead.clone(),
+            store: Arc::clone(&shell.shared.store),
+            clock: Arc::clone(&making.clock),
+        };
+        let topic = sides.source.topic()?;
+        let rules = Arc::new(making.loaded.rules.clone());
+        let mut setup = setup(settings, rules, Arc::new(making.loaded.inventory.clone()), &topic.name);
+        setup.partitions = topic.partitions;
+        let evaluator = Evaluator::start(sides, &making.owner, Arc::new(setup), decode_limits(settings))?;
+        let mail = Arc::clone(&setups);
+        shell.start("evaluate", move |shared, stop| shell::evaluate(evaluator, &mail, shared, stop))?;
+    }
+    if let Some(writer) = writer {
+        shell.start("log", move |_, stop| {
+            while stop.wait(std::time::Duration::from_secs(3_600)) {}
+            writer.stop_and_join()
+        })?;
+    }
+    if on(Role::Incident) {
+        let store = Arc::clone(&shell.shared.store);
+        let world = Arc::clone(&making.world);
+        let leading = Leading::new(store, Arc::clone(&making.clock), &making.owner, world);
+        let mail = Arc::clone(&worlds);
+        shell.start("incident", move |shared, stop| shell::lead(leading, &mail, shared, stop))?;
+    }
+    if on(Role::Notify) {
+        let gateways = gateways(making)?;
+        let contacts = making.contacts.clone();
+        let name = making.owner.clone();
+        shell.start("notify", move |shared, stop| {
+            shell::send(&name, gateways, contacts, shared, stop);
+            Ok(())
+        })?;
+    }
+    Ok(Watch::new(making.files.clone(), making.contacts.clone(), setups, worlds))
+}
+
+fn start_watch(shell: &mut Shell, mut watch: Watch) -> anyhow::Result<()> {
+    shell.start("watch", move |shared, stop| {
+        while stop.wait(Watch::EVERY) {
+            watch.look(shared);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The handset shows what each phone would have received; real gateways stand before it.
+fn gateways(making: &Making<'_>) -> anyhow::Result<Vec<Arc<dyn Gateway>>> {
+    let folder = making.dir.path.join("handset");
+    let handset = Handset::open(&folder, Arc::clone(&making.clock))
+        .with_context(|| format!("open handset folder `{}`", folder.display()))?;
+    Ok(vec![Arc::new(handset)])
+}
+
+fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<console::App> {
+    let shared = &shell.shared;
+    let settings = &making.loaded.settings;
+    let front = Front {
+        board: Arc::clone(&shared.board),
+        store: Arc::clone(&shared.store),
+        contacts: making.contacts.clone(),
+        clock: Arc::clone(&making.clock),
+        standing: Standing {
+            started: making.clock.wall(),
+            roles: settings.roles.iter().map(|role| role.word().to_owned()).collect(),
+            data_dir: making.dir.path.display().to_string(),
+        },
+    };
+    let desk =
+        Desk { store: Arc::clone(&shared.store), clock: Arc::clone(&making.clock), wake: Arc::clone(&shared.lead) };
+    let metrics = Arc::clone(&shared.metrics);
+    Ok(console::App::new(console::Parts {
+        intake: Arc::new(LogIntake(sink)),
+        frame: Arc::new(DecodeFrame),
+        view: Arc::new(front),
+        act: Arc::new(desk),
+        metrics: Arc::new(move || metrics.encode()),
+        metrics_type: Metrics::CONTENT_TYPE,
+        token: console::token_file(&making.dir.path.join("token"))?,
+        clock: Arc::clone(&making.clock),
+        limits: console::Limits { record_bytes: settings.limits.record_bytes, ..console::Limits::default() },
+    }))
+}
+
+/// Whether the log is the embedded one.
+pub fn is_embedded(settings: &Settings) -> bool {
+    settings.log.kind == LogKind::Embedded
+}

@@ -1,0 +1,249 @@
+//! The service: the only place that starts threads, and the order in which everything ends.
+//!
+//! One thread per role, each a loop over a blocking turn (`Evaluator::step`, `Leading::step`, `Worker::run`), woken by
+//! bells, and a small runtime for the console. What dies takes the service down with it, in order: a stage that is gone
+//! must be seen, not missed.
+//!
+//! The end, upstream first, under one deadline: agent, door, evaluator (reads what is there, last flush), log writer,
+//! leader, senders, and the console last, so that an operator can watch. Whatever does not make it is found again at the
+//! next start: nothing durable depends on a clean end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::evaluate::Setup;
+use crate::notify::{Gateway, Worker};
+use crate::pipeline::evaluator::{EvaluateError, Evaluator};
+use crate::pipeline::front::Board;
+use crate::pipeline::leader::World;
+use crate::pipeline::leading::Leading;
+use crate::pipeline::outbox::{Contacts, StoreOutbox};
+use crate::pipeline::wake::Wake;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::time::{Clock, Ms, SECOND};
+
+/// One deadline for the whole end; well under the 30 s after which service managers kill.
+const DRAIN: Ms = 10 * SECOND;
+/// The evaluator waits for records at most so long before it looks at its timers.
+const READ_WAIT: Duration = Duration::from_millis(50);
+/// After trouble with the log.
+const LOG_RETRY: Duration = Duration::from_secs(1);
+/// The leader looks at the store this often without being woken.
+const LEAD_POLL: Duration = Duration::from_millis(50);
+/// Stages publish how they are this often.
+const PUBLISH_EVERY: Ms = SECOND;
+
+/// What every thread may need.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Own metrics.
+    pub metrics: Arc<Metrics>,
+    /// Where stages publish how they are.
+    pub board: Arc<Board>,
+    /// Wakes the leader.
+    pub lead: Arc<Wake>,
+    /// Why the service ends, where it was not asked to.
+    ended: Sender<(&'static str, String)>,
+}
+
+/// Rules, contacts and inventory on their way to a running stage: the newest wins.
+#[derive(Debug)]
+pub struct Mail<T>(Mutex<Option<T>>);
+
+impl<T> Default for Mail<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Mail<T> {
+    /// Leaves a value.
+    pub fn put(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    /// Takes it.
+    pub fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// A running thread of the service.
+#[derive(Debug)]
+pub struct Stage {
+    name: &'static str,
+    stop: Arc<Wake>,
+    thread: JoinHandle<()>,
+}
+
+/// All threads, in the order in which they end.
+#[derive(Debug)]
+pub struct Shell {
+    /// What the threads share.
+    pub shared: Shared,
+    stages: Vec<Stage>,
+    ended: Receiver<(&'static str, String)>,
+}
+
+impl Shell {
+    /// No thread yet.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let (tell, ended) = channel();
+        let shared = Shared {
+            store,
+            clock,
+            metrics,
+            board: Arc::new(Board::default()),
+            lead: Arc::new(Wake::default()),
+            ended: tell,
+        };
+        Self { shared, stages: Vec::new(), ended }
+    }
+
+    /// Starts `work` on a thread of its own; it must return soon after its bell was stopped. Stages end in the order in
+    /// which they were started here.
+    pub fn start(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&Shared, &Wake) -> Result<(), String> + Send + 'static,
+    ) -> std::io::Result<Arc<Wake>> {
+        let stop = Arc::new(Wake::default());
+        let (shared, bell) = (self.shared.clone(), Arc::clone(&stop));
+        let body = move || {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&shared, &bell)));
+            let why = match done {
+                Ok(Ok(())) if bell.is_stopped() => return,
+                Ok(Ok(())) => "ended by itself".to_owned(),
+                Ok(Err(why)) => why,
+                Err(_) => "stopped by a bug; see the lines above".to_owned(),
+            };
+            tracing::error!(stage = name, why, "a stage ended");
+            // Nobody listens any more only when the service is ending already.
+            let _ = shared.ended.send((name, why));
+        };
+        let thread = std::thread::Builder::new().name(format!("bongsu-{name}")).spawn(body)?;
+        self.stages.push(Stage { name, stop: Arc::clone(&stop), thread });
+        Ok(stop)
+    }
+
+    /// Waits until `asked` says to end or a stage ended by itself; the latter's name and reason.
+    pub fn wait(&self, asked: &AtomicBool) -> Option<(&'static str, String)> {
+        loop {
+            match self.ended.recv_timeout(Duration::from_millis(100)) {
+                Ok(ended) => return Some(ended),
+                Err(_) if asked.load(Ordering::SeqCst) => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Ends every stage in order, under one deadline. `false`: some did not make it.
+    pub fn end(self) -> bool {
+        let until = self.shared.clock.elapsed() + DRAIN;
+        let mut clean = true;
+        for stage in self.stages {
+            stage.stop.stop();
+            while !stage.thread.is_finished() && self.shared.clock.elapsed() < until {
+                // The bell of a stage that ended is never rung: this only waits.
+                Wake::default().wait(Duration::from_millis(5));
+            }
+            if stage.thread.is_finished() {
+                clean &= stage.thread.join().is_ok();
+                tracing::info!(stage = stage.name, "ended");
+            } else {
+                clean = false;
+                tracing::warn!(
+                    stage = stage.name,
+                    "did not end in time; what it held is found again at the next start"
+                );
+            }
+        }
+        clean
+    }
+}
+
+/// The `evaluate` role: turns until it is stopped, then what is still there, then a last flush.
+pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
+    let mut published = Ms::MIN;
+    while !stop.is_stopped() {
+        if let Some(setup) = mail.take() {
+            evaluator.reload(setup);
+        }
+        let trouble = match evaluator.step(READ_WAIT) {
+            Ok(turn) => {
+                if turn.signalled {
+                    shared.lead.ring();
+                }
+                None
+            }
+            Err(EvaluateError::Log(crate::log::LogError::Unavailable { what, why })) => {
+                tracing::warn!(what, why, "the log is away, trying again");
+                stop.wait(LOG_RETRY);
+                Some(format!("로그에 접근할 수 없습니다: {what}"))
+            }
+            Err(EvaluateError::Store(crate::store::StoreError::Unavailable { what, why })) => {
+                tracing::warn!(what, why, "the store is away, trying again");
+                stop.wait(LOG_RETRY);
+                Some(format!("저장소에 접근할 수 없습니다: {what}"))
+            }
+            Err(other) => return Err(other.to_string()),
+        };
+        let now = shared.clock.elapsed();
+        shared.board.report("evaluate", now, trouble);
+        if now - published >= PUBLISH_EVERY {
+            published = now;
+            crate::pipeline::publish::evaluation(&evaluator, shared);
+        }
+    }
+    drain(&mut evaluator, shared).map_err(|error| error.to_string())
+}
+
+/// Takes what the log still holds, without waiting for more, and makes it durable.
+fn drain(evaluator: &mut Evaluator, shared: &Shared) -> Result<(), EvaluateError> {
+    while evaluator.step(Duration::ZERO)?.records > 0 {}
+    if evaluator.finish()?.signalled {
+        shared.lead.ring();
+    }
+    Ok(())
+}
+
+/// The `incident` role.
+pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
+    while !stop.is_stopped() {
+        if let Some(world) = mail.take() {
+            leading.reload(world);
+        }
+        let busy = leading.step().map_err(|error| error.to_string())?;
+        shared.board.report("incident", shared.clock.elapsed(), None);
+        if !busy {
+            shared.lead.wait(LEAD_POLL);
+        }
+    }
+    while leading.step().map_err(|error| error.to_string())? {}
+    Ok(())
+}
+
+/// The `notify` role: one sender.
+pub fn send(name: &str, gateways: Vec<Arc<dyn Gateway>>, contacts: Contacts, shared: &Shared, stop: &Wake) {
+    let outbox = Arc::new(StoreOutbox(Arc::clone(&shared.store)));
+    let mut worker = Worker::new(name, outbox, gateways, Arc::new(contacts), Arc::clone(&shared.clock));
+    let mut idle_at_end = false;
+    while !idle_at_end {
+        let stopping = stop.is_stopped();
+        let did = worker.step(shared.clock.wall());
+        crate::pipeline::publish::sent(&did, shared);
+        let idle = did.pages.is_empty();
+        if did.trouble.is_some() || idle {
+            idle_at_end = stopping;
+            stop.wait(LEAD_POLL);
+        }
+    }
+}

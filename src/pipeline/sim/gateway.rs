@@ -1,0 +1,110 @@
+//! A gateway for simulated worlds: it accepts, refuses, hangs or lies, and remembers every message that reached a phone.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::{Channel, Page};
+use crate::notify::{Address, Gateway, LookedUp, Refusal, Sent};
+
+/// How it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mood {
+    /// Takes every page.
+    #[default]
+    Accepts,
+    /// Answers 500 without sending.
+    Refuses,
+    /// Sends nothing and answers nothing in time.
+    Hangs,
+    /// Sends, but the answer is lost.
+    Loses,
+    /// Says that the number is wrong.
+    Rejects,
+}
+
+#[derive(Debug, Default)]
+struct Phone {
+    mood: Mood,
+    can_be_asked: bool,
+    /// How often each page reached a phone.
+    arrived: BTreeMap<String, usize>,
+    /// Every hand-over, in order: (page id, incident, reached a phone).
+    log: Vec<(String, String, bool)>,
+    /// Sends everything twice: a planted fault.
+    doubles: bool,
+}
+
+/// The gateway: a clone is another handle on the same phones.
+#[derive(Debug, Clone, Default)]
+pub struct FakeGateway(Arc<Mutex<Phone>>);
+
+impl FakeGateway {
+    /// A gateway that accepts; `can_be_asked` says whether it keeps what it was given by our id.
+    pub fn new(can_be_asked: bool) -> Self {
+        let gateway = Self::default();
+        gateway.with(|phone| phone.can_be_asked = can_be_asked);
+        gateway
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Phone) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes how it answers.
+    pub fn set_mood(&self, mood: Mood) {
+        self.with(|phone| phone.mood = mood);
+    }
+
+    /// Plants the fault of a double send.
+    pub fn set_doubles(&self) {
+        self.with(|phone| phone.doubles = true);
+    }
+
+    /// How often each page reached a phone.
+    pub fn arrived(&self) -> BTreeMap<String, usize> {
+        self.with(|phone| phone.arrived.clone())
+    }
+
+    /// Whether it keeps what it was given by our id.
+    pub fn can_be_asked(&self) -> bool {
+        self.with(|phone| phone.can_be_asked)
+    }
+}
+
+impl Gateway for FakeGateway {
+    fn id(&self) -> &str {
+        "simulated"
+    }
+
+    fn serves(&self, _channel: Channel) -> bool {
+        true
+    }
+
+    fn send(&self, page: &Page, _address: &Address) -> Sent {
+        self.with(|phone| {
+            let arrives = matches!(phone.mood, Mood::Accepts | Mood::Loses);
+            if arrives {
+                *phone.arrived.entry(page.id.clone()).or_default() += if phone.doubles { 2 } else { 1 };
+            }
+            phone.log.push((page.id.clone(), page.incident.clone(), arrives));
+            match phone.mood {
+                Mood::Accepts => Sent::Accepted { id: format!("sim-{}", phone.log.len()) },
+                Mood::Refuses => Sent::Refused { reason: Refusal::Server, permanent: false, retry_after: None },
+                Mood::Rejects => Sent::Refused { reason: Refusal::Recipient, permanent: true, retry_after: None },
+                Mood::Hangs | Mood::Loses => Sent::Unknown { why: "no answer in time".to_owned() },
+            }
+        })
+    }
+
+    fn look_up(&self, page_id: &str) -> Option<LookedUp> {
+        self.with(|phone| {
+            if !phone.can_be_asked {
+                return None;
+            }
+            Some(match phone.arrived.get(page_id) {
+                Some(_) => LookedUp::Accepted { id: "sim".to_owned() },
+                None => LookedUp::NotThere,
+            })
+        })
+    }
+}

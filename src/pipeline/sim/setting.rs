@@ -1,0 +1,119 @@
+//! What every simulated world has in common: its rules, its people, its hosts.
+//!
+//! The rules are few and between them reach every part of the engine: severities with holds and hysteresis, a mean over
+//! jitter, an early count over log lines, silence that raises, and a wide rule over all partitions.
+
+use std::sync::Arc;
+
+use crate::evaluate::{Limits, Setup, SkewPolicy};
+use crate::model::{
+    Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Last, Level, NoData, People, Recover, Rule,
+    RuleSet, Severity, SeverityPlan, Step, Target, Then, Threshold, Watch,
+};
+use crate::time::{DAY, MINUTE, Ms, SECOND};
+
+/// The topic of every world.
+pub(super) const TOPIC: &str = "telemetry";
+
+/// The hosts.
+pub(super) const HOSTS: [&str; 6] = ["db-01", "db-02", "was-01", "was-02", "lb-01", "lb-02"];
+
+fn level(severity: Severity, threshold: f64, hold: Ms) -> Level {
+    Level { severity, threshold: Threshold::One(threshold), hold }
+}
+
+fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>) -> Rule {
+    Rule {
+        id: Arc::from(id),
+        title: format!("모의 규칙 {id}"),
+        domain: Domain::Infra,
+        interval: SECOND,
+        watch: Watch::Metric { name: metric.to_owned(), matchers: Vec::new() },
+        by: Some(vec!["host".to_owned()]),
+        function,
+        over,
+        across: None,
+        when: Comparison::Above,
+        levels,
+        recover: Recover::default(),
+        min_samples: 1,
+        no_data: NoData { after: over.max(5 * MINUTE), then: Then::Hold },
+        forget: DAY,
+        chain: None,
+    }
+}
+
+/// The rules of every world.
+pub(super) fn rules() -> RuleSet {
+    let mut high = rule(
+        "value-high",
+        "sim.value",
+        Function::Last,
+        30 * SECOND,
+        vec![level(Severity::S1, 90.0, 0), level(Severity::S2, 80.0, 10 * SECOND)],
+    );
+    high.recover = Recover { threshold: Some(Threshold::One(70.0)), hold: 5 * SECOND };
+    let mean = rule("value-mean", "sim.value", Function::Avg, MINUTE, vec![level(Severity::S3, 60.0, 5 * SECOND)]);
+    let mut beat = rule("beat-gone", "sim.beat", Function::Last, 30 * SECOND, vec![level(Severity::S2, 1e9, 0)]);
+    beat.no_data = NoData { after: MINUTE, then: Then::Raise(Severity::S3) };
+    let mut lines = rule("lines", "", Function::Count, MINUTE, vec![level(Severity::S2, 3.0, 0)]);
+    lines.watch = Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) };
+    lines.when = Comparison::AtLeast;
+    let mut wide = rule("wide-peak", "sim.value", Function::Max, 20 * SECOND, vec![level(Severity::S2, 95.0, 0)]);
+    wide.by = Some(vec!["service".to_owned()]);
+    wide.across = Some(Fold::Max);
+    let rules = vec![beat, lines, high, mean, wide];
+    RuleSet { hash: "simulated".to_owned(), rules: rules.into_iter().map(Arc::new).collect() }
+}
+
+/// The people of every world.
+pub(super) fn people() -> People {
+    let contact = |n: u32, org: &str, role: &str| Contact {
+        id: format!("person-{n}"),
+        org: org.to_owned(),
+        roles: vec![role.to_owned()],
+        domains: Vec::new(),
+        name: "가상인".to_owned(),
+        phone: Some(format!("010-0000-000{n}")),
+        email: Some(format!("d{n}@example.test")),
+        from: None,
+        until: None,
+        confirmed: None,
+    };
+    let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
+    let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait };
+    People {
+        contacts: vec![contact(1, "MSP", "duty"), contact(2, "CSP", "duty"), contact(3, "MSP", "manager")],
+        chains: vec![Chain {
+            id: "all".to_owned(),
+            domain: None,
+            default: true,
+            steps: vec![
+                step(role("MSP", "duty"), &[Channel::Sms], 30 * SECOND),
+                step(role("CSP", "duty"), &[Channel::Sms, Channel::Mail], MINUTE),
+            ],
+            last: Last { to: vec![role("MSP", "manager")], by: vec![Channel::Sms], repeat: 2 * MINUTE },
+            severities: [
+                SeverityPlan::default(),
+                SeverityPlan::default(),
+                SeverityPlan { upto: Some(0), digest: false },
+                SeverityPlan { upto: None, digest: true },
+            ],
+            digest_hour: 9,
+        }],
+    }
+}
+
+/// The evaluation of every world.
+pub(super) fn setup(partitions: i32) -> Setup {
+    Setup {
+        rules: Arc::new(rules()),
+        inventory: Arc::new(Inventory::default()),
+        topic: TOPIC.to_owned(),
+        partitions,
+        limits: Limits { series: 100_000, series_per_rule: 10_000, window_memory: 1 << 28 },
+        skew: SkewPolicy::Shift,
+        builtins: true,
+        source_silent: Some(Severity::S2),
+    }
+}
