@@ -14,7 +14,7 @@ fn shipped() -> PathBuf {
 }
 
 fn load(path: &Path) -> Loaded {
-    config::load(&[path.to_owned()], &Ask { env: &[], now: NOW })
+    config::load(&[path.to_owned()], &Ask { env: &[], now: NOW, whole: true })
 }
 
 #[test]
@@ -76,9 +76,15 @@ fn comments_and_key_order_do_not_change_the_hash() {
         assert_eq!(loaded.errors(), 0, "{:?}", loaded.problems);
         loaded.rules.hash
     };
-    let one = hash("rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 90% } }\n");
-    let same = hash("# 설명\nrules:\n  - metric: m\n    id: a\n    when: above\n    severity: { S2: { for: 0s, value: 0.9 } }\n    window: { over: 300s, fn: avg }\n");
-    let other = hash("rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 91% } }\n");
+    let one = hash(
+        "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 90% } }\n",
+    );
+    let same = hash(
+        "# 설명\nrules:\n  - metric: m\n    id: a\n    when: above\n    severity: { S2: { for: 0s, value: 0.9 } }\n    window: { over: 300s, fn: avg }\n",
+    );
+    let other = hash(
+        "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 91% } }\n",
+    );
     assert_eq!(one, same);
     assert_ne!(one, other);
     assert_eq!(one.len(), 64);

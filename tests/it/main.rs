@@ -2,3 +2,5 @@
 
 // The shipped files, their schemas and the bad-file cases need the repository's own folders.
 mod config_shipped;
+mod config_bad;
+mod config_check;
