@@ -1,7 +1,8 @@
 //! A whole configuration: settings, rules, people, inventory, calendar and scenarios, with all problems of all files.
 //!
-//! The idea: files are read and parsed first, each with its own notes; then each kind becomes values; then the kinds are
-//! asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not asked.
+//! The idea: files are read and parsed first, each with its own notes; then each kind becomes values; then the kinds
+//! are asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not
+//! asked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -81,16 +82,6 @@ pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
     let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
     for path in paths {
         load.path(path);
-    }
-    load.finish()
-}
-
-/// Loads texts that are not on disk, as if they were files of these names.
-#[cfg(test)]
-pub(super) fn load_texts(texts: &[(&str, &[u8])], ask: &Ask<'_>) -> Loaded {
-    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
-    for (name, bytes) in texts {
-        load.add(Source::parse(Path::new(name), bytes, None));
     }
     load.finish()
 }
@@ -270,6 +261,10 @@ impl Load<'_> {
     /// Chains against contacts.
     fn fit(&mut self, read: &Read) {
         let (Some(contacts), Some(chains)) = (&read.contacts, &read.chains) else { return };
+        if !self.sound(FileKind::Contacts) {
+            // A contact with a mistake would be missing in every chain that means it.
+            return;
+        }
         let mut theirs = self.take_notes(FileKind::Contacts);
         if let Some(ours) = self.notes(FileKind::Chains) {
             people::cross(chains, contacts, ours, &mut theirs);
@@ -315,8 +310,11 @@ impl Load<'_> {
         let mut ids: Vec<String> = self.written_rules();
         ids.sort();
         ids.dedup();
-        let contacts: Option<Vec<String>> =
-            read.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
+        let contacts: Option<Vec<String>> = read
+            .contacts
+            .as_ref()
+            .filter(|_| self.sound(FileKind::Contacts))
+            .map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
         let whole = self.settings.is_some();
         let mut found = Vec::new();
         for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
@@ -343,11 +341,7 @@ impl Load<'_> {
 
     /// Asked last, and only where contacts and chains are right: else every mistake in them would show twice.
     fn reach(&mut self, people: &People) {
-        let sound = |kind| {
-            let mut sources = self.sources.iter().filter(|source| source.kind == kind).peekable();
-            sources.peek().is_some() && sources.all(|source| source.root.is_some() && source.notes.errors() == 0)
-        };
-        if !sound(FileKind::Contacts) || !sound(FileKind::Chains) {
+        if !self.sound(FileKind::Contacts) || !self.sound(FileKind::Chains) {
             return;
         }
         let gaps = unreached(people, self.ask.now);
@@ -370,6 +364,12 @@ impl Load<'_> {
             let help = "look at `valid:` and `domains:` of the contacts, and at `upto:` of the chain";
             source.notes.error("unreachable", at, message, help);
         }
+    }
+
+    /// Whether there are files of this kind, and no error in them.
+    fn sound(&self, kind: FileKind) -> bool {
+        let mut sources = self.sources.iter().filter(|source| source.kind == kind).peekable();
+        sources.peek().is_some() && sources.all(|source| source.root.is_some() && source.notes.errors() == 0)
     }
 
     fn notes(&mut self, kind: FileKind) -> Option<&mut Notes> {

@@ -122,7 +122,7 @@ impl Problem {
         let chars: Vec<char> = source.chars().map(visible).collect();
         let start = self.col.saturating_sub(1).min(chars.len());
         let end = (start + self.len.max(1)).min(chars.len()).max(start);
-        let first = if start > CELLS / 2 { start - CELLS / 2 } else { 0 };
+        let first = start.saturating_sub(CELLS / 2);
         let last = (first + CELLS).min(chars.len());
         let part = |from: usize, to: usize| -> String { chars.get(from..to.max(from)).unwrap_or(&[]).iter().collect() };
         let number = self.line.to_string();
@@ -228,9 +228,10 @@ mod tests {
         let mut notes = Notes::new("rules/a.yaml");
         notes.within(Some("vm".to_owned()));
         notes.warning("unknown-key", Mark::new(7, 5, 1), "m", "h");
-        assert_eq!(
-            notes.into_list().remove(0).to_json(),
-            r#"{"type":"problem","id":"unknown-key","level":"warning","file":"rules/a.yaml","line":7,"col":5,"rule":"vm","message":"m","help":"h"}"#
-        );
+        let wanted = [
+            r#"{"type":"problem","id":"unknown-key","level":"warning","file":"rules/a.yaml","line":7,"col":5,"#,
+            r#""rule":"vm","message":"m","help":"h"}"#,
+        ];
+        assert_eq!(notes.into_list().remove(0).to_json(), wanted.concat());
     }
 }

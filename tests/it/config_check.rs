@@ -52,7 +52,8 @@ fn problems_are_json_lines_with_a_summary_at_the_end() {
 fn warnings_count_only_when_they_are_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.yaml");
-    let text = "rules:\n  - { id: a, metric: m, window: { fn: avg, over: 5m }, when: equals, severity: { S2: { value: 0.5 } } }\n";
+    let text = "rules:\n  - { id: a, metric: m, window: { fn: avg, over: 5m }, when: equals, \
+                severity: { S2: { value: 0.5 } } }\n";
     std::fs::write(&path, text).unwrap();
     let args = CheckArgs { paths: vec![path], ..CheckArgs::default() };
     let (code, text) = check(&args);

@@ -224,8 +224,8 @@ fn diagnose(text: &str, at: Mark) -> (Mark, String) {
     if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {
         return (at, "a quotation mark seems to be missing on this line".to_owned());
     }
-    let help = "look at this line and the one above: indentation, a missing `:`, or a text with `: ` or ` #` that needs \
-        quotes";
+    let help = "look at this line and the one above: indentation, a missing `:`, or a text with `: ` or ` #` that \
+        needs quotes";
     (at, help.to_owned())
 }
 
