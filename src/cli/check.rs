@@ -80,7 +80,7 @@ fn answer(args: &CheckArgs, out: &mut dyn Write, now: Ms) -> std::io::Result<u8>
         return Ok(2);
     }
     let env = config::environment();
-    let loaded = config::load(paths, &Ask { env: &env, now });
+    let loaded = config::load(paths, &Ask { env: &env, now, whole: false });
     match args.format {
         Format::Human => human(&loaded, out)?,
         Format::Json => json(&loaded, out)?,

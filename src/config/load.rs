@@ -1,7 +1,8 @@
 //! A whole configuration: settings, rules, people, inventory, calendar and scenarios, with all problems of all files.
 //!
-//! The idea: files are read and parsed first, each with its own notes; then each kind becomes values; then the kinds are
-//! asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not asked.
+//! The idea: files are read and parsed first, each with its own notes; then each kind becomes values; then the kinds
+//! are asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not
+//! asked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ pub struct Ask<'a> {
     pub env: &'a [(String, String)],
     /// Wall time, for reachability.
     pub now: Ms,
+    /// What a settings file names has to be there: for `run`. A folder with a settings file is always taken so; `check`
+    /// of the one file looks at the others where they are.
+    pub whole: bool,
 }
 
 /// Everything that was read, as far as it could be understood, and everything that is wrong with it.
@@ -75,19 +79,9 @@ impl Loaded {
 /// Loads what `paths` stand for: a settings file or a folder with one (a whole configuration, its other files found by
 /// `paths:`), a folder of rule files, or single files. Never fails: what cannot be read is a problem.
 pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
-    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: false };
+    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
     for path in paths {
         load.path(path);
-    }
-    load.finish()
-}
-
-/// Loads texts that are not on disk, as if they were files of these names.
-#[cfg(test)]
-pub(super) fn load_texts(texts: &[(&str, &[u8])], ask: &Ask<'_>) -> Loaded {
-    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: false };
-    for (name, bytes) in texts {
-        load.add(Source::parse(Path::new(name), bytes, None));
     }
     load.finish()
 }
@@ -96,7 +90,7 @@ struct Load<'a> {
     ask: Ask<'a>,
     sources: Vec<Source>,
     settings: Option<Settings>,
-    /// A settings file said where everything is, so that what is missing is missing.
+    /// What a settings file names has to be there.
     whole: bool,
 }
 
@@ -124,6 +118,7 @@ impl Load<'_> {
         }
         let main = path.join("bongsu.yaml");
         if main.is_file() {
+            self.whole = true;
             return self.file(&main);
         }
         match yaml_files(path) {
@@ -161,7 +156,6 @@ impl Load<'_> {
             root.get("agent").is_some() && root.entries().iter().all(|e| matches!(e.key.as_str(), "agent" | "log"));
         let works = read.roles.iter().any(|role| matches!(role, Role::Evaluate | Role::Incident | Role::Notify));
         if works && !alone && source.file.path.is_file() {
-            self.whole = true;
             self.named(&read, &root, n);
         }
         self.settings = Some(read);
@@ -179,14 +173,15 @@ impl Load<'_> {
         for (key, path, kind, needed) in files {
             if path.is_file() {
                 self.sources.push(Source::read(path, Some(kind)));
-            } else if needed || written(key).is_some() {
+            } else if self.whole && (needed || written(key).is_some()) {
                 self.missing(path, Some((n, written(key).or(root.get("paths").map(|p| p.at)))), "no such file");
             }
         }
         match yaml_files(&paths.rules) {
             Ok(files) => self.sources.extend(files.iter().map(|path| Source::read(path, Some(FileKind::Rules)))),
             Err(_) if paths.rules.is_file() => self.sources.push(Source::read(&paths.rules, Some(FileKind::Rules))),
-            Err(why) => self.missing(&paths.rules, Some((n, written("rules"))), &why.to_string()),
+            Err(why) if self.whole => self.missing(&paths.rules, Some((n, written("rules"))), &why.to_string()),
+            Err(_) => {}
         }
     }
 
@@ -266,6 +261,10 @@ impl Load<'_> {
     /// Chains against contacts.
     fn fit(&mut self, read: &Read) {
         let (Some(contacts), Some(chains)) = (&read.contacts, &read.chains) else { return };
+        if !self.sound(FileKind::Contacts) {
+            // A contact with a mistake would be missing in every chain that means it.
+            return;
+        }
         let mut theirs = self.take_notes(FileKind::Contacts);
         if let Some(ours) = self.notes(FileKind::Chains) {
             people::cross(chains, contacts, ours, &mut theirs);
@@ -311,9 +310,12 @@ impl Load<'_> {
         let mut ids: Vec<String> = self.written_rules();
         ids.sort();
         ids.dedup();
-        let contacts: Option<Vec<String>> =
-            read.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
-        let whole = self.whole;
+        let contacts: Option<Vec<String>> = read
+            .contacts
+            .as_ref()
+            .filter(|_| self.sound(FileKind::Contacts))
+            .map(|contacts| contacts.iter().map(|contact| contact.value.id.clone()).collect());
+        let whole = self.settings.is_some();
         let mut found = Vec::new();
         for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
             let Some(root) = &source.root else { continue };
@@ -339,11 +341,7 @@ impl Load<'_> {
 
     /// Asked last, and only where contacts and chains are right: else every mistake in them would show twice.
     fn reach(&mut self, people: &People) {
-        let sound = |kind| {
-            let mut sources = self.sources.iter().filter(|source| source.kind == kind).peekable();
-            sources.peek().is_some() && sources.all(|source| source.root.is_some() && source.notes.errors() == 0)
-        };
-        if !sound(FileKind::Contacts) || !sound(FileKind::Chains) {
+        if !self.sound(FileKind::Contacts) || !self.sound(FileKind::Chains) {
             return;
         }
         let gaps = unreached(people, self.ask.now);
@@ -366,6 +364,12 @@ impl Load<'_> {
             let help = "look at `valid:` and `domains:` of the contacts, and at `upto:` of the chain";
             source.notes.error("unreachable", at, message, help);
         }
+    }
+
+    /// Whether there are files of this kind, and no error in them.
+    fn sound(&self, kind: FileKind) -> bool {
+        let mut sources = self.sources.iter().filter(|source| source.kind == kind).peekable();
+        sources.peek().is_some() && sources.all(|source| source.root.is_some() && source.notes.errors() == 0)
     }
 
     fn notes(&mut self, kind: FileKind) -> Option<&mut Notes> {

@@ -1,7 +1,7 @@
 //! Edited files: marked tree → typed values, every problem with its place.
 //!
-//! The idea: a file is parsed once into a tree in which every key and value knows where it stands ([`tree`]); one table
-//! per file ([`table`]) says what may be in it; our own reader ([`read`]) notes everything that does not fit and goes on;
+//! The idea: a file is parsed once into a tree in which every key and value knows where it stands (`tree`); one table
+//! per file (`table`) says what may be in it; our own reader (`read`) notes everything that does not fit and goes on;
 //! typed values are made of what does. So all problems of all files show at once, each with line, column and advice.
 //! [`load`] is the whole of it for callers. What is loaded cannot be half understood: `run` starts only where
 //! [`Loaded::errors`] is 0, and a reload keeps the old set otherwise.
@@ -35,7 +35,7 @@ pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};
 pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
-pub use schema::{SCHEMAS, key_reference};
+pub use schema::{Draw, SCHEMAS, key_reference};
 pub use settings::{
     AgentSettings, AgentTo, ClockKind, Format, Gateway, Limits, LogKind, LogSettings, Paths, Role, Settings, Skew,
     StoreUrl, TopicSettings,

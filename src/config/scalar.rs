@@ -70,7 +70,7 @@ pub(super) fn size(text: &str) -> Option<i64> {
         None => decimal(text)?,
     };
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
-    (bytes >= 0.0 && bytes < 9e18 && bytes.fract() == 0.0).then_some(bytes as i64)
+    ((0.0..9e18).contains(&bytes) && bytes.fract() == 0.0).then_some(bytes as i64)
 }
 
 /// A whole number, `_` allowed between digits.

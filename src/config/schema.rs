@@ -9,8 +9,11 @@ use super::rules::FILE;
 use super::settings::SETTINGS;
 use super::table::{self, Table};
 
+/// Makes the text of a schema file.
+pub type Draw = fn() -> String;
+
 /// Name of each schema file and how to make its text.
-pub const SCHEMAS: [(&str, fn() -> String); 6] = [
+pub const SCHEMAS: [(&str, Draw); 6] = [
     ("bongsu.schema.json", || text(&SETTINGS)),
     ("rules.schema.json", || text(&FILE)),
     ("contacts.schema.json", || text(&CONTACTS)),

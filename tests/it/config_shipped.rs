@@ -14,7 +14,7 @@ fn shipped() -> PathBuf {
 }
 
 fn load(path: &Path) -> Loaded {
-    config::load(&[path.to_owned()], &Ask { env: &[], now: NOW })
+    config::load(&[path.to_owned()], &Ask { env: &[], now: NOW, whole: true })
 }
 
 #[test]
@@ -85,6 +85,15 @@ fn comments_and_key_order_do_not_change_the_hash() {
     let other = hash(
         "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 91% } }\n",
     );
+    let rule = |value: &str| {
+        let watch = "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n";
+        format!("{watch}    severity: {{ S2: {{ value: {value} }} }}\n")
+    };
+    let turned =
+        "# 설명\nrules:\n  - metric: m\n    id: a\n    when: above\n    severity: { S2: { for: 0s, value: 0.9 } }\n";
+    let one = hash(&rule("90%"));
+    let same = hash(&format!("{turned}    window: {{ over: 300s, fn: avg }}\n"));
+    let other = hash(&rule("91%"));
     assert_eq!(one, same);
     assert_ne!(one, other);
     assert_eq!(one.len(), 64);

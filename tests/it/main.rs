@@ -31,3 +31,5 @@ mod store_notify;
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
+mod config_bad;
+mod config_check;

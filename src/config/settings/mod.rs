@@ -1,6 +1,7 @@
 //! `bongsu.yaml`: the service's settings, their table and their typed form.
 //!
-//! The idea: a [`Settings`] that exists has defaults filled in and could work; stages take the fields that concern them.
+//! The idea: a [`Settings`] that exists has defaults filled in and could work; stages take the fields that concern
+//! them.
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
@@ -248,11 +249,10 @@ fn roles(file: Obj<'_>, notes: &mut Notes) -> BTreeSet<Role> {
     for node in file.list("roles") {
         let Some(word) = node.as_text() else { continue };
         match Role::parse(word) {
-            Some(role) => {
-                if !roles.insert(role) {
-                    notes.warning("duplicate-id", node.at, format!("role `{word}` stands twice"), "keep one");
-                }
+            Some(role) if !roles.insert(role) => {
+                notes.warning("duplicate-id", node.at, format!("role `{word}` stands twice"), "keep one");
             }
+            Some(_) => {}
             None if matches!(word, "archive" | "relay") => {
                 notes.error("not-yet", node.at, format!("role `{word}` is not in this version"), "leave it out");
             }

@@ -201,7 +201,8 @@ pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
             }
             Err(wrong) => {
                 let at = Mark::new(wrong.marker().line(), wrong.marker().col() + 1, 1);
-                notes.error("yaml-syntax", at, format!("not YAML: {}", wrong.info()), syntax_help(text, at));
+                let (at, help) = diagnose(text, at);
+                notes.error("yaml-syntax", at, format!("not YAML: {}", wrong.info()), help);
                 return None;
             }
         }
@@ -209,18 +210,23 @@ pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
     Some(grower.root.unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
 }
 
-/// The two mistakes behind most syntax errors, recognised in the line at hand.
-fn syntax_help(text: &str, at: Mark) -> String {
+/// Where a syntax error really is, and what to do: the mistakes behind most of them, recognised in the lines at hand.
+fn diagnose(text: &str, at: Mark) -> (Mark, String) {
+    let near = text.lines().enumerate().skip(at.line.saturating_sub(2)).take(3);
+    for (n, line) in near {
+        // A tab makes the parser read on, and complain about a line that is right.
+        let indent = line.chars().take_while(|c| c.is_whitespace());
+        if let Some(tab) = indent.into_iter().position(|c| c == '\t').filter(|_| !line.trim().is_empty()) {
+            return (Mark::new(n + 1, tab + 1, 1), "YAML does not take tabs for indentation: use spaces".to_owned());
+        }
+    }
     let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or("");
-    let indent = line.len() - line.trim_start().len();
-    if line.get(..indent).is_some_and(|blank| blank.contains('\t')) {
-        return "YAML does not take tabs for indentation: use spaces".to_owned();
-    }
     if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {
-        return "a quotation mark seems to be missing on this line".to_owned();
+        return (at, "a quotation mark seems to be missing on this line".to_owned());
     }
-    "look at this line and the one above: indentation, a missing `:`, or a text with `: ` or ` #` that needs quotes"
-        .to_owned()
+    let help = "look at this line and the one above: indentation, a missing `:`, or a text with `: ` or ` #` that \
+        needs quotes";
+    (at, help.to_owned())
 }
 
 /// An open list or map.
