@@ -24,7 +24,7 @@ pub(crate) struct AgentArgs {
 
 pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<u8> {
     super::run::init_logs()?;
-    let loaded = super::run::load(&args.config)?;
+    let loaded = super::run::load_all(std::slice::from_ref(&args.config), false);
     super::run::refuse_broken(&loaded)?;
     let agent = sides::agent(&loaded.settings)?;
     let deliver = deliver(&loaded.settings, args)?;

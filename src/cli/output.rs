@@ -41,6 +41,11 @@ pub(crate) fn json(out: &mut dyn Write, value: Value) -> anyhow::Result<()> {
     line(out, &rounded(value).to_string())
 }
 
+/// Writes one line to standard error: for people, beside a result that programs read.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Prints an error with its causes on standard error.
 pub(crate) fn complain(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "bongsu: {error:#}");

@@ -127,10 +127,10 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
 /// The rules of `--rules`, with people and inventory of the configuration where there is one.
 fn load(args: &ReplayArgs) -> anyhow::Result<Loaded> {
     anyhow::ensure!(args.rules.exists(), "rules `{}` are not there", args.rules.display());
-    let rules = super::run::load_all(std::slice::from_ref(&args.rules));
+    let rules = super::run::load_all(std::slice::from_ref(&args.rules), false);
     super::run::refuse_broken(&rules)?;
     let mut base = if args.config.exists() {
-        let base = super::run::load_all(std::slice::from_ref(&args.config));
+        let base = super::run::load_all(std::slice::from_ref(&args.config), true);
         super::run::refuse_broken(&base)?;
         base
     } else {

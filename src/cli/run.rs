@@ -26,13 +26,13 @@ pub(crate) fn load(file: &Path) -> anyhow::Result<Loaded> {
         "configuration `{}` is not there\n  help: name it with -c, or start in the folder that holds configs/",
         file.display()
     );
-    Ok(load_all(&[file.to_owned()]))
+    Ok(load_all(&[file.to_owned()], true))
 }
 
-/// Loads `paths` with the overrides of the environment, titles linted.
-pub(crate) fn load_all(paths: &[PathBuf]) -> Loaded {
+/// Loads `paths` with the overrides of the environment; `whole`: what a settings file names must be there.
+pub(crate) fn load_all(paths: &[PathBuf], whole: bool) -> Loaded {
     let env = config::environment();
-    config::load(paths, &config::Ask { env: &env, now: SystemClock.wall() })
+    config::load(paths, &config::Ask { env: &env, now: SystemClock.wall(), whole })
 }
 
 /// Prints every error of the configuration and refuses where there is one.
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     listen_for_signals(&asked)?;
     let hash = loaded.rules.hash.clone();
     let again = file.clone();
-    let load_again = move || load_all(std::slice::from_ref(&again));
+    let load_again = move || load_all(std::slice::from_ref(&again), true);
     let files = Edited { load: Arc::new(load_again), rules: hash };
     let service = Service::start(&loaded, files, dir, clock)?;
     announce(&service, &loaded)?;

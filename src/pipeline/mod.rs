@@ -6,6 +6,7 @@
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
+pub mod crash;
 mod dead;
 pub mod evaluator;
 pub mod feed;
@@ -17,6 +18,7 @@ pub mod node;
 pub mod outbox;
 mod own;
 mod publish;
+pub mod scenario;
 pub mod service;
 pub mod shell;
 pub mod sides;

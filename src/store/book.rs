@@ -53,7 +53,7 @@ fn collect<T>(rows: &[super::sql::Row], read: impl Fn(&super::sql::Row) -> Resul
     rows.iter().map(read).collect()
 }
 
-fn cursors(sql: &mut dyn Sql) -> Result<Vec<SignalKey>> {
+pub(super) fn cursors(sql: &mut dyn Sql) -> Result<Vec<SignalKey>> {
     let rows = sql.query("SELECT topic, partition, seq FROM cursors ORDER BY topic, partition", &[])?;
     collect(&rows, |row| {
         Ok(SignalKey { topic: row.text(0)?.to_owned(), partition: row.partition(1)?, seq: row.int(2)? })

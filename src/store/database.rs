@@ -143,6 +143,10 @@ impl Store for SqlStore {
         self.read(|sql| book::inputs(sql, cursors, limit))
     }
 
+    fn cursors(&self) -> Result<Vec<SignalKey>> {
+        self.read(book::cursors)
+    }
+
     fn partitions(&self) -> Result<Vec<(String, i32, Progress)>> {
         let rows = self.read(book::partitions)?;
         Ok(rows.into_iter().map(|row| (row.topic, row.partition, row.progress)).collect())

@@ -83,6 +83,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The next inputs in the order in which they must be taken: rows of `inputs` not taken, oldest id first, then
     /// signals above `cursors` by partition and seq. At most `limit`; a partition that `cursors` lacks starts at seq 1.
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>>;
+    /// The leader's cursor per (topic, partition), without taking its seat: for whoever looks how far it is.
+    fn cursors(&self) -> Result<Vec<SignalKey>>;
     /// Partitions of every topic with their progress (for `caught_up` and `heard`).
     fn partitions(&self) -> Result<Vec<(String, i32, Progress)>>;
     /// Writes a leader's transaction, all or nothing.

@@ -76,15 +76,6 @@ fn comments_and_key_order_do_not_change_the_hash() {
         assert_eq!(loaded.errors(), 0, "{:?}", loaded.problems);
         loaded.rules.hash
     };
-    let one = hash(
-        "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 90% } }\n",
-    );
-    let same = hash(
-        "# 설명\nrules:\n  - metric: m\n    id: a\n    when: above\n    severity: { S2: { for: 0s, value: 0.9 } }\n    window: { over: 300s, fn: avg }\n",
-    );
-    let other = hash(
-        "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n    severity: { S2: { value: 91% } }\n",
-    );
     let rule = |value: &str| {
         let watch = "rules:\n  - id: a\n    metric: m\n    window: { fn: avg, over: 5m }\n    when: above\n";
         format!("{watch}    severity: {{ S2: {{ value: {value} }} }}\n")

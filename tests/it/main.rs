@@ -7,6 +7,10 @@ mod house;
 
 /// The agent's client against a real HTTP server.
 mod agent_door;
+/// Ten mistakes in a file of each kind, each at its line and column.
+mod config_bad;
+/// `bongsu check` as a command.
+mod config_check;
 /// The shipped files and their schemas need the repository's own folders.
 mod config_shipped;
 /// Decoding against a slow reader of the same format.
@@ -31,5 +35,3 @@ mod store_notify;
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
-mod config_bad;
-mod config_check;

@@ -1,6 +1,90 @@
-//! STUB
+//! `bongsu selftest crash`.
+
+use serde_json::json;
+
+use super::super::output::{self, Format};
+use crate::pipeline::crash::{self, Report};
+
+/// `bongsu selftest crash`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct CrashArgs {}
-pub(crate) fn run(_: &CrashArgs) -> anyhow::Result<u8> {
-    Ok(2)
+pub(crate) struct CrashArgs {
+    /// The log that stands between load and service.
+    #[arg(long, value_enum, default_value_t)]
+    transport: Transport,
+    /// The store.
+    #[arg(long, value_enum, default_value_t)]
+    store: StoreKind,
+    /// How often the service is killed.
+    #[arg(long, default_value_t = 20)]
+    kills: u64,
+    /// Seed of the instants of the kills.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keeps the directory with log, store and phones, and says where it is.
+    #[arg(long)]
+    keep: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Transport {
+    /// The embedded log.
+    #[default]
+    Embedded,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum StoreKind {
+    /// SQLite.
+    #[default]
+    Sqlite,
+}
+
+pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
+    let (Transport::Embedded, StoreKind::Sqlite) = (args.transport, args.store);
+    let dir = std::env::temp_dir().join(format!("bongsu-crash-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed);
+    let wrong = done.as_ref().map_or(true, |report| report.lost + report.repeated > 0);
+    if args.keep || wrong {
+        output::note(&format!("kept: {}", dir.display()));
+    } else {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    let report = done?;
+    print(&report, args.format)?;
+    Ok(u8::from(wrong))
+}
+
+fn print(report: &Report, format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for example in &report.examples {
+        output::note(example);
+    }
+    match format {
+        Format::Json => output::json(
+            &mut out,
+            json!({ "type": "summary", "kind": "crash", "kills": report.kills, "between": report.between,
+                "records": report.records, "pages": report.pages, "lost": report.lost, "repeated": report.repeated,
+                "resent": report.resent, "ready_ms_p50": report.ready_ms_p50, "ready_ms_max": report.ready_ms_max }),
+        ),
+        Format::Human => output::line(
+            &mut out,
+            &format!(
+                "{} kills ({} between a signal's commit and its page's outcome), {} records, {} pages: \
+                 {} lost, {} repeated, {} resent; ready after {} ms (median), {} ms (greatest)",
+                report.kills,
+                report.between,
+                report.records,
+                report.pages,
+                report.lost,
+                report.repeated,
+                report.resent,
+                report.ready_ms_p50,
+                report.ready_ms_max
+            ),
+        ),
+    }
 }

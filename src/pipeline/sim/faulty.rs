@@ -173,6 +173,11 @@ impl Store for FaultyStore {
         Ok(taken)
     }
 
+    fn cursors(&self) -> Result<Vec<SignalKey>> {
+        self.alive()?;
+        self.inner.cursors()
+    }
+
     fn partitions(&self) -> Result<Vec<(String, i32, Progress)>> {
         self.alive()?;
         self.inner.partitions()

@@ -188,6 +188,6 @@ fn is_open(incident: &Incident) -> bool {
     incident.state != IncidentState::Closed
 }
 
-fn key(topic: &str, partition: i32, seq: i64) -> SignalKey {
+pub(super) fn key(topic: &str, partition: i32, seq: i64) -> SignalKey {
     SignalKey { topic: topic.to_owned(), partition, seq }
 }

@@ -207,6 +207,10 @@ impl Store for MemoryStore {
         Ok(self.tables().inputs(cursors, limit))
     }
 
+    fn cursors(&self) -> Result<Vec<SignalKey>> {
+        Ok(self.tables().cursors.iter().map(|((topic, p), seq)| book::key(topic, *p, *seq)).collect())
+    }
+
     fn partitions(&self) -> Result<Vec<(String, i32, Progress)>> {
         let tables = self.tables();
         let all = tables.parts.iter();

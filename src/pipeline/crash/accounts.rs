@@ -1,0 +1,160 @@
+//! The accounts of a crash test: log against acknowledgements, signals against an undisturbed run, phones against pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::evaluate::Warm;
+use crate::log::Event;
+use crate::model::{Batch, Decoded, PageState, Progress, Signal, WIDE};
+use crate::pipeline::crash::Report;
+use crate::pipeline::crash::site::Site;
+use crate::pipeline::stages::{At, Lanes};
+use crate::pipeline::{service, sides};
+use crate::store::Store;
+
+/// More than any run makes.
+const ALL: usize = 10_000_000;
+/// Examples kept of what is wrong.
+const EXAMPLES: usize = 10;
+/// The log is at its end when nothing came for so long.
+const END_WAIT: Duration = Duration::from_millis(500);
+
+pub(super) struct Accounts<'a> {
+    pub(super) site: &'a Site,
+    pub(super) acknowledged: &'a BTreeSet<u64>,
+}
+
+/// What the log holds.
+#[derive(Default)]
+struct Found {
+    seqs: BTreeSet<u64>,
+    signals: BTreeMap<i32, Vec<Signal>>,
+}
+
+impl Accounts<'_> {
+    /// Fills in what was lost, repeated and resent.
+    pub(super) fn settle(&self, report: &mut Report) -> anyhow::Result<()> {
+        let store = self.site.store()?;
+        let found = self.read_log()?;
+        report.records = self.acknowledged.len() as u64;
+        for seq in self.acknowledged.difference(&found.seqs) {
+            report.lost += 1;
+            note(report, format!("record {seq} was acknowledged and is not in the log"));
+        }
+        self.signals(store.as_ref(), &found, report)?;
+        self.pages(store.as_ref(), report)?;
+        self.ledger(store.as_ref(), report)
+    }
+
+    /// One undisturbed run over the whole log.
+    fn read_log(&self) -> anyhow::Result<Found> {
+        let loaded = self.site.load();
+        let mut source = sides::reader(&loaded.settings, &self.site.data(), None)?;
+        let topic = source.topic()?;
+        let rules = Arc::new(loaded.rules.clone());
+        let mut setup = service::setup(&loaded.settings, rules, Arc::new(loaded.inventory.clone()), &topic.name);
+        setup.partitions = topic.partitions;
+        let mut lanes = Lanes::new(Arc::new(setup), service::decode_limits(&loaded.settings), None, Vec::new());
+        for partition in 0..topic.partitions {
+            let low = source.bounds(partition)?.low;
+            lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm { low, first_append: None });
+            source.seek(partition, low)?;
+        }
+        let mut found = Found::default();
+        while let Some(event) = source.next(END_WAIT)? {
+            if let Event::Batch(batch) = event {
+                take(&mut lanes, &batch, &mut found);
+            }
+        }
+        Ok(found)
+    }
+
+    fn signals(&self, store: &dyn Store, found: &Found, report: &mut Report) -> anyhow::Result<()> {
+        let topic = self.site.load().settings.log.topics.first().map(|topic| topic.name.clone()).unwrap_or_default();
+        for partition in found.signals.keys().copied().chain([WIDE]).collect::<BTreeSet<_>>() {
+            let stored = store.signals(&topic, partition, 0, ALL)?;
+            let expected = found.signals.get(&partition).map_or(&[][..], Vec::as_slice);
+            let same = stored.iter().zip(expected).take_while(|((_, got), want)| got == *want).count();
+            let (missing, extra) = (expected.len() - same, stored.len() - same);
+            if missing > 0 {
+                note(
+                    report,
+                    format!("partition {partition}: signal {} differs: want {:?}", same + 1, expected.get(same)),
+                );
+                note(report, format!("partition {partition}: got {:?}", stored.get(same)));
+            }
+            report.lost += missing as u64;
+            report.repeated += extra.saturating_sub(missing) as u64;
+        }
+        Ok(())
+    }
+
+    /// Every page reached its phone once, and none was decided twice.
+    fn pages(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
+        let mut keys = BTreeSet::new();
+        for row in store.pages(None, ALL)? {
+            let page = &row.page;
+            let key = (
+                page.incident.clone(),
+                page.step,
+                page.round,
+                page.to.clone(),
+                page.channel,
+                page.reason,
+                page.occurrence,
+            );
+            if !keys.insert(key) {
+                report.repeated += 1;
+                note(report, format!("page {} of {} was decided twice", page.id, page.incident));
+            }
+            let file = self.site.data().join("handset").join(&page.to).join(format!("{}.txt", page.id));
+            match (row.state, file.exists()) {
+                (PageState::Accepted, true) => report.pages += 1,
+                (PageState::Cancelled, false) => {}
+                (state, there) => {
+                    report.lost += 1;
+                    note(report, format!("page {} is {}, on the phone: {there}", page.id, state.word()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ledger(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
+        let entries = store.ledger(0, ALL)?;
+        if let Err(no) = crate::store::ledger::verify(&entries) {
+            report.lost += 1;
+            note(report, format!("ledger entry {no} does not follow its predecessor"));
+        }
+        let resent = |entry: &&crate::model::Entry| entry.kind == "outcome" && entry.json.contains("\"resent\"");
+        report.resent = entries.iter().filter(resent).count() as u64;
+        Ok(())
+    }
+}
+
+fn take(lanes: &mut Lanes, batch: &Batch, found: &mut Found) {
+    for slot in &batch.slots {
+        let (key, value) = batch.record(slot);
+        let at = At { partition: batch.partition, offset: slot.offset, append: slot.append };
+        lanes.feed(at, key, value, &mut |fed| {
+            found.seqs.extend(fed.decoded.and_then(seq));
+            let acted = fed.effects.signals.iter().filter(|signal| signal.acted).cloned();
+            found.signals.entry(fed.partition).or_default().extend(acted);
+        });
+    }
+}
+
+/// The number that the producer gave a record.
+fn seq(decoded: &Decoded) -> Option<u64> {
+    let shape = decoded.shape.as_ref()?;
+    let at = shape.series.iter().position(|series| series.name.as_ref() == "crash.seq")?;
+    // Written as a whole number well below 2^53.
+    decoded.values.get(at).map(|value| *value as u64)
+}
+
+fn note(report: &mut Report, what: String) {
+    if report.examples.len() < EXAMPLES {
+        report.examples.push(what);
+    }
+}

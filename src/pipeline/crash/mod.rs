@@ -1,0 +1,101 @@
+//! kill -9 under load: the service as a process of its own, killed again and again while another process feeds it, and the
+//! accounts afterwards.
+//!
+//! The idea: nothing of the dead process is believed. What the producer was told is durable is looked up in the log; the
+//! signals must be those of one undisturbed run over that log; every page must have reached its phone once.
+
+mod accounts;
+mod load;
+mod site;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::pipeline::crash::accounts::Accounts;
+use crate::pipeline::crash::load::Producer;
+use crate::pipeline::crash::site::{Child, Site};
+use crate::pipeline::wake::Wake;
+use crate::time::{Clock, Ms, SECOND, SystemClock};
+
+/// After the last kill the service may take so long to finish its work.
+const FINISH: Ms = 120 * SECOND;
+/// Between looks while waiting.
+const LOOK: Duration = Duration::from_millis(20);
+/// A kill comes so long after the service was ready: from at once to some flushes later.
+const LIVES: std::ops::Range<u64> = 30..700;
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Kills.
+    pub kills: u64,
+    /// Of these, such that hit between a signal's commit and its page's outcome.
+    pub between: u64,
+    /// Records that the producer was told are durable.
+    pub records: u64,
+    /// Pages that reached a phone.
+    pub pages: u64,
+    /// Acknowledged records that are not in the log, signals that are missing, pages that reached no phone.
+    pub lost: u64,
+    /// Signals that are too many, pages that were decided or delivered twice.
+    pub repeated: u64,
+    /// Pages that the ledger marks as resent.
+    pub resent: u64,
+    /// Time from start to ready, ms: median and greatest.
+    pub ready_ms_p50: u64,
+    /// The greatest.
+    pub ready_ms_max: u64,
+    /// What is wrong, some examples.
+    pub examples: Vec<String>,
+}
+
+/// Runs it: `program` is this program, `dir` an empty directory that it may fill.
+///
+/// # Errors
+/// The service cannot be started or does not finish its work; the text says where its log is.
+pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64) -> anyhow::Result<Report> {
+    let site = Site::make(program, dir)?;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut ready = hdrhistogram::Histogram::<u64>::new(3).context("make a histogram")?;
+    let mut report = Report { kills, ..Report::default() };
+    let producer = Producer::start(&site)?;
+    for _ in 0..kills {
+        let child = site.start()?;
+        ready.saturating_record(child.ready_ms);
+        pause(Duration::from_millis(rng.u64(LIVES)));
+        child.kill()?;
+        report.between += u64::from(site.has_work()?);
+    }
+    let child = site.start()?;
+    ready.saturating_record(child.ready_ms);
+    let acknowledged = producer.stop();
+    finish(&site, &child)?;
+    child.end()?;
+    report.ready_ms_p50 = ready.value_at_quantile(0.5);
+    report.ready_ms_max = ready.max();
+    Accounts { site: &site, acknowledged: &acknowledged }.settle(&mut report)?;
+    Ok(report)
+}
+
+/// Waits until nothing is left to do.
+fn finish(site: &Site, child: &Child) -> anyhow::Result<()> {
+    let until = SystemClock.elapsed() + FINISH;
+    let mut quiet = 0;
+    // Twice in a row: between two hand-overs there is an instant at which each looks empty.
+    while quiet < 10 {
+        anyhow::ensure!(
+            SystemClock.elapsed() < until,
+            "the service did not finish its work; its log is `{}`",
+            child.log.display()
+        );
+        pause(LOOK);
+        quiet = if site.is_caught_up() && !site.has_work()? { quiet + 1 } else { 0 };
+    }
+    Ok(())
+}
+
+fn pause(length: Duration) {
+    Wake::default().wait(length);
+}
