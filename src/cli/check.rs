@@ -16,7 +16,7 @@ const DEFAULT_PATH: &str = "configs";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum Format {
+pub enum Format {
     /// For people.
     #[default]
     Human,
@@ -26,7 +26,7 @@ pub(super) enum Format {
 
 /// Arguments of `bongsu check`.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct CheckArgs {
+pub struct CheckArgs {
     /// A folder with bongsu.yaml, a folder of rule files, or single files; `configs` where none is given
     pub paths: Vec<PathBuf>,
     /// How to print
@@ -54,7 +54,7 @@ struct Summary {
 }
 
 /// Runs the command: prints to `out`, gives the exit code (0 nothing wrong, 1 problems, 2 could not run).
-pub(super) fn run(args: &CheckArgs, out: &mut dyn Write, now: Ms) -> u8 {
+pub fn run(args: &CheckArgs, out: &mut dyn Write, now: Ms) -> u8 {
     // A reader that went away (`| head`) is no failure of the check.
     let code = answer(args, out, now);
     let _ = out.flush();

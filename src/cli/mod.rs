@@ -4,7 +4,7 @@
 
 mod ack;
 mod agent;
-mod check;
+pub mod check;
 mod ledger;
 mod output;
 mod record;
@@ -69,6 +69,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    // One TLS provider for the whole program; an error means that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Agent(args) => agent::run(&args),

@@ -172,7 +172,7 @@ impl Shell {
 
 /// The `evaluate` role: turns until it is stopped, then what is still there, then a last flush.
 pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
-    let mut published = Ms::MIN;
+    let mut published: Option<Ms> = None;
     while !stop.is_stopped() {
         if let Some(setup) = mail.take() {
             evaluator.reload(setup);
@@ -198,8 +198,8 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         };
         let now = shared.clock.elapsed();
         shared.board.report("evaluate", now, trouble);
-        if now - published >= PUBLISH_EVERY {
-            published = now;
+        if published.is_none_or(|before| now - before >= PUBLISH_EVERY) {
+            published = Some(now);
             crate::pipeline::publish::evaluation(&evaluator, shared);
         }
     }

@@ -35,3 +35,14 @@ mod store_notify;
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
+
+/// `replay` over files.
+mod replay;
+/// Shipped scenarios.
+mod scenarios;
+/// Crashes, simulated worlds, planted faults.
+mod selftests;
+/// The service from the door to the phone.
+mod service;
+/// A service of its own for a test.
+mod site;

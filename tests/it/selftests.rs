@@ -1,0 +1,78 @@
+//! The shipped proofs, as the tests run them: crashes under load, simulated worlds, planted faults.
+
+use std::sync::Arc;
+
+use bongsu::pipeline::sim::{self, Fault};
+use serde_json::Value;
+
+use crate::site::{bongsu, json_lines};
+
+/// Worlds that every test run sees; the long form is `bongsu selftest simulate`.
+const WORLDS: u64 = 200;
+/// A planted fault must be found within so many worlds.
+const FAULT_WORLDS: u64 = 500;
+/// Worlds that also run over SQLite.
+const SQLITE_WORLDS: u64 = 50;
+
+#[test]
+fn simulated_worlds_keep_every_promise() {
+    let run = bongsu(&["selftest", "simulate", "--worlds", &WORLDS.to_string(), "--format", "json"]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
+    let summary = json_lines(&run).pop().unwrap();
+    assert_eq!(summary["violations"], 0);
+}
+
+#[test]
+fn a_seed_is_a_world() {
+    for seed in 1_000..1_010 {
+        let (once, again) = (sim::run(seed, None), sim::run(seed, None));
+        assert_eq!(once, again, "seed {seed}");
+    }
+}
+
+#[test]
+fn worlds_are_not_empty() {
+    let sound: Vec<_> = (0..20).filter_map(|seed| sim::run(seed, None).ok()).collect();
+    let (crashes, pages): (usize, usize) = sound.iter().fold((0, 0), |(c, p), s| (c + s.crashes, p + s.pages));
+    assert!(crashes > 10 && pages > 50, "20 worlds: {crashes} crashes, {pages} pages");
+}
+
+#[test]
+fn each_planted_fault_is_found() {
+    for fault in Fault::ALL {
+        let found = (0..FAULT_WORLDS).find(|seed| sim::run(*seed, Some(fault)).is_err());
+        assert!(found.is_some(), "{fault:?} was not found within {FAULT_WORLDS} worlds");
+    }
+}
+
+#[test]
+fn a_world_over_sqlite_leaves_the_same_ledger() {
+    for seed in 0..SQLITE_WORLDS {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("world.db").display());
+        let store = Arc::new(bongsu::store::open(&url).unwrap());
+        let (memory, sqlite) = (sim::run(seed, None), sim::run_over(seed, store, None));
+        assert_eq!(memory, sqlite, "seed {seed}");
+    }
+}
+
+#[test]
+fn kill_9_under_load_loses_and_repeats_nothing() {
+    let run = bongsu(&[
+        "selftest",
+        "crash",
+        "--transport",
+        "embedded",
+        "--store",
+        "sqlite",
+        "--kills",
+        "20",
+        "--format",
+        "json",
+    ]);
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    assert!(summary["records"].as_u64() > Some(500), "{summary}");
+    assert!(summary["between"].as_u64() >= Some(6), "at least 30 % of the kills hit between: {summary}");
+}
