@@ -92,7 +92,6 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "A rule recovers when `when` no longer holds at the recover value. On the bad side of the threshold \
         that is so while it still fires: it would come and go at every tick.",
     ),
-    ("scenario-order", "An expectation or action lies outside the time that the scenario covers, or is not a time."),
     ("scenario-shape", "A scenario's feed, action or expectation is not one of the known forms."),
     ("scenario-unknown", "A scenario names a rule or contact that does not exist: it could never pass."),
     ("several-defaults", "Only one chain can be taken where no other fits."),

@@ -1,6 +1,8 @@
 //! Bad files: each file of `tests/configs-bad` holds ten mistakes with Korean text before them, and says at the end of
 //! each line (`#! id:piece`) what must be reported at which piece of it, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::path::{Path, PathBuf};
 
 use bongsu::config::{self, Ask};

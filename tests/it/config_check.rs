@@ -1,5 +1,7 @@
 //! `bongsu check`: exit codes, both output forms, the summary.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::path::{Path, PathBuf};
 
 use bongsu::cli::check::{CheckArgs, Format, run};

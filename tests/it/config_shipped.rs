@@ -1,5 +1,7 @@
 //! The shipped configuration: it loads without a problem, its schemas are those of the reader, and no text panics.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::path::{Path, PathBuf};
 
 use bongsu::config::{self, Ask, Loaded, SCHEMAS};
