@@ -36,6 +36,8 @@ mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
 
+/// What a quiet life writes, and what the end of silence hides.
+mod quiet;
 /// `replay` over files.
 mod replay;
 /// Shipped scenarios.

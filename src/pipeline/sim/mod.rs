@@ -13,6 +13,7 @@ mod world;
 pub use faulty::{Fault, FaultyStore};
 pub use gateway::{FakeGateway, Mood};
 pub use log::{MemoryLog, MemorySource, Stored};
+pub use setting::people;
 pub use world::World;
 
 use std::sync::Arc;

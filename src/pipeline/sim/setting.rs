@@ -67,7 +67,7 @@ pub(super) fn rules() -> RuleSet {
 }
 
 /// The people of every world.
-pub(super) fn people() -> People {
+pub fn people() -> People {
     let contact = |n: u32, org: &str, role: &str| Contact {
         id: format!("person-{n}"),
         org: org.to_owned(),
