@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod kafka;
 
 use std::fmt;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::model::Batch;
@@ -30,7 +31,8 @@ pub enum Event {
     },
     /// Records of one partition, in offset order, pulses among them.
     Batch(Batch),
-    /// Records from `wanted` up to `low` are gone: retention was faster than the reader.
+    /// Records from `wanted` up to `low` are gone: retention was faster than the reader, or they are damaged. `low`
+    /// below `wanted`: the log ends there, it was made anew or restored from a backup.
     Gap {
         /// Which.
         partition: i32,
@@ -110,6 +112,13 @@ pub trait Sink: Send + Sync + fmt::Debug {
 pub fn partition_of(key: &[u8], n: i32) -> i32 {
     let hash = key.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     i32::try_from(hash % n.max(1).unsigned_abs()).unwrap_or(0)
+}
+
+/// Lets `length` pass where nobody can tell when to look again.
+fn pause(length: Duration) {
+    let never = Mutex::new(());
+    let guard = never.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(Condvar::new().wait_timeout_while(guard, length, |()| true));
 }
 
 /// What can go wrong with a log.

@@ -5,13 +5,13 @@
 //! every 20 ms).
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::embedded::Shared;
 use crate::log::embedded::file::{File, TopicRow};
 use crate::log::embedded::queue::no_partition;
-use crate::log::{Bounds, Event, LogError, Source, Topic};
+use crate::log::{Bounds, Event, LogError, Source, Topic, pause};
 use crate::model::Batch;
 use crate::time::Ms;
 
@@ -203,11 +203,4 @@ impl Feed {
             Self::Looks => 0,
         }
     }
-}
-
-/// Waits on something that never happens: there is nobody in this process who could tell.
-fn pause(length: Duration) {
-    let never = Mutex::new(());
-    let guard = never.lock().unwrap_or_else(PoisonError::into_inner);
-    drop(Condvar::new().wait_timeout_while(guard, length, |()| true));
 }

@@ -1,0 +1,132 @@
+//! What all our Kafka clients share: settings, where librdkafka's own log lines go, and what its errors mean to us.
+//!
+//! The idea: librdkafka retries by itself whatever time heals, so an error that reaches us is either "come again"
+//! ([`LogError::Unavailable`]) or "somebody must change something" ([`LogError::Refused`] with the command).
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::log::LogError;
+use crate::log::kafka::Config;
+
+/// How long one question to the cluster may take: a leader election on a busy machine, with reserve.
+pub(super) const REQUEST: Duration = Duration::from_secs(15);
+
+/// The settings of every client; `extra` wins.
+pub(super) fn settings(config: &Config) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", &config.brokers)
+        .set("client.id", "bongsu")
+        // The default of 10 s would be ten seconds of silence after each outage.
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "2000")
+        // A topic that somebody's typing error made would have neither append time nor retention.
+        .set("allow.auto.create.topics", "false")
+        .set("log.connection.close", "false");
+    for (key, value) in &config.extra {
+        settings.set(key, value);
+    }
+    settings
+}
+
+/// Sends librdkafka's log lines to ours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context;
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log_line(level, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka");
+    }
+}
+
+impl ConsumerContext for Context {}
+
+/// One log line of librdkafka.
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::error!(facility, text, "librdkafka");
+        }
+        RDKafkaLogLevel::Warning => tracing::warn!(facility, text, "librdkafka"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, text, "librdkafka"),
+        RDKafkaLogLevel::Debug => tracing::debug!(facility, text, "librdkafka"),
+    }
+}
+
+// --- errors
+
+pub(super) fn unavailable(what: &str, why: &KafkaError) -> LogError {
+    LogError::Unavailable { what: what.to_owned(), why: why.to_string() }
+}
+
+/// A property that librdkafka does not know or take.
+pub(super) fn refused_settings(config: &Config, why: &KafkaError) -> LogError {
+    LogError::Refused {
+        what: format!("set up a Kafka client for `{}`", config.brokers),
+        why: why.to_string(),
+        help: "correct `log.brokers` or `log.security`; librdkafka's CONFIGURATION.md names every property".to_owned(),
+    }
+}
+
+/// What the cluster says about a topic: what time does not heal is refused with the command that does.
+pub(super) fn refused_topic(config: &Config, topic: &str, what: &str, code: RDKafkaErrorCode) -> LogError {
+    let what = what.to_owned();
+    let why = code.to_string();
+    let brokers = &config.brokers;
+    let group = &config.group;
+    let help = match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::GroupAuthorizationFailed => format!(
+            "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal User:NAME --operation Read \
+             --operation Write --operation Describe --operation DescribeConfigs --topic {topic} --group {group}"
+        ),
+        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => format!(
+            "kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic} --partitions 24 \
+             --config message.timestamp.type=LogAppendTime"
+        ),
+        RDKafkaErrorCode::InvalidReplicationFactor | RDKafkaErrorCode::InvalidPartitions => {
+            "ask for no more replicas than there are brokers, and for at least one partition".to_owned()
+        }
+        RDKafkaErrorCode::InvalidTopic => "letters, digits, `.`, `_` and `-`, at most 249 of them".to_owned(),
+        _ => return LogError::Unavailable { what, why },
+    };
+    LogError::Refused { what, why, help }
+}
+
+// --- waiting
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for one of rdkafka's admin answers on this thread; its own thread completes them, so no runtime is needed,
+/// and unlike a runtime's `block_on` this may be called anywhere.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = std::task::Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
