@@ -88,9 +88,11 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyh
             Ok(LogSides { sink, dead: Some(dead), kind: Kind::Embedded(log, Some(writer)), topic })
         }
         LogKind::Kafka => {
-            let log = KafkaLog::new(kafka_config(settings));
-            log.ensure_topic(&topic, settings.log.partitions)?;
-            log.ensure_topic(DEAD_TOPIC, 1)?;
+            let log = KafkaLog::new(kafka_config(settings))?;
+            log.ensure_topic(&topic, settings.log.partitions, None)?;
+            log.ensure_topic(DEAD_TOPIC, 1, None)?;
+            log.check_topic(&topic)?;
+            log.check_writable(&topic)?;
             let sink: Arc<dyn Sink> = Arc::new(log.sink(&topic)?);
             let dead: Arc<dyn Sink> = Arc::new(log.sink(DEAD_TOPIC)?);
             Ok(LogSides { sink, dead: Some(dead), kind: Kind::Kafka(log), topic })
@@ -99,17 +101,16 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyh
 }
 
 fn kafka_config(settings: &Settings) -> kafka::Config {
-    kafka::Config {
-        brokers: settings.log.brokers.join(","),
-        record_bytes: settings.limits.record_bytes,
-        ..kafka::Config::default()
-    }
+    let mut config = kafka::Config::new(&settings.log.brokers.join(","));
+    config.group.clone_from(&settings.log.group);
+    config.record_bytes = settings.limits.record_bytes;
+    config
 }
 
 /// The writing side of a Kafka log's telemetry topic, for an agent.
 pub fn kafka_sink(settings: &Settings) -> anyhow::Result<Arc<dyn Sink>> {
     let topic = settings.log.topics.first().context("log.topics: no topic is named")?;
-    Ok(Arc::new(KafkaLog::new(kafka_config(settings)).sink(&topic.name)?))
+    Ok(Arc::new(KafkaLog::new(kafka_config(settings))?.sink(&topic.name)?))
 }
 
 impl LogSides {
@@ -139,7 +140,7 @@ pub fn reader(settings: &Settings, data_dir: &Path, topic: Option<&str>) -> anyh
     let topic = topic.or(first).context("log.topics: no topic is named")?;
     Ok(match settings.log.kind {
         LogKind::Embedded => Box::new(embedded::open_readonly(&data_dir.join(LOG_FILE))?.source(topic)?),
-        LogKind::Kafka => Box::new(KafkaLog::new(kafka_config(settings)).source(topic)?),
+        LogKind::Kafka => Box::new(KafkaLog::new(kafka_config(settings))?.source(topic)?),
     })
 }
 

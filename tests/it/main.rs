@@ -49,10 +49,15 @@ mod service;
 /// A service of its own for a test.
 mod site;
 // A real Kafka broker for whoever needs one.
-mod kafka;
 // The embedded log against real processes: a writer killed, a reader elsewhere.
-mod log_embedded;
 // Kafka against a real broker: what only it has.
-mod log_kafka;
 // What both logs promise, once, over both.
+
+/// A real Kafka broker for tests.
+mod kafka;
+/// What only the embedded log can show.
+mod log_embedded;
+/// The contract over real Kafka.
+mod log_kafka;
+/// What every log must do: one suite for both sides.
 mod log_suite;
