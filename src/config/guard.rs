@@ -1,50 +1,34 @@
 //! The one place where `config` asks whether a text may leave the zone.
 //!
 //! The idea: titles and aliases go into messages, so they are judged when they are read, by the guard that judges the
-//! finished message. This file only puts hits into words.
-
-use std::collections::BTreeSet;
+//! finished message. This file only puts hits into words. Alert words and characters are left to `rules::sense`, which
+//! warns of them with advice of its own.
 
 use crate::model::{Inventory, People};
+use crate::page::guard::{GuardSet, Taboo};
 
 /// Knows what may not leave the zone.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Guard {
-    /// Host names, services and what resources run on; names of persons.
-    names: BTreeSet<String>,
+#[derive(Debug, Clone)]
+pub(crate) struct Guard(GuardSet);
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self(GuardSet::new([], [], []))
+    }
 }
 
 impl Guard {
     /// The guard of a site: patterns, and the names of its resources and people.
     pub(crate) fn of(inventory: &Inventory, people: &People) -> Self {
-        let hosts = inventory.resources.values().flat_map(|r| [Some(&r.id), r.parent.as_ref()]).flatten();
-        let persons = people.contacts.iter().map(|contact| &contact.name);
-        // Shorter names would hit ordinary words.
-        Self { names: hosts.chain(persons).filter(|name| name.chars().count() > 2).cloned().collect() }
+        Self(GuardSet::of(inventory, people))
     }
 
     /// What in `text` must not be in a message, each hit in words; empty = nothing.
     pub(crate) fn hits(&self, text: &str) -> Vec<String> {
-        let named =
-            self.names.iter().filter(|name| text.contains(name.as_str())).map(|name| format!("the name `{name}`"));
-        let patterns = PATTERNS.iter().filter(|(_, hit)| hit(text)).map(|(what, _)| (*what).to_owned());
-        patterns.chain(named).collect()
+        let found = self.0.lint(text).into_iter();
+        let here = found.filter(|finding| !matches!(finding.taboo, Taboo::AlertWord | Taboo::Character));
+        here.map(|finding| format!("`{}` ({})", finding.piece, finding.taboo.word())).collect()
     }
-}
-
-type Hit = fn(&str) -> bool;
-
-const PATTERNS: [(&str, Hit); 4] = [
-    ("an IP address", |text| words(text).any(|word| word.parse::<std::net::IpAddr>().is_ok())),
-    ("an e-mail address", |text| text.split_whitespace().any(super::scalar::mail)),
-    ("an address of a page", |text| text.contains("://")),
-    ("a phone number", |text| {
-        words(text).any(|word| word.contains('-') && super::scalar::phone(word).is_some_and(|digits| digits.len() >= 9))
-    }),
-];
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-'))).filter(|word| word.len() > 2)
 }
 
 #[cfg(test)]

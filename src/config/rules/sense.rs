@@ -62,7 +62,7 @@ fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
             notes.warning("national-word", at, message, "severities are 중대, 보통, 경미, 정보");
         }
     }
-    match ksx1001(title) {
+    match crate::page::ksx1001::len(title) {
         Err(c) => {
             let message = format!("`{c}` cannot be sent in an SMS (KS X 1001)");
             notes.warning("title-charset", at, message, "it will be replaced: choose another character");
@@ -73,25 +73,6 @@ fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
         }
         Ok(_) => {}
     }
-}
-
-/// Bytes of `text` on a carrier, or the first character that it will not take.
-fn ksx1001(text: &str) -> Result<usize, char> {
-    let mut bytes = 0;
-    for c in text.chars() {
-        if c.is_ascii() && !c.is_ascii_control() {
-            bytes += 1;
-            continue;
-        }
-        let mut buffer = [0; 4];
-        let (code, _, lost) = encoding_rs::EUC_KR.encode(c.encode_utf8(&mut buffer));
-        // The codec is CP949, wider than what carriers take: there both bytes are 0xA1 or more.
-        if lost || code.len() != 2 || code.iter().any(|byte| *byte < 0xa1) {
-            return Err(c);
-        }
-        bytes += 2;
-    }
-    Ok(bytes)
 }
 
 fn watch(item: Obj<'_>, notes: &mut Notes) {
