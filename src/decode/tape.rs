@@ -17,7 +17,7 @@ pub(super) const DEPTH_MAX: usize = 64;
 const DETAIL_BYTES_MAX: usize = 200;
 
 /// Objects up to this size are checked for repeated keys by comparing all pairs, which is quicker than sorting.
-const PAIRWISE_MAX: usize = 16;
+const PAIRWISE_MAX: usize = 8;
 
 /// The parser's memory, kept between records.
 pub(super) struct Scratch {

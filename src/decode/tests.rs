@@ -372,3 +372,15 @@ fn lines_written_by_hand_are_read_too() {
         assert_eq!(recorded(line), Err(reason), "{line}");
     }
 }
+
+#[test]
+fn both_parsers_read_the_same_escapes() {
+    for broken in ["", ",[\"z\",NaN]"] {
+        let points = |name: &str| decode(with_points(&format!("[[\"{name}\",1]{broken}]")));
+        let out = points(r#"\ud83d\ude00\u00e9\/\\\"\b\f\n\r\t가"#);
+        assert_eq!(&*out.shape.unwrap().series[0].name, "😀é/\\\"\u{8}\u{c}\n\r\t가", "{broken}");
+        for wrong in [r"\ud83d", r"\ude00", r"\ud83d\u0041", r"\ud83d\n", r"\u12", r"\x", "\n", r"\u+123"] {
+            assert_eq!(reasons(&points(wrong)), [("not-json", "")], "{wrong:?}{broken}");
+        }
+    }
+}
