@@ -107,7 +107,7 @@ impl Read {
     fn people(&self) -> People {
         let contacts = self.contacts.iter().flatten().map(|contact| contact.value.clone()).collect();
         let chains = self.chains.iter().flatten().map(|(chain, _)| chain.clone()).collect();
-        People { contacts, chains }
+        People { contacts, chains, pages_an_hour: None }
     }
 }
 

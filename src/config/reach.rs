@@ -102,7 +102,7 @@ mod tests {
             severities: [SeverityPlan::default(); 4],
             digest_hour: 9,
         };
-        People { contacts: vec![contact], chains: vec![chain] }
+        People { contacts: vec![contact], chains: vec![chain], pages_an_hour: None }
     }
 
     #[test]

@@ -143,4 +143,6 @@ pub struct People {
     pub contacts: Vec<Contact>,
     /// Chains in file order.
     pub chains: Vec<Chain>,
+    /// Pages a person gets in an hour, S1 not counted; `None` = the default.
+    pub pages_an_hour: Option<usize>,
 }

@@ -84,9 +84,10 @@ impl Desk {
 
     /// A fold leaves: as a summary, or as an ordinary page where one member is left.
     fn leave(&mut self, key: &FoldKey, incidents: &Incidents, now: Ms, out: &mut Decisions) {
+        let hour_max = self.hour_max();
         let counts = self.counts.entry(key.to.clone()).or_default();
         let class = if key.is_s1 { Severity::S1 } else { Severity::S2 };
-        let room = if key.is_s1 { Ok(()) } else { counts.take(class, key.channel, now) };
+        let room = if key.is_s1 { Ok(()) } else { counts.take(class, key.channel, (hour_max, now)) };
         self.changed_notes.insert(format!("cap/{}", key.to));
         self.changed_notes.insert(format!("fold/{}", key.text()));
         let Some(fold) = self.folds.get_mut(key) else { return };

@@ -151,6 +151,10 @@ impl Desk {
         self.guard = guard;
     }
 
+    fn hour_max(&self) -> usize {
+        self.people.pages_an_hour.unwrap_or(PAGES_AN_HOUR)
+    }
+
     /// Takes one change of an incident. `named` is the chain that its rule names.
     pub fn moved(
         &mut self,

@@ -29,7 +29,8 @@ impl Desk {
     /// Decides one page: at once, or as a member of its person's fold where the cap is reached.
     pub(super) fn page(&mut self, call: Call<'_>, place: Place, (to, channel): (&str, Channel), out: &mut Decisions) {
         let severity = call.incident.severity;
-        let room = self.counts.entry(to.to_owned()).or_default().take(severity, channel, call.now);
+        let hour_max = self.hour_max();
+        let room = self.counts.entry(to.to_owned()).or_default().take(severity, channel, (hour_max, call.now));
         self.changed_notes.insert(format!("cap/{to}"));
         if let Err(free) = room {
             let (step, round, reason) = place;

@@ -89,7 +89,9 @@ pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::mod
 
 /// What the leader looks things up in.
 pub fn world(loaded: &Loaded) -> Arc<World> {
-    let mut world = World::new(loaded.rules.clone(), loaded.people.clone(), loaded.inventory.clone());
+    let mut people = loaded.people.clone();
+    people.pages_an_hour = Some(loaded.settings.limits.pages_per_hour);
+    let mut world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
     world.open_incidents = loaded.settings.limits.open_incidents;
     Arc::new(world)
 }

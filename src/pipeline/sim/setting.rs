@@ -83,6 +83,7 @@ pub fn people() -> People {
     let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
     let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait };
     People {
+        pages_an_hour: None,
         contacts: vec![contact(1, "MSP", "duty"), contact(2, "CSP", "duty"), contact(3, "MSP", "manager")],
         chains: vec![Chain {
             id: "all".to_owned(),
