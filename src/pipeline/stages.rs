@@ -130,7 +130,7 @@ impl Lanes {
             self.wide.offer(partition, leaf);
         }
         self.effects.clear();
-        let clocks = self.lanes.iter().map(|(partition, lane)| (*partition, lane.partition.progress().clock));
+        let clocks = self.lanes.iter().map(|(partition, lane)| (*partition, lane.partition.place().1));
         self.wide.advance(clocks, &mut self.effects);
         let mark = wide_mark(&self.wide);
         sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted, mark });
@@ -149,11 +149,11 @@ pub struct At {
 }
 
 fn mark(partition: &Partition) -> Mark {
-    let progress = partition.progress();
-    Mark { offset: progress.offset, clock: progress.clock, segment: progress.segment, heard: progress.heard }
+    let (offset, clock, segment, heard) = partition.place();
+    Mark { offset, clock, segment, heard }
 }
 
 fn wide_mark(wide: &Wide) -> Mark {
-    let progress = wide.progress();
-    Mark { offset: progress.offset, clock: progress.clock, segment: progress.segment, heard: 0 }
+    let (last, segment) = wide.place();
+    Mark { offset: last, clock: last, segment, heard: 0 }
 }

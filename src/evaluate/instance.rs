@@ -1,0 +1,246 @@
+//! One rule instance: a rule over one identity, with everything that its verdict hangs on.
+//!
+//! The idea: the verdict (state, severity, since when) is durable where it is not healthy; the observation (newest
+//! sample, last tick with a value) comes back by reading the log's end again. Both are plain fields here; `judge` moves
+//! them.
+
+use std::sync::Arc;
+
+use crate::evaluate::QUIET;
+use crate::evaluate::plan::Compiled;
+use crate::model::{Cause, Ended, Fingerprint, Labels, RowChange, Severity, Signal, State, StateRow, Then};
+use crate::time::Ms;
+
+/// Born before anything that is remembered.
+pub(super) const LONG_AGO: Ms = Ms::MIN / 4;
+
+/// One rule over one identity.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// Place of the rule in the plan.
+    pub(super) rule: usize,
+    /// Identity.
+    pub(super) labels: Labels,
+    /// Key.
+    pub(super) fingerprint: Fingerprint,
+    /// What was decided.
+    pub(super) verdict: Verdict,
+    /// Effective time of the newest sample.
+    pub(super) newest: Option<Ms>,
+    /// Last tick with a value.
+    pub(super) valued: Option<Ms>,
+    /// Clock at the first sample.
+    pub(super) born: Ms,
+    /// Clock at the first sample after a long silence.
+    pub(super) began: Ms,
+    /// The last visit found a value, and nothing has changed since.
+    pub(super) has: bool,
+    /// A limit keeps samples of it out.
+    pub(super) limited: bool,
+    /// The row as the store has it.
+    saved: Option<StateRow>,
+}
+
+/// What was decided of an instance.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Verdict {
+    /// State.
+    pub(super) state: State,
+    /// Severity while active.
+    pub(super) severity: Option<Severity>,
+    /// Per severity: since when its condition holds.
+    pub(super) since: [Option<Ms>; 4],
+    /// First tick of the pending.
+    pub(super) occurred: Option<Ms>,
+    /// Since when the recover condition holds.
+    pub(super) recovering: Option<Ms>,
+    /// Why nothing is known.
+    pub(super) unknown: Option<Cause>,
+    /// Since when.
+    pub(super) unknown_since: Option<Ms>,
+}
+
+/// The change that a signal tells of, beside the verdicts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    /// When.
+    pub(super) at: Ms,
+    /// With which value.
+    pub(super) value: Option<f64>,
+    /// Why it ended, where it was not the value.
+    pub(super) ended: Option<Ended>,
+}
+
+impl Instance {
+    /// A healthy one, of which a first sample came at `born`.
+    pub(super) fn new(rule: usize, labels: Labels, fingerprint: Fingerprint, born: Ms) -> Self {
+        Self {
+            rule,
+            labels,
+            fingerprint,
+            verdict: Verdict::default(),
+            newest: None,
+            valued: None,
+            born,
+            began: born,
+            has: false,
+            limited: false,
+            saved: None,
+        }
+    }
+
+    /// Takes up a sample of effective time `time` that came at `clock`.
+    pub(super) fn hear(&mut self, time: Ms, clock: Ms, rule: &Compiled) {
+        let last = self.newest.or(self.saved.as_ref().and_then(|row| row.newest));
+        if last.is_some_and(|last| clock - last >= rule.restart()) {
+            self.began = clock;
+        }
+        self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));
+    }
+
+    /// Remembers the row that the store has; `resume` puts it in force.
+    pub(super) fn load(&mut self, row: StateRow) {
+        self.saved = Some(row);
+    }
+
+    /// Whether the store has a row of it.
+    pub(super) fn has_row(&self) -> bool {
+        self.saved.is_some()
+    }
+
+    /// The muted past has been read: what the row says is in force from here.
+    pub(super) fn resume(&mut self) {
+        let Some(row) = &self.saved else { return };
+        self.verdict = Verdict {
+            state: row.state,
+            severity: row.severity,
+            since: row.since,
+            occurred: row.occurred,
+            recovering: row.recovering,
+            unknown: row.unknown,
+            unknown_since: row.unknown_since,
+        };
+        self.newest = self.newest.max(row.newest);
+        self.valued = self.valued.max(row.valued);
+    }
+
+    /// When the newest sample was, or what stands for it.
+    pub(super) fn last(&self) -> Ms {
+        self.newest.unwrap_or(self.born)
+    }
+
+    /// When it last had a value, or was born.
+    pub(super) fn last_value(&self) -> Ms {
+        self.valued.unwrap_or(self.born)
+    }
+
+    /// The clock went back: elapsed times carry over. `last` is the last tick before.
+    pub(super) fn shift(&mut self, last: Ms, by: Ms) {
+        if self.has {
+            self.valued = self.valued.max(Some(last));
+            self.has = false;
+        }
+        let verdict = &mut self.verdict;
+        let marks = verdict.since.iter_mut().chain([
+            &mut verdict.recovering,
+            &mut verdict.unknown_since,
+            &mut self.newest,
+            &mut self.valued,
+        ]);
+        for mark in marks.flatten() {
+            *mark += by;
+        }
+        self.born += by;
+        self.began += by;
+    }
+
+    /// Writes or removes the row where it is not what the store has.
+    pub(super) fn save(&mut self, at: Ms, rule: &Compiled, rows: &mut Vec<RowChange>) {
+        let quiet = at - self.last() >= QUIET;
+        let valueless = !self.has && at - self.last_value() >= QUIET;
+        let healthy = self.verdict.state == State::Inactive && self.verdict.unknown.is_none();
+        if healthy && !quiet && !valueless {
+            if self.saved.take().is_some() {
+                rows.push(RowChange::Remove(self.fingerprint));
+            }
+            return;
+        }
+        let row = self.row(rule);
+        let same = self.saved.as_ref().is_some_and(|saved| {
+            saved.state == row.state
+                && saved.severity == row.severity
+                && saved.since == row.since
+                && saved.occurred == row.occurred
+                && saved.recovering == row.recovering
+                && saved.unknown == row.unknown
+                && saved.unknown_since == row.unknown_since
+                && (!quiet || saved.newest == row.newest)
+                && (!valueless || saved.valued == row.valued)
+        });
+        if !same {
+            rows.push(RowChange::Put(Box::new(row.clone())));
+            self.saved = Some(row);
+        }
+    }
+
+    /// Writes the row as it is now, where there is one: its times have moved with the clock.
+    pub(super) fn rewrite(&mut self, rule: &Compiled, rows: &mut Vec<RowChange>) {
+        if self.saved.is_some() {
+            let row = self.row(rule);
+            rows.push(RowChange::Put(Box::new(row.clone())));
+            self.saved = Some(row);
+        }
+    }
+
+    /// Removes the row.
+    pub(super) fn erase(&mut self, rows: &mut Vec<RowChange>) {
+        if self.saved.take().is_some() {
+            rows.push(RowChange::Remove(self.fingerprint));
+        }
+    }
+
+    fn row(&self, rule: &Compiled) -> StateRow {
+        StateRow {
+            fingerprint: self.fingerprint,
+            rule: Arc::clone(&rule.rule.id),
+            labels: self.labels.clone(),
+            watch: rule.watch.clone(),
+            state: self.verdict.state,
+            severity: self.verdict.severity,
+            since: self.verdict.since,
+            occurred: self.verdict.occurred,
+            recovering: self.verdict.recovering,
+            unknown: self.verdict.unknown,
+            unknown_since: self.verdict.unknown_since,
+            newest: self.newest,
+            valued: Some(self.last_value()),
+            value: None,
+        }
+    }
+
+    /// The signal that tells how the verdict came from `before` to what it is now, if it changed.
+    pub(super) fn tell(&self, rule: &Compiled, before: &Verdict, change: Change) -> Option<Signal> {
+        let now = &self.verdict;
+        let moved = before.state != now.state || before.severity != now.severity;
+        let knew = before.unknown.is_none() != now.unknown.is_none();
+        if !moved && !knew {
+            return None;
+        }
+        let resolved = before.state.is_active() && now.state == State::Inactive;
+        let active = before.state.is_active() || now.state.is_active();
+        Some(Signal {
+            rule: Arc::clone(&rule.rule.id),
+            labels: self.labels.clone(),
+            fingerprint: self.fingerprint,
+            from: before.state,
+            to: if resolved { State::Resolved } else { now.state },
+            severity: if resolved { before.severity } else { now.severity },
+            value: change.value,
+            unknown: now.unknown,
+            at: change.at,
+            since: now.occurred.or(before.occurred),
+            ended: change.ended,
+            acted: active || (knew && rule.rule.no_data.then != Then::Hold),
+        })
+    }
+}

@@ -1,0 +1,533 @@
+//! One partition: its clock, its ticks, and what happens at them.
+//!
+//! The idea: a fold over the log. Each record first closes the ticks that its append time leaves behind, then is taken in
+//! (`intake`). Records below the durable offset only fill windows: verdicts come from the rows of the store.
+
+use std::sync::Arc;
+
+use crate::evaluate::board::Board;
+use crate::evaluate::builtins::Alarms;
+use crate::evaluate::instance::{Instance, LONG_AGO};
+use crate::evaluate::intake::Intake;
+use crate::evaluate::judge::{self, Next};
+use crate::evaluate::leaf::{Leaf, LeafTick, Seen};
+use crate::evaluate::plan::Plan;
+use crate::evaluate::ring::Span;
+use crate::evaluate::sources::{Sources, judge_log};
+use crate::evaluate::window::value;
+use crate::evaluate::{Effects, QUIET, Setup, Warm, next, passed};
+use crate::model::{
+    CLOCK_BREAK, Decoded, Ended, Function, Kind, LIMIT, Labels, Progress, SeriesKey, StateRow, builtin,
+};
+use crate::time::{Ms, SECOND};
+
+/// A record stamped up to so far below the clock counts as stamped at it.
+const TOLERANCE: Ms = 5 * SECOND;
+
+/// The state of one partition.
+#[derive(Debug)]
+pub struct Partition {
+    pub(super) setup: Arc<Setup>,
+    pub(super) plan: Plan,
+    pub(super) number: i32,
+    pub(super) clock: Ms,
+    pub(super) board: Board,
+    pub(super) members: Vec<Member>,
+    pub(super) sources: Sources,
+    pub(super) intake: Intake,
+    pub(super) live: bool,
+    warm: Warm,
+    durable: Progress,
+    offset: i64,
+    segment: i64,
+    epoch: i64,
+    alarms: Alarms,
+    orphans: Vec<StateRow>,
+    broke: Option<Ms>,
+    visits: Vec<u32>,
+    /// Sources heard in the last 10 min, and at which clock they were counted.
+    heard: (i64, Ms),
+}
+
+/// What an instance on the board hangs on.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// Its series, in the order of their keys.
+    pub(super) series: Vec<u32>,
+    /// Its source.
+    pub(super) source: Option<u32>,
+    /// The source has it on its list.
+    pub(super) waiting: bool,
+    /// The leaf as handed over last, for a wide rule.
+    pub(super) sent: Option<Leaf>,
+}
+
+/// A source as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Its name.
+    pub host: Arc<str>,
+    /// Append time of its last record.
+    pub last: Ms,
+    /// How far its clock is behind the log's, in ms, where that is more than 30 s either way.
+    pub skew: Option<Ms>,
+}
+
+/// The newest value of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The series.
+    pub key: SeriesKey,
+    /// Its effective time.
+    pub at: Ms,
+    /// The value.
+    pub value: f64,
+}
+
+impl Partition {
+    /// A partition as the store left it; `None` = never before. Records below `progress.offset` will be muted.
+    pub fn start(
+        setup: Arc<Setup>,
+        partition: i32,
+        progress: Option<&Progress>,
+        rows: Vec<StateRow>,
+        warm: Warm,
+    ) -> Self {
+        let plan = Plan::new(&setup.rules);
+        let durable = progress.cloned().unwrap_or_default();
+        let mut it = Self {
+            setup,
+            plan,
+            number: partition,
+            clock: 0,
+            board: Board::default(),
+            members: Vec::new(),
+            sources: Sources::default(),
+            intake: Intake::default(),
+            live: false,
+            warm,
+            offset: durable.offset,
+            segment: durable.segment,
+            durable,
+            epoch: 0,
+            alarms: Alarms::default(),
+            orphans: Vec::new(),
+            broke: None,
+            visits: Vec::new(),
+            heard: (0, 0),
+        };
+        for row in rows {
+            it.load(row);
+        }
+        it
+    }
+
+    /// Takes the record at `offset`: the ticks that its append time closes run first.
+    pub fn apply(&mut self, offset: i64, append: Ms, record: &Decoded, out: &mut Effects) {
+        if offset >= self.durable.offset {
+            self.resume(out);
+        }
+        self.advance(append, out);
+        if record.kind != Kind::Pulse {
+            self.take(record, out);
+        }
+        self.offset = self.offset.max(offset + 1);
+        // Once a second is often enough: the count only says whether most sources are gone.
+        if self.heard.1 == 0 || (self.clock - self.heard.1).abs() >= SECOND {
+            self.heard = (self.sources.heard(self.clock), self.clock);
+        }
+    }
+
+    /// The clock moves to `until` without a record: every tick below it runs.
+    pub fn close(&mut self, until: Ms, out: &mut Effects) {
+        self.resume(out);
+        if self.clock == 0 {
+            return;
+        }
+        self.run(until, out);
+        self.clock = self.clock.max(until);
+    }
+
+    /// Next offset, clock, segment and sources heard: [`Partition::progress`] without its texts.
+    pub fn place(&self) -> (i64, Ms, i64, i64) {
+        (self.offset, self.clock, self.segment, self.heard.0)
+    }
+
+    /// Where it stands: next offset, clock, segment and the sources heard in the last 10 min.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            topic_id: self.durable.topic_id.clone(),
+            offset: self.offset,
+            clock: self.clock,
+            segment: self.segment,
+            rules: self.setup.rules.hash.clone(),
+            heard: self.heard.0,
+            ..Progress::default()
+        }
+    }
+
+    /// The next tick of any rule that is still open; `None` before the first record.
+    pub fn next_tick(&self) -> Option<Ms> {
+        if self.clock == 0 {
+            return None;
+        }
+        let own = self.setup.builtins.then_some(SECOND);
+        let intervals = self.plan.rules.iter().map(|compiled| compiled.rule.interval).chain(own);
+        intervals.map(|interval| next(self.clock, interval)).min()
+    }
+
+    /// Every source, by name.
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        let ids = self.sources.by_name().into_values();
+        ids.filter_map(|id| self.sources.get(id))
+            .map(|source| SourceStatus { host: Arc::clone(&source.host), last: source.last, skew: source.skew })
+            .collect()
+    }
+
+    /// The newest values, of at most `limit` series in the order of their keys.
+    pub fn readings(&self, limit: usize) -> Vec<Reading> {
+        let mut found: Vec<Reading> = self
+            .intake
+            .series
+            .iter()
+            .filter(|series| series.lines.is_none())
+            .filter_map(|series| series.newest.map(|(at, value)| Reading { key: series.key.clone(), at, value }))
+            .collect();
+        found.sort_by(|a, b| a.key.cmp(&b.key));
+        found.truncate(limit);
+        found
+    }
+
+    /// Rules whose windows reach behind the log's beginning, and until when.
+    pub fn warming(&self) -> Vec<(Arc<str>, Ms)> {
+        let rules = self.plan.rules.iter();
+        let warm = rules.filter_map(|compiled| Some((Arc::clone(&compiled.rule.id), self.warm(compiled.rule.over)?)));
+        warm.filter(|(_, until)| self.clock < *until).collect()
+    }
+
+    /// Limits that were hit: name, value and how often.
+    pub fn limits_hit(&self) -> Vec<(String, u64, u64)> {
+        self.intake.refusals.iter().map(|(name, hit)| ((*name).to_owned(), hit.limit, hit.times)).collect()
+    }
+
+    fn warm(&self, over: Ms) -> Option<Ms> {
+        let first = self.warm.first_append.filter(|_| self.warm.low > 0)?;
+        Some(first + over)
+    }
+
+    fn load(&mut self, row: StateRow) {
+        if builtin(&row.rule).is_some() {
+            self.alarms.load(row);
+            return;
+        }
+        let found = self.plan.rules.iter().position(|compiled| *compiled.rule.id == *row.rule);
+        let Some(place) = found.filter(|place| self.plan.rules[*place].watch == row.watch) else {
+            self.orphans.push(row);
+            return;
+        };
+        let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
+        instance.load(row);
+        self.seat(instance);
+    }
+
+    /// Puts an instance on the board.
+    pub(super) fn seat(&mut self, instance: Instance) -> u32 {
+        let interval = self.plan.rules[instance.rule].rule.interval;
+        let id = self.board.insert(instance, interval);
+        if self.members.len() <= id as usize {
+            self.members.resize_with(id as usize + 1, Member::default);
+        }
+        self.members[id as usize] = Member::default();
+        id
+    }
+
+    /// The muted past is read: rows are in force, and what is done from here counts.
+    fn resume(&mut self, out: &mut Effects) {
+        if self.live {
+            return;
+        }
+        self.live = true;
+        self.clock = self.clock.max(self.durable.clock);
+        for row in self.alarms.of(&crate::model::SOURCE_SILENT).cloned().collect::<Vec<_>>() {
+            let (Some(host), Some(last)) = (row.labels.get("host"), row.newest) else { continue };
+            let known = self.sources.known(host);
+            let id = self.sources.find(&Arc::from(host), last);
+            if let Some(source) = self.sources.get_mut(id).filter(|_| known.is_some()) {
+                source.last = source.last.max(last);
+            }
+        }
+        for id in self.sources.by_name().into_values() {
+            self.sources.watch(id);
+        }
+        self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
+        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
+        for id in self.board.ids() {
+            if let Some(it) = self.board.get_mut(id) {
+                it.resume();
+            }
+        }
+        self.board.stir();
+        for row in std::mem::take(&mut self.orphans) {
+            orphan(row, self.clock, out);
+        }
+    }
+
+    /// Moves the clock to a record's append time.
+    fn advance(&mut self, append: Ms, out: &mut Effects) {
+        if self.clock == 0 || append >= self.clock {
+            if self.clock > 0 {
+                self.run(append, out);
+            }
+            self.clock = append;
+        } else if append < self.clock - TOLERANCE {
+            self.fall_back(append, out);
+        }
+    }
+
+    /// The log's clock went back: a new segment begins at `to`, and elapsed times carry over.
+    fn fall_back(&mut self, to: Ms, out: &mut Effects) {
+        let from = self.clock;
+        for id in self.board.ids() {
+            let Some(it) = self.board.get_mut(id) else { continue };
+            let compiled = &self.plan.rules[it.rule];
+            let last = passed(from, compiled.rule.interval);
+            it.shift(last, passed(to, compiled.rule.interval) - last);
+            if self.live {
+                it.rewrite(compiled, &mut out.rows);
+            }
+        }
+        for member in &mut self.members {
+            member.sent = None;
+        }
+        self.intake.series.outlive(from);
+        self.sources.shift(to - from);
+        self.board.stir();
+        self.clock = to;
+        self.epoch += 1;
+        if self.live {
+            self.segment += 1;
+            self.alarms.shift(to - from, &mut out.rows);
+            self.intake.refused_at = self.intake.refused_at.map(|at| at + to - from);
+            if self.setup.builtins {
+                self.broke = Some(to);
+                let alarm = (&CLOCK_BREAK, CLOCK_BREAK.severity, self.labels());
+                self.alarms.raise(alarm, to, to, out);
+            }
+        }
+    }
+
+    fn labels(&self) -> Labels {
+        Labels::new([("partition", self.number.to_string())])
+    }
+
+    /// Runs the ticks below `until` at which something can change, in order.
+    fn run(&mut self, until: Ms, out: &mut Effects) {
+        while let Some(at) = self.next_visit().filter(|at| *at < until) {
+            self.tick(at, out);
+            self.clock = at + 1;
+        }
+    }
+
+    fn next_visit(&mut self) -> Option<Ms> {
+        let calm = [self.broke, self.intake.refused_at].into_iter().flatten();
+        let own = calm.map(|at| next((at + QUIET).max(self.clock), SECOND));
+        let new = self.intake.refused_now.then(|| next(self.clock, SECOND));
+        let watched = self.sources.next(self.clock);
+        let visits = self.board.next(self.clock);
+        own.chain(new).chain(watched).chain(visits).min()
+    }
+
+    fn tick(&mut self, at: Ms, out: &mut Effects) {
+        let (signals, leaves, rows) = (out.signals.len(), out.leaves.len(), out.rows.len());
+        let told = if self.live { Some(&mut *out) } else { None };
+        self.sources.tick(at, &self.setup, &mut self.alarms, told);
+        if self.live && self.setup.builtins && at.rem_euclid(SECOND) == 0 {
+            self.own(at, out);
+        }
+        let mut visits = std::mem::take(&mut self.visits);
+        self.board.take(at, &mut visits);
+        for id in &visits {
+            self.visit(*id, at, out);
+        }
+        if self.live && !visits.is_empty() {
+            out.counters.ticks += 1;
+            out.counters.visited += visits.len() as u64;
+        }
+        self.visits = visits;
+        out.signals[signals..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+        out.leaves[leaves..].sort_by(|a, b| (&a.rule, &a.series).cmp(&(&b.rule, &b.series)));
+        out.rows[rows..].sort_by_key(crate::model::RowChange::fingerprint);
+    }
+
+    /// The alarms that are about the partition itself.
+    fn own(&mut self, at: Ms, out: &mut Effects) {
+        let labels = self.labels();
+        judge_log(self.sources.log(), labels.clone(), at, &mut self.alarms, out);
+        if self.broke.is_some_and(|broke| at - broke >= QUIET) {
+            self.broke = None;
+            self.alarms.clear(&CLOCK_BREAK, &labels, at, None, out);
+        }
+        if std::mem::take(&mut self.intake.refused_now) {
+            for name in self.intake.refusals.keys() {
+                let labels = Labels::new([("limit", *name)]);
+                let since = self.intake.refused_at.unwrap_or(at);
+                self.alarms.raise((&LIMIT, LIMIT.severity, labels), at, since, out);
+            }
+        }
+        if self.intake.refused_at.is_some_and(|refused| at - refused >= QUIET) {
+            self.intake.refused_at = None;
+            for row in self.alarms.of(&LIMIT).cloned().collect::<Vec<_>>() {
+                self.alarms.clear(&LIMIT, &row.labels, at, None, out);
+            }
+        }
+    }
+
+    fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
+        let Some(place) = self.board.get(id).map(|it| it.rule) else { return };
+        let (seen, leaf) = self.look(id, place, at);
+        let compiled = &self.plan.rules[place];
+        let Some(it) = self.board.get_mut(id) else { return };
+        let verdict = if compiled.local && self.live {
+            judge::judge(it, compiled, at, &seen, Some(out))
+        } else {
+            judge::judge(it, compiled, at, &seen, None)
+        };
+        if !compiled.local {
+            self.hand_over(id, place, at, leaf, verdict, out);
+        }
+        match verdict {
+            Next::Due(due) => {
+                self.board.schedule(id, due);
+                if !seen.speaking {
+                    self.wait(id);
+                }
+            }
+            Next::Forgotten => self.forget(id),
+        }
+    }
+
+    /// What the windows of an instance hold at `at`, and the leaf of the one series that an instance of a wide rule has.
+    pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
+        let compiled = &self.plan.rules[place];
+        let rule = &compiled.rule;
+        let span = Span { at, over: rule.over, interval: rule.interval };
+        let it = self.board.get(id);
+        let Some(member) = self.members.get(id as usize) else { return (Seen::default(), None) };
+        let host = || it.and_then(|it| it.labels.get("host")).and_then(|host| self.sources.known(host));
+        let source = member.source.or_else(host).and_then(|source| self.sources.get(source));
+        let base = Leaf {
+            value: None,
+            samples: 0,
+            newest: it.and_then(|it| it.newest),
+            speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
+            rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
+            warm: self.warm(rule.over).filter(|until| at < *until),
+        };
+        let mut change: Option<Ms> = None;
+        let mut last = None;
+        let rings = member.series.iter().filter_map(|series| self.intake.series.get(*series));
+        let leaves = rings.map(|series| {
+            let found = value(rule.function, &series.ring, span, compiled.lines);
+            let moving = matches!(rule.function, Function::Rate | Function::Increase | Function::Delta);
+            let next =
+                if moving && !compiled.lines && found.samples > 1 { Some(at + 1) } else { series.ring.change(span) };
+            change = change.into_iter().chain(next).min();
+            let leaf = Leaf { value: found.value, samples: found.samples, ..base };
+            last = Some(leaf);
+            leaf
+        });
+        let alone = member.series.is_empty().then_some(base);
+        let mut seen = Seen::of(compiled, leaves.chain(alone));
+        seen.change = change;
+        let until = |from: Ms| Some(from + compiled.quiet);
+        seen.speaks_until = source.and_then(|source| until(source.last));
+        seen.rejects_until = source.and_then(|source| until(source.rejected?));
+        (seen, last)
+    }
+
+    fn hand_over(&mut self, id: u32, place: usize, at: Ms, leaf: Option<Leaf>, then: Next, out: &mut Effects) {
+        let leaf = leaf.filter(|_| then != Next::Forgotten);
+        let Some(member) = self.members.get_mut(id as usize) else { return };
+        let same = leaf.is_some() && member.sent == leaf;
+        let series = member.series.first().and_then(|series| self.intake.series.get(*series));
+        if let (false, Some(series)) = (same, series) {
+            member.sent = leaf;
+            out.leaves.push(LeafTick {
+                tick: at,
+                segment: self.epoch,
+                rule: Arc::clone(&self.plan.rules[place].rule.id),
+                series: series.key.clone(),
+                leaf,
+            });
+        }
+    }
+
+    /// Visits it again as soon as its source speaks.
+    fn wait(&mut self, id: u32) {
+        let Some(member) = self.members.get_mut(id as usize).filter(|member| !member.waiting) else { return };
+        if let Some(source) = member.source.and_then(|source| self.sources.get_mut(source)) {
+            member.waiting = true;
+            source.waiting.push(id);
+        }
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.board.remove(id);
+        let Some(member) = self.members.get_mut(id as usize).map(std::mem::take) else { return };
+        for series in member.series {
+            if let Some(series) = self.intake.series.get_mut(series) {
+                series.links.retain(|link| link.to != id);
+                series.unbound = true;
+            }
+        }
+    }
+
+    /// Puts another rule set in force: what a rule watches decides whether its instances go on.
+    pub fn reload(&mut self, setup: Arc<Setup>, out: &mut Effects) {
+        let start = out.signals.len();
+        let plan = Plan::new(&setup.rules);
+        let old = std::mem::replace(&mut self.plan, plan);
+        let mut board = std::mem::take(&mut self.board);
+        self.members.clear();
+        self.setup = setup;
+        for id in board.ids() {
+            let Some(mut it) = board.remove(id) else { continue };
+            let before = &old.rules[it.rule];
+            let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
+            match now.filter(|now| self.plan.rules[*now].watch == before.watch) {
+                Some(now) if before.local => {
+                    it.rule = now;
+                    self.seat(it);
+                }
+                _ if before.local && self.live => {
+                    judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
+                }
+                _ => {}
+            }
+        }
+        self.rebind();
+        out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+    }
+}
+
+/// Ends what a row tells of a rule that is gone or watches something else.
+pub(super) fn orphan(row: StateRow, at: Ms, out: &mut Effects) {
+    use crate::model::{RowChange, Signal, State};
+    if row.state.is_active() {
+        out.signals.push(Signal {
+            rule: row.rule,
+            labels: row.labels,
+            fingerprint: row.fingerprint,
+            from: row.state,
+            to: State::Resolved,
+            severity: row.severity,
+            value: None,
+            unknown: None,
+            at,
+            since: row.occurred,
+            ended: Some(Ended::RuleChanged),
+            acted: true,
+        });
+    }
+    out.rows.push(RowChange::Remove(row.fingerprint));
+}

@@ -1,0 +1,1 @@
+//! What the stage promises, as properties over whole partitions.

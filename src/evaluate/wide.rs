@@ -1,0 +1,258 @@
+//! Wide rules: those whose identities gather series of several hosts, and so of several partitions.
+//!
+//! The idea: each partition hands over what each series says when that changes; a tick runs once every partition has
+//! passed it. Folding goes by series in the order of their keys, so how series are spread over partitions cannot show.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::evaluate::board::Board;
+use crate::evaluate::instance::{Instance, LONG_AGO};
+use crate::evaluate::judge::{self, Next};
+use crate::evaluate::leaf::{Leaf, LeafTick, Seen};
+use crate::evaluate::partition::orphan;
+use crate::evaluate::plan::Plan;
+use crate::evaluate::{Effects, Setup, passed};
+use crate::model::{Ended, Fingerprint, Progress, SeriesKey, StateRow};
+use crate::time::Ms;
+
+/// The wide rules of one topic.
+#[derive(Debug)]
+pub struct Wide {
+    setup: Arc<Setup>,
+    plan: Plan,
+    board: Board,
+    members: HashMap<u32, BTreeMap<SeriesKey, Leaf>>,
+    queue: BTreeMap<Ms, Vec<(i32, LeafTick)>>,
+    clocks: BTreeMap<i32, Ms>,
+    segments: BTreeMap<i32, i64>,
+    orphans: Vec<StateRow>,
+    durable: Ms,
+    segment: i64,
+    live: bool,
+    /// Ticks below it have run.
+    clock: Ms,
+    /// The last tick at which somebody was visited.
+    last: Ms,
+}
+
+impl Wide {
+    /// The wide rules as the store left them. Ticks up to `progress.clock` will be muted.
+    pub fn start(setup: Arc<Setup>, progress: Option<&Progress>, rows: Vec<StateRow>) -> Self {
+        let plan = Plan::new(&setup.rules);
+        let durable = progress.map_or(0, |progress| progress.clock);
+        let mut it = Self {
+            setup,
+            plan,
+            board: Board::default(),
+            members: HashMap::new(),
+            queue: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            orphans: Vec::new(),
+            durable,
+            segment: progress.map_or(0, |progress| progress.segment),
+            live: false,
+            clock: 0,
+            last: durable,
+        };
+        for row in rows {
+            let found = it.plan.rules.iter().position(|compiled| *compiled.rule.id == *row.rule);
+            match found.filter(|place| it.plan.rules[*place].watch == row.watch) {
+                Some(place) => {
+                    let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
+                    instance.load(row);
+                    it.board.insert(instance, it.plan.rules[place].rule.interval);
+                }
+                None => it.orphans.push(row),
+            }
+        }
+        it
+    }
+
+    /// Takes what a partition hands over; it counts from its tick on.
+    pub fn offer(&mut self, partition: i32, leaf: LeafTick) {
+        self.segments.insert(partition, leaf.segment);
+        self.queue.entry(leaf.tick).or_default().push((partition, leaf));
+    }
+
+    /// Runs the ticks that every partition has passed. `clocks` are those of the partitions at hand; while one of the
+    /// topic's is missing, nothing runs.
+    pub fn advance(&mut self, clocks: impl Iterator<Item = (i32, Ms)>, out: &mut Effects) {
+        let clocks: BTreeMap<i32, Ms> = clocks.collect();
+        for (partition, clock) in &clocks {
+            if self.clocks.insert(*partition, *clock).is_some_and(|before| *clock < before) {
+                self.fall_back(*partition, *clock, out);
+            }
+        }
+        if usize::try_from(self.setup.partitions).is_ok_and(|wanted| clocks.len() < wanted) {
+            return;
+        }
+        let until = clocks.values().copied().min().unwrap_or(0);
+        if self.clock == 0 && until > 0 {
+            self.clock = self.queue.keys().next().copied().unwrap_or(until).min(until);
+        }
+        while let Some(at) = self.next().filter(|at| *at < until) {
+            self.tick(at, out);
+        }
+        self.clock = self.clock.max(until);
+    }
+
+    /// Where it stands: offset and clock are the last tick that was run.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            offset: self.last,
+            clock: self.last,
+            segment: self.segment,
+            rules: self.setup.rules.hash.clone(),
+            ..Progress::default()
+        }
+    }
+
+    /// The last tick merged and the clock segment: [`Wide::progress`] without its texts.
+    pub fn place(&self) -> (Ms, i64) {
+        (self.last, self.segment)
+    }
+
+    /// Puts another rule set in force.
+    pub fn reload(&mut self, setup: Arc<Setup>, out: &mut Effects) {
+        let start = out.signals.len();
+        let old = std::mem::replace(&mut self.plan, Plan::new(&setup.rules));
+        self.setup = setup;
+        let mut board = std::mem::take(&mut self.board);
+        let mut members = std::mem::take(&mut self.members);
+        for id in board.ids() {
+            let Some(mut it) = board.remove(id) else { continue };
+            let before = &old.rules[it.rule];
+            let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
+            if let Some(now) = now.filter(|now| self.plan.rules[*now].watch == before.watch) {
+                it.rule = now;
+                let to = self.board.insert(it, self.plan.rules[now].rule.interval);
+                self.members.insert(to, members.remove(&id).unwrap_or_default());
+            } else if self.live {
+                judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
+            }
+        }
+        out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+    }
+
+    fn next(&mut self) -> Option<Ms> {
+        let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
+        offered.into_iter().chain(self.board.next(self.clock)).min()
+    }
+
+    /// A partition's clock went back: what it handed over of the segment that it left is void, and where it was past the
+    /// last tick, that falls back with it.
+    fn fall_back(&mut self, partition: i32, to: Ms, out: &mut Effects) {
+        let segment = self.segments.get(&partition).copied();
+        for leaves in self.queue.values_mut() {
+            leaves.retain(|(of, leaf)| *of != partition || (Some(leaf.segment) == segment && leaf.tick >= to));
+        }
+        self.queue.retain(|_, leaves| !leaves.is_empty());
+        if self.clock <= to {
+            return;
+        }
+        for id in self.board.ids() {
+            let Some(it) = self.board.get_mut(id) else { continue };
+            let compiled = &self.plan.rules[it.rule];
+            let last = passed(self.clock, compiled.rule.interval);
+            it.shift(last, passed(to, compiled.rule.interval) - last);
+            if self.live {
+                it.rewrite(compiled, &mut out.rows);
+            }
+        }
+        self.board.stir();
+        self.clock = to;
+        if self.live {
+            self.last = to - 1;
+            self.segment += 1;
+        }
+    }
+
+    fn tick(&mut self, at: Ms, out: &mut Effects) {
+        self.clock = at;
+        if at > self.durable || self.live {
+            self.resume(at, out);
+        }
+        while let Some(entry) = self.queue.first_entry().filter(|entry| *entry.key() <= at) {
+            for (_, leaf) in entry.remove() {
+                self.take(leaf, at);
+            }
+        }
+        let start = out.signals.len();
+        let rows = out.rows.len();
+        let mut visits = Vec::new();
+        self.board.take(at, &mut visits);
+        for id in &visits {
+            self.visit(*id, at, out);
+        }
+        if self.live && !visits.is_empty() {
+            out.counters.ticks += 1;
+            out.counters.visited += visits.len() as u64;
+            self.last = at;
+        }
+        out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+        out.rows[rows..].sort_by_key(crate::model::RowChange::fingerprint);
+        self.clock = at + 1;
+    }
+
+    fn resume(&mut self, at: Ms, out: &mut Effects) {
+        if self.live {
+            return;
+        }
+        self.live = true;
+        for id in self.board.ids() {
+            if let Some(it) = self.board.get_mut(id) {
+                it.resume();
+            }
+        }
+        self.board.stir();
+        for row in std::mem::take(&mut self.orphans) {
+            orphan(row, at, out);
+        }
+    }
+
+    fn take(&mut self, offered: LeafTick, at: Ms) {
+        let found = self.plan.rules.iter().position(|compiled| compiled.rule.id == offered.rule);
+        let Some(place) = found else { return };
+        let compiled = &self.plan.rules[place];
+        let joined = self.setup.inventory.join(&offered.series.labels);
+        let labels = compiled.identity(&offered.series.labels, &joined);
+        let fingerprint = Fingerprint::of(&compiled.rule.id, &labels);
+        let known = self.board.find(fingerprint);
+        let Some(leaf) = offered.leaf else {
+            if let Some(id) = known {
+                if let Some(members) = self.members.get_mut(&id) {
+                    members.remove(&offered.series);
+                }
+                self.board.touch(id);
+            }
+            return;
+        };
+        let id = known.unwrap_or_else(|| {
+            self.board.insert(Instance::new(place, labels, fingerprint, at), compiled.rule.interval)
+        });
+        if let (Some(newest), Some(it)) = (leaf.newest, self.board.get_mut(id)) {
+            it.hear(newest, at, compiled);
+        }
+        self.members.entry(id).or_default().insert(offered.series, leaf);
+        self.board.touch(id);
+    }
+
+    fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
+        let Some(it) = self.board.get_mut(id) else { return };
+        let compiled = &self.plan.rules[it.rule];
+        let seen = match self.members.get(&id) {
+            Some(members) => Seen::of(compiled, members.values().copied()),
+            None => Seen::default(),
+        };
+        let told = if self.live { Some(out) } else { None };
+        match judge::judge(it, compiled, at, &seen, told) {
+            Next::Due(due) => self.board.schedule(id, due),
+            Next::Forgotten => {
+                self.board.remove(id);
+                self.members.remove(&id);
+            }
+        }
+    }
+}
