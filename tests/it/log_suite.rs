@@ -3,6 +3,8 @@
 //! The idea: each promise is a function over a [`Side`], a fresh topic with its two ends and a way to make it lose its
 //! oldest records; `suite!` makes a test of each promise for each kind of log.
 
+#![allow(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;

@@ -223,8 +223,8 @@ impl EmbeddedLog {
 
 impl Shared {
     /// The log's time now; also the look at the wall clock.
-    fn observe(&self, clock: &dyn Clock) -> Ms {
-        locked(&self.stamper).observe(clock.wall(), clock.elapsed())
+    fn observe(&self, wall: Ms, elapsed: Ms) -> Ms {
+        locked(&self.stamper).observe(wall, elapsed)
     }
 
     /// Rows were committed: wakes every source.
