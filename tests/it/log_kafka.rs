@@ -143,7 +143,7 @@ fn no_broker_outlives_a_killed_test() {
     let mut connection = std::net::TcpStream::connect(&port).unwrap();
     owner.kill().unwrap();
     owner.wait().unwrap();
-    // A dead broker's sockets are closed by the kernel: the read ends. A live one would keep an idle client for minutes.
+    // The kernel closes a dead broker's sockets, and the read ends. A live one would keep an idle client for minutes.
     connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let ended = std::io::Read::read(&mut connection, &mut [0]);
     assert!(!matches!(&ended, Err(why) if why.kind() == std::io::ErrorKind::WouldBlock), "the broker lives on");

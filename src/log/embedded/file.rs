@@ -100,7 +100,7 @@ impl File {
             c.pragma_update(None, "wal_autocheckpoint", 0)
         })?;
         file.migrate(path)?;
-        // After a kill the WAL's tail may have been seen by nobody but the page cache; readers get only what is on disk.
+        // After a kill the WAL's tail may be in the page cache alone; readers get only what is on disk.
         file.checkpoint("TRUNCATE")?;
         Ok(file)
     }
