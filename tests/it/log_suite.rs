@@ -243,8 +243,9 @@ fn records_come_back_in_order_with_their_offsets(side: &dyn Side) {
 
 fn append_time_is_the_logs_and_never_falls(side: &dyn Side) {
     let before = SystemClock.wall();
+    let sink = side.sink();
     for n in 0..10 {
-        append(&*side.sink(), vec![record(0, b"h", &[n])]);
+        append(&*sink, vec![record(0, b"h", &[n])]);
     }
     let after = SystemClock.wall();
     let stamps: Vec<_> = read(&mut *reading(side), 10).iter().map(|record| record.append).collect();
