@@ -1,7 +1,7 @@
 //! The log that stands between whoever sends telemetry and whoever evaluates it: Kafka, or the embedded log.
 //!
-//! The idea: two small traits, [`Source`] and [`Sink`], shaped by what Kafka promises (partitions, offsets, append time,
-//! look-up by time, ownership that comes and goes), so that both sides pass one contract suite. Offsets that were
+//! The idea: two small traits, [`Source`] and [`Sink`], shaped by what Kafka promises (partitions, offsets, append
+//! time, look-up by time, ownership that comes and goes), so that both sides pass one contract suite. Offsets that were
 //! worked on are not kept here: they live in the store, in the same transaction as their consequences.
 
 pub mod embedded;
@@ -54,7 +54,7 @@ pub struct Bounds {
 
 /// The reading side of a topic.
 pub trait Source: Send + fmt::Debug {
-    /// The next event, or `None` when nothing came within `wait` (`None` also after an internal event: it is not "idle").
+    /// The next event, or `None` when nothing came within `wait` (also after an internal event: it is not "idle").
     fn next(&mut self, wait: Duration) -> Result<Option<Event>, LogError>;
     /// How many partitions the topic has, and its identity: another identity means that it was made anew.
     fn topic(&self) -> Result<Topic, LogError>;

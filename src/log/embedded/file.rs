@@ -3,9 +3,10 @@
 //! The idea: the rowid *is* (partition, offset), so the log needs one B-tree and no index. Look-up by offset is one
 //! descent; look-up by time is a binary search over offsets, because a partition's running maximum never falls.
 //!
-//! `page_size` is 1024 because of the quiet life, not the busy one: an idle partition gets a pulse each second, every
-//! commit writes one leaf per partition to the WAL, and four leaves of 4 KiB would be 1 MB a minute for nothing. A busy
-//! log's rows lie in overflow pages, where the smaller page costs some throughput that nothing here can use.
+//! `page_size` is 1024 because of the quiet life, not the busy one: an idle partition gets a pulse each second, and
+//! every commit writes one leaf per partition to the WAL. Four idle partitions then write some 0.36 MB a minute; leaves
+//! of 4 KiB would be 1 MB. A busy log pays for it: 126 MiB/s of incompressible records with a sync per MiB, against
+//! 163 MiB/s with 4 KiB and 192 MiB/s with 16 KiB (measured on 2 cores), all far above what decoding takes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -99,7 +100,7 @@ impl File {
             c.pragma_update(None, "wal_autocheckpoint", 0)
         })?;
         file.migrate(path)?;
-        // After a kill the WAL's tail may have been seen by nobody but the page cache; readers get only what is on disk.
+        // After a kill the WAL's tail may be in the page cache alone; readers get only what is on disk.
         file.checkpoint("TRUNCATE")?;
         Ok(file)
     }

@@ -44,7 +44,8 @@ pub struct Config {
     pub retention_ms: Ms,
     /// Bytes in the file beyond which the oldest records are deleted.
     pub retention_bytes: u64,
-    /// Bytes that the file may not exceed whatever happens; appends are then refused as on a full disk. `None`: the disk.
+    /// Bytes that the file may not exceed whatever happens: appends are then refused as on a full disk. `None`: no
+    /// limit but the disk's.
     pub file_bytes_max: Option<u64>,
     /// The longest value of a record, in bytes.
     pub record_bytes: usize,
@@ -223,8 +224,8 @@ impl EmbeddedLog {
 
 impl Shared {
     /// The log's time now; also the look at the wall clock.
-    fn observe(&self, clock: &dyn Clock) -> Ms {
-        locked(&self.stamper).observe(clock.wall(), clock.elapsed())
+    fn observe(&self, wall: Ms, elapsed: Ms) -> Ms {
+        locked(&self.stamper).observe(wall, elapsed)
     }
 
     /// Rows were committed: wakes every source.

@@ -100,12 +100,14 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut idle = IDLE_WAIT;
         while let Some(jobs) = shared.queue.take(idle, GROUP_WAIT, GROUP_BYTES) {
-            let now = shared.observe(&*self.clock);
+            // Read once for all that follows: what is due is judged by the time that it is judged at.
+            let elapsed = self.clock.elapsed();
+            let now = shared.observe(self.clock.wall(), elapsed);
             if !jobs.is_empty() {
                 self.commit(jobs, now);
             }
             self.checkpoint_if_due();
-            self.sweep_if_due(now);
+            self.sweep_if_due(now, elapsed);
             idle = if self.sweep_due && !self.refusing { Duration::ZERO } else { IDLE_WAIT };
         }
         self.checkpoint();
@@ -143,6 +145,8 @@ impl Writer {
         }
         self.refusing = true;
         self.sweep_due = true;
+        // A WAL that is copied into the file is written from its start again: room for deleting.
+        self.bytes_since_checkpoint = CHECKPOINT_BYTES;
         self.shared.set_trouble(Some(why.to_string()));
         let refusal =
             |_: &Entry| Err(LogError::Unavailable { what: "write the embedded log".to_owned(), why: why.to_string() });
@@ -176,8 +180,7 @@ impl Writer {
 
     // --- retention
 
-    fn sweep_if_due(&mut self, now: Ms) {
-        let elapsed = self.clock.elapsed();
+    fn sweep_if_due(&mut self, now: Ms, elapsed: Ms) {
         let written = self.bytes_since_sweep >= self.retention_bytes / SWEEP_SHARE;
         if !self.sweep_due && !written && elapsed - self.swept_at < SWEEP_EVERY {
             return;

@@ -24,7 +24,7 @@ pub use crate::log::kafka::source::KafkaSource;
 use crate::log::{LogError, NewRecord, Sink as _, pause};
 use crate::model::PULSE_KEY;
 
-/// How often a new topic is looked at until all its partitions have a leader …
+/// How often a partition is looked at until it has a leader, after it was made or moved …
 const LEADER_LOOKS: usize = 100;
 /// … and the pause between two looks: ten seconds in all, five times what a cold broker takes.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);

@@ -12,9 +12,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::log::kafka::Config;
 use crate::log::kafka::client::{Context, REQUEST, refused_settings, refused_topic, settings, unavailable};
-use crate::log::{Bounds, Event, LogError, Source, Topic};
+use crate::log::kafka::{Config, LEADER_LOOKS, LEADER_PAUSE};
+use crate::log::{Bounds, Event, LogError, Source, Topic, pause};
 use crate::model::Batch;
 use crate::time::Ms;
 
@@ -47,6 +47,9 @@ struct Cursor {
 pub struct KafkaSource {
     config: Config,
     consumer: BaseConsumer<Context>,
+    /// Asks for bounds and times on connections of its own: on the consumer's, a question waits behind a fetch that
+    /// waits for records, a tenth of a second each.
+    asking: BaseConsumer<Context>,
     topic: String,
     cursors: Vec<Cursor>,
     /// Assignments not told yet.
@@ -71,10 +74,12 @@ impl KafkaSource {
         for (key, value) in SETTINGS.iter().filter(|(key, _)| !config.extra.contains_key(*key)) {
             settings.set(*key, *value);
         }
-        let consumer = settings.create_with_context(Context).map_err(|why| refused_settings(config, &why))?;
+        let client = || settings.create_with_context(Context).map_err(|why| refused_settings(config, &why));
+        let (consumer, asking) = (client()?, client()?);
         Ok(Self {
             config: config.clone(),
             consumer,
+            asking,
             topic: topic.to_owned(),
             cursors: (0..partitions).map(|_| Cursor::default()).collect(),
             assigned: (0..partitions).collect(),
@@ -191,6 +196,30 @@ fn take(cursors: &mut [Cursor], batches: &mut BTreeMap<i32, Batch>, message: &Bo
     batch.push(message.offset(), append, message.key().unwrap_or(&[]), message.payload().unwrap_or(&[]));
 }
 
+/// Asks again while the partition has no leader that knows of itself, as in the moments after it was made or moved.
+fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    for _ in 0..LEADER_LOOKS {
+        match ask() {
+            Err(why) if is_leaderless(&why) => pause(LEADER_PAUSE),
+            answer => return answer,
+        }
+    }
+    ask()
+}
+
+fn is_leaderless(why: &KafkaError) -> bool {
+    matches!(
+        why.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+                | RDKafkaErrorCode::OffsetNotAvailable
+        )
+    )
+}
+
 fn is_gap(why: &KafkaError) -> bool {
     matches!(
         why.rdkafka_error_code(),
@@ -226,9 +255,7 @@ impl Source for KafkaSource {
 
     fn bounds(&mut self, partition: i32) -> Result<Bounds, LogError> {
         self.cursor(partition)?;
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&self.topic, partition, REQUEST)
+        let (low, high) = patiently(|| self.asking.fetch_watermarks(&self.topic, partition, REQUEST))
             .map_err(|why| self.failed("ask the bounds of", &why))?;
         Ok(Bounds { low, high })
     }
@@ -237,10 +264,12 @@ impl Source for KafkaSource {
         self.cursor(partition)?;
         // Negative times have a meaning of their own in the protocol ("first", "last").
         let asked = self.list(partition, at.max(0))?;
-        let found = self.consumer.offsets_for_times(asked, REQUEST).map_err(|why| self.failed("ask times of", &why))?;
-        let Some(element) = found.find_partition(&self.topic, partition) else { return Ok(None) };
-        element.error().map_err(|why| self.failed("ask times of", &why))?;
-        match element.offset() {
+        let found = patiently(|| {
+            let answer = self.asking.offsets_for_times(asked.clone(), REQUEST)?;
+            let Some(element) = answer.find_partition(&self.topic, partition) else { return Ok(Offset::End) };
+            element.error().map(|()| element.offset())
+        });
+        match found.map_err(|why| self.failed("ask times of", &why))? {
             Offset::Offset(offset) => Ok(Some(offset)),
             _ => Ok(None),
         }
