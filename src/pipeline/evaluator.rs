@@ -268,8 +268,14 @@ impl Evaluator {
         let clocks = found.iter().filter_map(|(_, owned, _)| owned.progress.as_ref().map(|progress| progress.clock));
         let oldest = clocks.min().unwrap_or_else(|| self.sides.clock.wall());
         let from = oldest - horizon(&self.setup.rules);
+        let mut first = false;
         for (partition, owned, bounds) in found {
+            first |= owned.progress.is_none();
             self.restore(partition, owned, bounds, from)?;
+        }
+        if first {
+            // Where a first start begins must be durable before anything is read.
+            self.flush(&mut Turn::default())?;
         }
         Ok(fresh)
     }
@@ -297,7 +303,12 @@ impl Evaluator {
         let warm = Warm { low: bounds.low, first_append: self.first_append(partition, bounds)? };
         let keys: Vec<_> = owned.rows.iter().map(|row: &StateRow| row.fingerprint).collect();
         self.lanes.start(partition, Some(&resume), owned.rows, warm);
-        self.pending.insert(partition, Pending::new(owned.epoch, stored, keys));
+        let pending = if first_start {
+            Pending::first(owned.epoch, resume.offset)
+        } else {
+            Pending::new(owned.epoch, stored, keys)
+        };
+        self.pending.insert(partition, pending);
         self.read.insert(partition, Read { next: start, high: bounds.high });
         self.sides.source.seek(partition, start)?;
         Ok(())

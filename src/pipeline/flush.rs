@@ -56,6 +56,8 @@ pub struct Pending {
     moved_since: Option<Ms>,
     /// What the flush under way holds.
     in_flight: Option<InFlight>,
+    /// The store has no progress of it yet.
+    fresh: bool,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,17 @@ impl Pending {
             rows_since: None,
             moved_since: None,
             in_flight: None,
+            fresh: false,
         }
+    }
+
+    /// A partition that was never owned before: it begins at `offset`, and that is durable before anything is read.
+    /// Otherwise a crash before the first flush would begin anew at a later end of the log.
+    pub fn first(epoch: i64, offset: i64) -> Self {
+        let mut it = Self::new(epoch, Progress::default(), []);
+        it.mark.offset = offset;
+        it.fresh = true;
+        it
     }
 
     /// Adds what one record caused. Signals that the incident stage does not act on leave no trace here.
@@ -164,7 +176,7 @@ impl Pending {
             heard: mark.heard,
             caught_up: self.caught_up,
         };
-        if progress == self.durable && rows.is_empty() {
+        if progress == self.durable && rows.is_empty() && !self.fresh {
             return None;
         }
         *budget = budget.saturating_sub(rows.len());
@@ -190,6 +202,7 @@ impl Pending {
             }
         }
         self.durable = flight.progress;
+        self.fresh = false;
         let waits = |left: bool| left.then_some(now);
         self.signal_since = waits(self.steps.iter().any(|step| !step.signals.is_empty()));
         self.rows_since = waits(!self.steps.is_empty() || self.caught_up != self.durable.caught_up);

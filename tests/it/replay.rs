@@ -16,7 +16,7 @@ fn rules(dir: &Path, value: u32) -> PathBuf {
     path
 }
 
-/// Replays a CSV file; naive time stamps are UTC.
+/// Replays a CSV file; naive time stamps are Korean.
 fn replay(rules: &Path, input: &Path) -> Vec<Value> {
     let run = |_| {
         bongsu(&[
@@ -29,8 +29,6 @@ fn replay(rules: &Path, input: &Path) -> Vec<Value> {
             "m",
             "--labels",
             "host=h",
-            "--tz",
-            "+00:00",
             "--format",
             "json",
         ])
@@ -60,7 +58,7 @@ fn a_series_above_its_threshold_fires_at_its_own_time_and_a_second_one_reopens()
     let text: String = rows.iter().map(|row| format!("2014-02-14 {row}\n")).collect();
     std::fs::write(&csv, format!("timestamp,value\n{text}")).unwrap();
     let lines = replay(&rules(dir.path(), 60), &csv);
-    let at = |hour: i64, minute: i64| 1_392_336_000_000 + (hour * 60 + minute) * 60_000;
+    let at = |hour: i64, minute: i64| 1_392_303_600_000 + (hour * 60 + minute) * 60_000;
     assert_eq!(fired(&lines), [at(14, 5), at(14, 20), at(16, 0)]);
     // 14:20 is within 30 minutes of 14:10; 16:00 is not.
     assert_eq!(incidents(&lines), 2);

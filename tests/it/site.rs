@@ -82,6 +82,8 @@ impl Site {
         ] {
             std::fs::write(dir.path().join(name), text).expect("the folder can be written");
         }
+        // An error means that another test was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build();
         Self { dir, listen: port.to_string(), client: client.expect("an HTTP client") }
     }
