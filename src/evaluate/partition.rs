@@ -168,6 +168,17 @@ impl Partition {
         }
         self.live = true;
         self.clock = self.clock.max(self.durable.clock);
+        self.resume_sources();
+        self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
+        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
+        self.board.stir();
+        for row in std::mem::take(&mut self.orphans) {
+            orphan(row, self.clock, out);
+        }
+    }
+
+    /// Instances and alarms that come from rows know their sources again, also those not heard in what was read.
+    fn resume_sources(&mut self) {
         for row in self.alarms.of(&crate::model::SOURCE_SILENT).cloned().collect::<Vec<_>>() {
             let (Some(host), Some(last)) = (row.labels.get("host"), row.newest) else { continue };
             let known = self.sources.known(host);
@@ -176,19 +187,16 @@ impl Partition {
                 source.last = source.last.max(last);
             }
         }
-        for id in self.sources.by_name().into_values() {
-            self.sources.watch(id);
-        }
-        self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
-        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
         for id in self.board.ids() {
-            if let Some(it) = self.board.get_mut(id) {
-                it.resume();
+            let Some(it) = self.board.get_mut(id) else { continue };
+            it.resume();
+            let (Some(host), last) = (it.labels.get("host"), it.last()) else { continue };
+            if let Some(member) = self.members.get_mut(id as usize).filter(|member| member.source.is_none()) {
+                member.source = Some(self.sources.find(&Arc::from(host), last));
             }
         }
-        self.board.stir();
-        for row in std::mem::take(&mut self.orphans) {
-            orphan(row, self.clock, out);
+        for id in self.sources.by_name().into_values() {
+            self.sources.watch(id);
         }
     }
 

@@ -45,7 +45,7 @@ fn early_rules_fire_at_the_record_and_recover_at_a_tick() {
         (BEGIN + 71_000, pulse()),
     ];
     let (signals, _) = feed(&mut p, &records);
-    assert_eq!(show(&signals), ["1234 peak inactive>firing S2", "62000 peak firing>resolved S2"]);
+    assert_eq!(show(&signals), ["1234 peak inactive>firing S2", "70000 peak firing>resolved S2"]);
 }
 
 #[test]
