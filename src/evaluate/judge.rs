@@ -245,8 +245,14 @@ fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Next {
             place += 1;
         }
     };
-    for time in [seen.change, seen.speaks_until, seen.rejects_until, seen.warm].into_iter().flatten() {
+    for time in [seen.change, seen.warm].into_iter().flatten() {
         add(time);
+    }
+    // Whether its source speaks matters only to one who is silent already, or lives by its source alone.
+    if rule.empty || !rule.local || verdict.unknown.is_some() {
+        for time in [seen.speaks_until, seen.rejects_until].into_iter().flatten() {
+            add(time);
+        }
     }
     for time in [last + after, last + QUIET, last + HOUR.min(rule.rule.forget), last + rule.rule.forget] {
         add(time);

@@ -18,6 +18,7 @@ mod plan;
 mod ring;
 mod series;
 mod sources;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wide;
@@ -30,7 +31,8 @@ use crate::time::{MINUTE, Ms};
 
 pub use explain::{expression, is_local};
 pub use leaf::LeafTick;
-pub use partition::{Partition, Reading, SourceStatus};
+pub use partition::Partition;
+pub use status::{Reading, SourceStatus};
 pub use wide::Wide;
 
 /// From this age of its newest sample on, or of its last value, an identity has a row of its own.

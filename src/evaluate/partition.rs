@@ -16,9 +16,7 @@ use crate::evaluate::ring::Span;
 use crate::evaluate::sources::{Sources, judge_log};
 use crate::evaluate::window::value;
 use crate::evaluate::{Effects, QUIET, Setup, Warm, next, passed};
-use crate::model::{
-    CLOCK_BREAK, Decoded, Ended, Function, Kind, LIMIT, Labels, Progress, SeriesKey, StateRow, builtin,
-};
+use crate::model::{CLOCK_BREAK, Decoded, Ended, Function, Kind, LIMIT, Labels, Progress, StateRow, builtin};
 use crate::time::{Ms, SECOND};
 
 /// A record stamped up to so far below the clock counts as stamped at it.
@@ -60,28 +58,6 @@ pub(super) struct Member {
     pub(super) waiting: bool,
     /// The leaf as handed over last, for a wide rule.
     pub(super) sent: Option<Leaf>,
-}
-
-/// A source as `status` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStatus {
-    /// Its name.
-    pub host: Arc<str>,
-    /// Append time of its last record.
-    pub last: Ms,
-    /// How far its clock is behind the log's, in ms, where that is more than 30 s either way.
-    pub skew: Option<Ms>,
-}
-
-/// The newest value of a series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
-    /// The series.
-    pub key: SeriesKey,
-    /// Its effective time.
-    pub at: Ms,
-    /// The value.
-    pub value: f64,
 }
 
 impl Partition {
@@ -166,51 +142,7 @@ impl Partition {
         }
     }
 
-    /// The next tick of any rule that is still open; `None` before the first record.
-    pub fn next_tick(&self) -> Option<Ms> {
-        if self.clock == 0 {
-            return None;
-        }
-        let own = self.setup.builtins.then_some(SECOND);
-        let intervals = self.plan.rules.iter().map(|compiled| compiled.rule.interval).chain(own);
-        intervals.map(|interval| next(self.clock, interval)).min()
-    }
-
-    /// Every source, by name.
-    pub fn sources(&self) -> Vec<SourceStatus> {
-        let ids = self.sources.by_name().into_values();
-        ids.filter_map(|id| self.sources.get(id))
-            .map(|source| SourceStatus { host: Arc::clone(&source.host), last: source.last, skew: source.skew })
-            .collect()
-    }
-
-    /// The newest values, of at most `limit` series in the order of their keys.
-    pub fn readings(&self, limit: usize) -> Vec<Reading> {
-        let mut found: Vec<Reading> = self
-            .intake
-            .series
-            .iter()
-            .filter(|series| series.lines.is_none())
-            .filter_map(|series| series.newest.map(|(at, value)| Reading { key: series.key.clone(), at, value }))
-            .collect();
-        found.sort_by(|a, b| a.key.cmp(&b.key));
-        found.truncate(limit);
-        found
-    }
-
-    /// Rules whose windows reach behind the log's beginning, and until when.
-    pub fn warming(&self) -> Vec<(Arc<str>, Ms)> {
-        let rules = self.plan.rules.iter();
-        let warm = rules.filter_map(|compiled| Some((Arc::clone(&compiled.rule.id), self.warm(compiled.rule.over)?)));
-        warm.filter(|(_, until)| self.clock < *until).collect()
-    }
-
-    /// Limits that were hit: name, value and how often.
-    pub fn limits_hit(&self) -> Vec<(String, u64, u64)> {
-        self.intake.refusals.iter().map(|(name, hit)| ((*name).to_owned(), hit.limit, hit.times)).collect()
-    }
-
-    fn warm(&self, over: Ms) -> Option<Ms> {
+    pub(super) fn warm(&self, over: Ms) -> Option<Ms> {
         let first = self.warm.first_append.filter(|_| self.warm.low > 0)?;
         Some(first + over)
     }
@@ -248,6 +180,17 @@ impl Partition {
         }
         self.live = true;
         self.clock = self.clock.max(self.durable.clock);
+        self.resume_sources();
+        self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
+        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
+        self.board.stir();
+        for row in std::mem::take(&mut self.orphans) {
+            orphan(row, self.clock, out);
+        }
+    }
+
+    /// Instances and alarms that come from rows know their sources again, also those not heard in what was read.
+    fn resume_sources(&mut self) {
         for row in self.alarms.of(&crate::model::SOURCE_SILENT).cloned().collect::<Vec<_>>() {
             let (Some(host), Some(last)) = (row.labels.get("host"), row.newest) else { continue };
             let known = self.sources.known(host);
@@ -256,19 +199,16 @@ impl Partition {
                 source.last = source.last.max(last);
             }
         }
-        for id in self.sources.by_name().into_values() {
-            self.sources.watch(id);
-        }
-        self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
-        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
         for id in self.board.ids() {
-            if let Some(it) = self.board.get_mut(id) {
-                it.resume();
+            let Some(it) = self.board.get_mut(id) else { continue };
+            it.resume();
+            let (Some(host), last) = (it.labels.get("host"), it.last()) else { continue };
+            if let Some(member) = self.members.get_mut(id as usize).filter(|member| member.source.is_none()) {
+                member.source = Some(self.sources.find(&Arc::from(host), last));
             }
         }
-        self.board.stir();
-        for row in std::mem::take(&mut self.orphans) {
-            orphan(row, self.clock, out);
+        for id in self.sources.by_name().into_values() {
+            self.sources.watch(id);
         }
     }
 
@@ -393,7 +333,7 @@ impl Partition {
             judge::judge(it, compiled, at, &seen, None)
         };
         if !compiled.local {
-            self.hand_over(id, place, at, leaf, verdict, out);
+            self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
         }
         match verdict {
             Next::Due(due) => {
@@ -445,20 +385,15 @@ impl Partition {
         (seen, last)
     }
 
-    fn hand_over(&mut self, id: u32, place: usize, at: Ms, leaf: Option<Leaf>, then: Next, out: &mut Effects) {
-        let leaf = leaf.filter(|_| then != Next::Forgotten);
+    fn hand_over(&mut self, id: u32, at: Ms, leaf: Option<Leaf>, out: &mut Effects) {
+        let Some(rule) = self.board.get(id).map(|it| Arc::clone(&self.plan.rules[it.rule].rule.id)) else { return };
         let Some(member) = self.members.get_mut(id as usize) else { return };
         let same = leaf.is_some() && member.sent == leaf;
         let series = member.series.first().and_then(|series| self.intake.series.get(*series));
         if let (false, Some(series)) = (same, series) {
             member.sent = leaf;
-            out.leaves.push(LeafTick {
-                tick: at,
-                segment: self.epoch,
-                rule: Arc::clone(&self.plan.rules[place].rule.id),
-                series: series.key.clone(),
-                leaf,
-            });
+            let series = series.key.clone();
+            out.leaves.push(LeafTick { tick: at, segment: self.epoch, rule, series, leaf });
         }
     }
 

@@ -35,7 +35,8 @@ pub(super) struct Source {
     /// Instances that wait for it to speak.
     pub(super) waiting: Vec<u32>,
     lags: Vec<(i64, Ms)>,
-    queued: bool,
+    /// The only entry of the heap that counts for it.
+    queued: Ms,
     pending: bool,
 }
 
@@ -77,7 +78,7 @@ impl Sources {
             skew: None,
             waiting: Vec::new(),
             lags: Vec::new(),
-            queued: false,
+            queued: Ms::MAX,
             pending: false,
         });
         self.index.insert(Arc::clone(host), id);
@@ -102,6 +103,7 @@ impl Sources {
     /// A record of a host came: its skew, where samples must be corrected by it.
     pub(super) fn hear(&mut self, id: u32, clock: Ms, sent: Option<Ms>, refused: bool) -> Option<Ms> {
         let source = self.all.get_mut(id as usize)?;
+        let silent = clock - source.last >= SILENT;
         source.last = source.last.max(clock);
         if refused {
             source.rejected = Some(clock);
@@ -117,11 +119,11 @@ impl Sources {
             let skew = source.lags.iter().map(|(_, lag)| *lag).min();
             source.skew = skew.filter(|skew| skew.abs() > SKEWED);
         }
-        if !source.queued {
-            source.queued = true;
-            self.due.push(Reverse((next(clock + SILENT, SECOND), id)));
+        if silent || source.queued == Ms::MAX {
+            source.queued = next(source.last + SILENT, SECOND);
+            self.due.push(Reverse((source.queued, id)));
         }
-        let moved = before != source.skew || source.skew.is_some();
+        let moved = silent || before != source.skew || source.skew.is_some();
         if moved {
             self.mark(id);
         }
@@ -154,10 +156,8 @@ impl Sources {
                 break;
             }
             self.due.pop();
-            let again = self.quiet(id, at);
-            self.mark(id);
-            if let Some(again) = again {
-                self.due.push(Reverse((again, id)));
+            if self.get(id).is_some_and(|source| source.queued == due) {
+                self.quiet(id, at);
             }
         }
         let mut pending = std::mem::take(&mut self.pending);
@@ -174,20 +174,15 @@ impl Sources {
         self.pending = pending;
     }
 
-    /// When to look at a host's silence again; `None` once it is told of and long enough.
-    fn quiet(&mut self, id: u32, at: Ms) -> Option<Ms> {
-        let source = self.all.get_mut(id as usize)?;
-        let silent = source.last + SILENT;
-        let gone = source.last + DAY;
-        let again = if silent > at {
-            Some(silent)
-        } else if gone > at {
-            Some(gone)
-        } else {
-            source.queued = false;
-            None
-        };
-        again.map(|again| next(again, SECOND))
+    /// Looks at a host's silence, and again when it may have lasted long enough to be told of, or to be forgotten.
+    fn quiet(&mut self, id: u32, at: Ms) {
+        self.mark(id);
+        let Some(source) = self.all.get_mut(id as usize) else { return };
+        let later = [source.last + SILENT, source.last + DAY].into_iter().find(|later| *later > at);
+        source.queued = later.map_or(Ms::MAX, |later| next(later, SECOND));
+        if source.queued < Ms::MAX {
+            self.due.push(Reverse((source.queued, id)));
+        }
     }
 
     /// Whether most sources are off by the same: then it is the log's clock.
@@ -230,9 +225,8 @@ impl Sources {
     /// Puts a host's silence on the list, and looks at its alarms at the next tick.
     pub(super) fn watch(&mut self, id: u32) {
         if let Some(source) = self.all.get_mut(id as usize) {
-            source.queued = true;
-            let due = next(source.last + SILENT, SECOND);
-            self.due.push(Reverse((due, id)));
+            source.queued = next(source.last + SILENT, SECOND);
+            self.due.push(Reverse((source.queued, id)));
         }
         self.mark(id);
     }

@@ -20,7 +20,8 @@ pub(super) struct Value {
 pub(super) fn value(function: Function, ring: &Ring, span: Span, lines: bool) -> Value {
     let samples = ring.count(span);
     if lines {
-        let count: f64 = ring.window(span).map(|(_, lines)| lines).sum();
+        // Not `sum`: that of nothing is −0.
+        let count = ring.window(span).fold(0.0, |count, (_, lines)| count + lines);
         return Value { value: of_lines(function, count, span), samples };
     }
     let value = match function {

@@ -1,1 +1,0 @@
-//! What the stage promises, as properties over whole partitions.
