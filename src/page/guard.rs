@@ -234,7 +234,7 @@ fn stands_alone(text: &str, at: usize, word: &str) -> bool {
     let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
     let begins = word.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric());
     let ends = word.chars().next_back().is_some_and(|ch| ch.is_ascii_alphanumeric());
-    !(begins && joins(before)) && !(ends && joins(after))
+    !(begins && joins(before) || ends && joins(after))
 }
 
 /// Everything in `text` that must not leave, by place: what `check` prints.

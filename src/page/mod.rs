@@ -137,7 +137,7 @@ impl Desk {
             }
         }
         for row in pages.iter().filter(|row| open.contains(row.page.incident.as_str())) {
-            if row.state != PageState::Cancelled && !desk.many.contains_key(&row.page.id) {
+            if row.state != PageState::Cancelled && row.page.reason != Reason::Digest {
                 desk.remember(&row.page, row.state);
             }
         }
