@@ -1,7 +1,7 @@
 //! Caps: how many pages a person gets, and what becomes of those beyond.
 //!
-//! The idea: a page over the cap is not dropped and not queued one by one: it joins the person's *fold*, which leaves as
-//! one summarising page naming the count. Below S1 that is when the hour has room again; for S1 (more than ten a
+//! The idea: a page over the cap is not dropped and not queued one by one: it joins the person's *fold*, which leaves
+//! as one summarising page naming the count. Below S1 that is when the hour has room again; for S1 (more than ten a
 //! minute) at once, and then at most once a minute. Members that are taken or over meanwhile leave the fold.
 
 use std::collections::BTreeMap;

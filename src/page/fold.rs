@@ -1,7 +1,8 @@
 //! Pages that tell of several incidents: folds over the cap, and the daily digest.
 //!
-//! The idea: a member of a fold is a page that was decided but has not left; it leaves in the summary, becomes an ordinary
-//! page if it is alone, or drops out when its incident is taken or over. A summary names only a count and one number.
+//! The idea: a member of a fold is a page that was decided but has not left; it leaves in the summary, becomes an
+//! ordinary page if it is alone, or drops out when its incident is taken or over. A summary names only a count and one
+//! number.
 
 use crate::model::{Channel, Incident, IncidentState, Outcome, Page, Reason, Severity};
 use crate::time::{DAY, HOUR, KST, MINUTE, Ms};

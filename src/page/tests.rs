@@ -1,5 +1,7 @@
 //! Texts and ids.
 
+use std::sync::LazyLock;
+
 use super::guard::GuardSet;
 use super::wording::{Several, Telling, fits_sms, render, render_several};
 use super::*;
@@ -36,8 +38,8 @@ fn incident(title: &str) -> Incident {
 }
 
 fn text(incident: &Incident, reason: Reason, after: Ms, channel: Channel) -> wording::Text {
-    let guard = GuardSet::new([], [], []);
-    render(&Telling { incident, reason, step: 1, round: 2, now: AT + after }, channel, &guard)
+    static GUARD: LazyLock<GuardSet> = LazyLock::new(|| GuardSet::new([], [], []));
+    render(&Telling { incident, reason, step: 1, round: 2, now: AT + after }, channel, &GUARD)
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn each_reason_has_its_words() {
             &open,
             Reason::Escalated,
             10 * MINUTE,
-            "[긴급신고][전파2차]INC-2611-001 경미/인프라 10분 미확인 CPU 사용률 과다. 확인요망",
+            "[긴급신고][전파2차]INC-2611-001 경미/인프라 10분 미확인 CPU 사용률 과다. 즉시 확인요망",
         ),
         (
             &open,
@@ -87,7 +89,7 @@ fn each_reason_has_its_words() {
             &open,
             Reason::Repeat,
             5 * HOUR,
-            "[긴급신고][재통보]INC-2611-001 경미/인프라 5시간 미확인 14:12 CPU 사용률 과다",
+            "[긴급신고][재통보]INC-2611-001 경미/인프라 5시간 미확인 14:12 CPU 사용률 과다. 확인요망",
         ),
         (
             &over,

@@ -133,7 +133,7 @@ fn check_all_told(stand: &Stand) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn promises_hold_and_a_change_of_leaders_changes_nothing(events in prop::collection::vec(event(), 1..60)) {
