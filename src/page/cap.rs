@@ -1,7 +1,7 @@
 //! Caps: how many pages a person gets, and what becomes of those beyond.
 //!
-//! The idea: a page over the cap is not dropped and not queued one by one: it joins the person's *fold*, which leaves as
-//! one summarising page naming the count. Below S1 that is when the hour has room again; for S1 (more than ten a
+//! The idea: a page over the cap is not dropped and not queued one by one: it joins the person's *fold*, which leaves
+//! as one summarising page naming the count. Below S1 that is when the hour has room again; for S1 (more than ten a
 //! minute) at once, and then at most once a minute. Members that are taken or over meanwhile leave the fold.
 
 use std::collections::BTreeMap;
@@ -109,6 +109,8 @@ pub(super) struct Fold {
     pub(super) due: Ms,
     /// When the last one left: the next follows at least a minute later.
     pub(super) last: Option<Ms>,
+    /// Counts summaries, so that none ever gets the id of one that was taken back.
+    pub(super) n_left: i64,
 }
 
 /// A page that tells of several incidents, until its outcome is known.
@@ -121,6 +123,7 @@ pub(super) struct Many {
     /// The daily digest is not withdrawn by an ack.
     pub(super) is_digest: bool,
     pub(super) is_handed: bool,
+    pub(super) decided: Ms,
     pub(super) members: Vec<Member>,
 }
 

@@ -1,8 +1,8 @@
 //! The chain of one incident: which step speaks now, when the next one does, who hears of the end.
 //!
 //! The idea: a run is (step decided last, round, when next). Everything that happens to an incident sets these three
-//! and says who is paged; an empty step is passed at once, the last group comes again until somebody takes the incident.
-//! The round grows with every restart, so no page is ever decided twice under one id.
+//! and says who is paged; an empty step is passed at once, the last group comes again until somebody takes the
+//! incident. The round grows with every restart, so no page is ever decided twice under one id.
 
 use std::sync::Arc;
 
@@ -171,7 +171,8 @@ impl Desk {
         self.speak(call, (step, reason), &[], out);
     }
 
-    /// Tells the first group from `step` on that is not empty, except `spoken` who heard just now, and plans what follows.
+    /// Tells the first group from `step` on that is not empty, except `spoken` who heard just now, and plans what
+    /// follows.
     fn speak(&mut self, call: Call<'_>, (step, reason): (usize, Reason), spoken: &[Seat], out: &mut Decisions) {
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
         let n_steps = run.chain.steps.len();

@@ -1,7 +1,8 @@
 //! Pages that tell of several incidents: folds over the cap, and the daily digest.
 //!
-//! The idea: a member of a fold is a page that was decided but has not left; it leaves in the summary, becomes an ordinary
-//! page if it is alone, or drops out when its incident is taken or over. A summary names only a count and one number.
+//! The idea: a member of a fold is a page that was decided but has not left; it leaves in the summary, becomes an
+//! ordinary page if it is alone, or drops out when its incident is taken or over. A summary names only a count and one
+//! number.
 
 use crate::model::{Channel, Incident, IncidentState, Outcome, Page, Reason, Severity};
 use crate::time::{DAY, HOUR, KST, MINUTE, Ms};
@@ -46,6 +47,10 @@ impl Desk {
             self.changed_notes.insert(format!("many/{page}"));
             out.cancels.push(crate::model::Cancel { page, why: why.to_owned() });
             let Some(channel) = Channel::parse(&many.channel) else { continue };
+            if let Some(counts) = self.counts.get_mut(&many.to).filter(|_| !many.is_s1) {
+                counts.give_back(Severity::S2, channel, many.decided);
+                self.changed_notes.insert(format!("cap/{}", many.to));
+            }
             let key = FoldKey { to: many.to, channel, is_s1: many.is_s1, is_end: false };
             self.changed_notes.insert(format!("fold/{}", key.text()));
             let fold = self.folds.entry(key).or_default();
@@ -101,8 +106,9 @@ impl Desk {
                 || incident.is_some_and(|it| it.state == IncidentState::Open && it.occurrence == member.occurrence)
         };
         let members: Vec<Member> = std::mem::take(&mut fold.members).into_iter().filter(wanted).collect();
-        fold.last = Some(now);
         let Some(first) = members.first().cloned() else { return };
+        (fold.last, fold.n_left) = (Some(now), fold.n_left + 1);
+        let n_left = fold.n_left;
         let alone = incidents.get(&first.incident).filter(|_| members.len() == 1);
         if let Some(incident) = alone {
             let place = (first.step, first.round, first.reason());
@@ -114,7 +120,7 @@ impl Desk {
         let n = members.len();
         let several = Several { first: &first.incident, n, n_over, severity, daily: false, now };
         let step = if key.is_end { STEP_ENDS } else { STEP_STORM };
-        self.send_many(&several, (step, first.occurrence), (&key.to, key.channel), out);
+        self.send_many(&several, (step, n_left, first.occurrence), (&key.to, key.channel), out);
         let id = out.pages.last().map(|page| page.id.clone()).unwrap_or_default();
         let many = Many {
             to: key.to.clone(),
@@ -123,20 +129,21 @@ impl Desk {
             is_end: key.is_end,
             is_digest: false,
             is_handed: false,
+            decided: now,
             members,
         };
         self.keep_many(id, many);
     }
 
-    /// Writes one page about several incidents. Its instant takes the place of the loop, so its id comes once.
+    /// Writes one page about several incidents.
     fn send_many(
         &mut self,
         several: &Several<'_>,
-        (step, occurrence): (i64, i64),
+        (step, round, occurrence): (i64, i64, i64),
         (to, channel): (&str, Channel),
         out: &mut Decisions,
     ) {
-        let (incident, reason, round) = (several.first, Reason::Digest, several.now);
+        let (incident, reason) = (several.first, Reason::Digest);
         let text = wording::render_several(several, channel);
         out.pages.push(Page {
             id: PageKey { incident, step, round, to, channel, reason, occurrence }.id(),
@@ -227,7 +234,7 @@ impl Desk {
             let severity = severity.unwrap_or(Severity::S4);
             let several = Several { first: &first.incident, n, n_over: n - n_live, severity, daily: true, now };
             for (to, channel) in group::digest(&self.people, &chain, now) {
-                self.send_many(&several, (STEP_DIGEST, 0), (&to, channel), out);
+                self.send_many(&several, (STEP_DIGEST, now, 0), (&to, channel), out);
                 let id = out.pages.last().map(|page| page.id.clone()).unwrap_or_default();
                 let members = digest.lines.iter().map(|line| Member {
                     incident: line.incident.clone(),
@@ -244,6 +251,7 @@ impl Desk {
                     is_end: false,
                     is_digest: true,
                     is_handed: false,
+                    decided: now,
                     members: members.collect(),
                 };
                 self.keep_many(id, many);

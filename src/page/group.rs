@@ -1,7 +1,7 @@
 //! Who stands behind the names of a step: roles and `@contact` become people and channels.
 //!
-//! The idea: a step may be empty (its time is then not waited for), the last group never is: it widens until somebody is
-//! found whom a message can reach.
+//! The idea: a step may be empty (its time is then not waited for), the last group never is: it widens until somebody
+//! is found whom a message can reach.
 
 use crate::model::{Chain, Channel, Contact, Domain, People, Severity, Target};
 use crate::time::Ms;

@@ -1,8 +1,9 @@
 //! Keeps what must not leave the zone out of messages: addresses, host names, accounts, products, persons, alert words.
 //!
-//! The idea: one linter with two uses. `config` runs it over every title when it is loaded ([`GuardSet::lint`], all findings),
-//! rendering runs it over every finished text; a text with a finding is replaced by one that says only number, severity,
-//! 구간 and time, never dropped. The deny-list of names is made from the inventory and the contacts themselves.
+//! The idea: one linter with two uses. `config` runs it over every title when it is loaded ([`GuardSet::lint`], all
+//! findings), rendering runs it over every finished text; a text with a finding is replaced by one that says only
+//! number, severity, 구간 and time, never dropped. The deny-list of names is made from the inventory and the contacts
+//! themselves.
 
 use regex::Regex;
 
@@ -136,8 +137,8 @@ const PATTERNS: [(Taboo, &str); 17] = [
     (Taboo::AlertWord, ALERT_WORDS),
 ];
 
-/// What looks like a host of ours even where the inventory does not know it: letters and numbers joined by hyphens, ending
-/// in a number. Incident numbers look the same and are meant to be told.
+/// What looks like a host of ours even where the inventory does not know it: letters and numbers joined by hyphens,
+/// ending in a number. Incident numbers look the same and are meant to be told.
 const HOST_LIKE: &str = r"(?i)\b[a-z][a-z0-9]*(?:-[a-z0-9]+)*-\d+\b";
 const OWN_NUMBER: &str = r"^(?:INC|SEC|DRL)-\d{4}-\d{3,}$";
 
@@ -163,6 +164,8 @@ impl GuardSet {
         let products = products.into_iter().chain(PRODUCTS).map(|word| (word, Taboo::Product));
         let names = names.into_iter().map(|word| (word, Taboo::Person));
         let words = hosts.chain(products).chain(names).filter(|(word, _)| word.chars().count() > 1);
+        // A zone named as a 구간 would make every message opaque: the four words are in all of them.
+        let words = words.filter(|(word, _)| crate::model::Domain::parse(word).is_none());
         let mut words: Vec<_> = words.map(|(word, taboo)| (word.to_lowercase(), taboo)).collect();
         words.sort();
         words.dedup();
@@ -227,14 +230,15 @@ impl GuardSet {
     }
 }
 
-/// Whether the word at `at` is not a part of a longer Latin word: `db-1` is not in `db-10`. Korean particles may follow.
+/// Whether the word at `at` is not a part of a longer Latin word: `db-1` is not in `db-10`. Korean particles may
+/// follow.
 fn stands_alone(text: &str, at: usize, word: &str) -> bool {
     let joins = |ch: Option<char>| ch.is_some_and(|ch| ch.is_ascii_alphanumeric());
     let before = text.get(..at).and_then(|text| text.chars().next_back());
     let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
     let begins = word.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric());
     let ends = word.chars().next_back().is_some_and(|ch| ch.is_ascii_alphanumeric());
-    !(begins && joins(before)) && !(ends && joins(after))
+    !(begins && joins(before) || ends && joins(after))
 }
 
 /// Everything in `text` that must not leave, by place: what `check` prints.

@@ -1,8 +1,8 @@
 //! Counts a text message as the carriers do: KS X 1001, one byte for ASCII, two for everything else.
 //!
 //! The idea: `encoding_rs::EUC_KR` is really CP949, which also takes 8,822 syllables that KS X 1001 lacks and phones
-//! show as `?`. KS X 1001 is exactly what it encodes to two bytes that are both at least 0xA1. A line feed counts as two,
-//! since gateways may send CR LF.
+//! show as `?`. KS X 1001 is exactly what it encodes to two bytes that are both at least 0xA1. A line feed counts as
+//! two, since gateways may send CR LF.
 //! [`normalise`] brings a text into that set before it is counted: one odd character never fails a page.
 
 /// Bytes of `text` in KS X 1001, or the first character that it lacks.

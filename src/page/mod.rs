@@ -1,8 +1,8 @@
 //! Who hears what: the chain, the caps, the texts.
 //!
-//! The idea: the desk is told what moved ([`Desk::moved`]), what became of pages ([`Desk::handed`], [`Desk::outcome`]) and
-//! that time passed ([`Desk::due`]); it answers with pages to send and pages to withdraw. A chain row per incident, the
-//! outbox rows and a few notes are all it keeps, so a new leader goes on in the middle of a chain.
+//! The idea: the desk is told what moved ([`Desk::moved`]), what became of pages ([`Desk::handed`], [`Desk::outcome`])
+//! and that time passed ([`Desk::due`]); it answers with pages to send and pages to withdraw. A chain row per
+//! incident, the outbox rows and a few notes are all it keeps, so a new leader goes on in the middle of a chain.
 //! It does not know rules, signals or gateways, and it never decides what an incident is (see `incident`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,7 +137,7 @@ impl Desk {
             }
         }
         for row in pages.iter().filter(|row| open.contains(row.page.incident.as_str())) {
-            if row.state != PageState::Cancelled && !desk.many.contains_key(&row.page.id) {
+            if row.state != PageState::Cancelled && row.page.reason != Reason::Digest {
                 desk.remember(&row.page, row.state);
             }
         }

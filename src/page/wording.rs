@@ -1,9 +1,9 @@
 //! The Korean texts: what each phone shows.
 //!
-//! The idea: a text message is a row of whole pieces in ordered variants, long to short; the first that fits 90 bytes with
-//! the widest number is taken, and none is ever cut: where none fits it becomes an LMS with all lines.
-//! A text holds number, severity, 구간, times and the rule's title, nothing else; whatever the guard finds in the finished
-//! text turns it into an opaque one. Sentences end in nouns, as such messages do.
+//! The idea: a text message is a row of whole pieces in ordered variants, long to short; the first that fits 90 bytes
+//! with the widest number is taken, and none is ever cut: where none fits it becomes an LMS with all lines.
+//! A text holds number, severity, 구간, times and the rule's title, nothing else; whatever the guard finds in the
+//! finished text turns it into an opaque one. Sentences end in nouns, as such messages do.
 
 use crate::model::{Channel, Domain, Ended, Incident, Reason, Severity};
 use crate::time::{Civil, DAY, HOUR, MINUTE, Ms, civil};

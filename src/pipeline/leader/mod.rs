@@ -1,8 +1,8 @@
 //! The leader of the incident stage: Book and Desk composed, and the ledger of what they decided.
 //!
-//! The idea: inputs are taken one by one, each becomes one ledger entry (the input, what moved, which pages), and all that
-//! they caused becomes one [`BookCommit`]. A due timer is an input like any other, drawn here and written down, so the
-//! ledger alone gives the same incidents and pages again, whatever the batches were ([`Leader::replay`]).
+//! The idea: inputs are taken one by one, each becomes one ledger entry (the input, what moved, which pages), and all
+//! that they caused becomes one [`BookCommit`]. A due timer is an input like any other, drawn here and written down,
+//! so the ledger alone gives the same incidents and pages again, whatever the batches were ([`Leader::replay`]).
 //! Pure: no store, no clock. After a commit that failed the leader is dropped and loaded anew.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,8 @@ mod properties;
 mod scenes;
 #[cfg(test)]
 mod stand;
+#[cfg(test)]
+mod storms;
 
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;
@@ -177,8 +179,9 @@ impl Leader {
         self.desk.chain_due(incident)
     }
 
-    /// Takes ledger entries again: every entry must come out as it is written, byte for byte. `world` gives the world of a
-    /// hash where an entry is a reload; `None` keeps the present one. Returns everything that happened, entry by entry.
+    /// Takes ledger entries again: every entry must come out as it is written, byte for byte. `world` gives the world
+    /// of a hash where an entry is a reload; `None` keeps the present one. Returns everything that happened, entry by
+    /// entry.
     pub fn replay(
         &mut self,
         entries: &[Entry],
