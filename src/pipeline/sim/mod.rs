@@ -72,6 +72,8 @@ pub fn run(seed: u64, fault: Option<Fault>) -> Result<Sound, Box<Broken>> {
 /// Runs the world of `seed` over `store`, which must be empty.
 pub fn run_over(seed: u64, store: Arc<dyn Store>, fault: Option<Fault>) -> Result<Sound, Box<Broken>> {
     let mut world = World::new(seed, store, fault);
+    // Worlds begin with a process that is up: whoever dies before that has promised nothing yet.
+    world.work().map_err(|what| broken(seed, 0, what, &world))?;
     for step in 0..STEPS {
         let done = world.step().and_then(|()| invariants::cheap(&world));
         done.map_err(|what| broken(seed, step, what, &world))?;
