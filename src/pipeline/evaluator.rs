@@ -57,6 +57,8 @@ pub enum EvaluateError {
 /// What one turn did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Turn {
+    /// The log had something to say, records or not.
+    pub heard: bool,
     /// Records taken, muted ones included.
     pub records: usize,
     /// A flush became durable.
@@ -155,6 +157,7 @@ impl Evaluator {
                 Some(event) => Some(event),
                 None => self.sides.source.next(wait)?,
             };
+            turn.heard = event.is_some();
             turn.records = self.take(event)?;
         }
         self.pulse();

@@ -39,7 +39,7 @@ impl Node {
             let read = self.evaluator.step(Duration::ZERO)?;
             let led = self.leading.step()?;
             let sent = self.worker.step(now);
-            if read.records == 0 && !read.flushed && !led && sent.pages.is_empty() {
+            if !read.heard && !read.flushed && !led && sent.pages.is_empty() {
                 return Ok(true);
             }
         }

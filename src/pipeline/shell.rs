@@ -208,7 +208,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
 
 /// Takes what the log still holds, without waiting for more, and makes it durable.
 fn drain(evaluator: &mut Evaluator, shared: &Shared) -> Result<(), EvaluateError> {
-    while evaluator.step(Duration::ZERO)?.records > 0 {}
+    while evaluator.step(Duration::ZERO)?.heard {}
     if evaluator.finish()?.signalled {
         shared.lead.ring();
     }

@@ -10,7 +10,7 @@ use crate::pipeline::sim::{self, Broken};
 use crate::time::{Clock, SystemClock};
 
 /// Broken worlds printed in full.
-const SHOWN: usize = 3;
+const SHOWN: usize = 12;
 
 /// `bongsu selftest simulate`.
 #[derive(Debug, clap::Args)]
