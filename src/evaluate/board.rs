@@ -1,8 +1,8 @@
 //! Who is visited at which tick.
 //!
-//! The idea: an instance is visited where it is *dirty* (a sample came, a source spoke) or *due* (a deadline that its last
-//! visit computed). Due times lie in a heap whose entries are checked when they come up and never cancelled, so that a
-//! deadline that moves away costs nothing. Rules with the same interval share one beat.
+//! The idea: an instance is visited where it is *dirty* (a sample came, a source spoke) or *due* (a deadline that its
+//! last visit computed). Due times lie in a heap whose entries are checked when they come up and never cancelled, so
+//! that a deadline that moves away costs nothing. Rules with the same interval share one beat.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -1,7 +1,7 @@
 //! The engine's own alarms of one partition: on or off, with a row while on.
 //!
-//! The idea: they are rule instances like any other (fingerprint, signals, rows that survive), but what switches them is
-//! not a window. Who decides that stands in `sources` and `partition`.
+//! The idea: they are rule instances like any other (fingerprint, signals, rows that survive), but what switches them
+//! is not a window. Who decides that stands in `sources` and `partition`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,7 +26,8 @@ pub(super) fn fold(rule: &Rule) -> Fold {
     })
 }
 
-/// The expression of a rule with the threshold of its lowest severity: `across by (by) (fn_over_time(metric{match}[over]))`.
+/// The expression of a rule with the threshold of its lowest severity: `across by (by)
+/// (fn_over_time(metric{match}[over]))`.
 pub fn expression(rule: &Rule) -> String {
     let mut selector = match &rule.watch {
         Watch::Metric { name, matchers } => select(name, matchers),

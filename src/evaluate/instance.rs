@@ -91,8 +91,8 @@ impl Instance {
 
     /// Takes up a sample of effective time `time` that came at `clock`.
     pub(super) fn hear(&mut self, time: Ms, clock: Ms, rule: &Compiled) {
-        let last = self.newest.or(self.saved.as_ref().and_then(|row| row.newest));
-        if last.is_some_and(|last| clock - last >= rule.restart()) {
+        // The first sample of a replay counts as a start too: the horizon leaves it a whole window to be over.
+        if self.newest.is_none_or(|last| time > last && clock - last >= rule.restart()) {
             self.began = clock;
         }
         self.newest = Some(self.newest.map_or(time, |newest| newest.max(time)));

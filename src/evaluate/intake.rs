@@ -15,7 +15,7 @@ use crate::evaluate::plan::Plan;
 use crate::evaluate::ring::Same;
 use crate::evaluate::series::{Link, REFUSED, Series, SeriesTable};
 use crate::evaluate::{Effects, SkewPolicy, judge, passed};
-use crate::model::{Decoded, Fingerprint, Kind, Labels, SeriesKey, Shape};
+use crate::model::{Decoded, Fingerprint, Kind, Labels, SeriesKey, Shape, Watch};
 use crate::time::{Ms, SECOND};
 
 /// A record of lines that comes again within so long is the same one.
@@ -291,6 +291,24 @@ impl Partition {
                 series.keep = series.keep.max(rule.over + rule.interval);
                 series.links.push(Link { rule: place, to, over: rule.over, interval: rule.interval });
             }
+        }
+    }
+
+    /// The leaf of a wide rule comes back from its row: with its series, of which no sample may be left.
+    pub(super) fn reseat(&mut self, place: usize, to: u32, labels: Labels) {
+        let rule = Arc::clone(&self.plan.rules[place].rule);
+        let (name, lines) = match &rule.watch {
+            Watch::Metric { name, .. } => (name.clone(), None),
+            Watch::Log { .. } => (format!("log:{}", rule.id), Some(place)),
+        };
+        let key = SeriesKey { name: Arc::from(name), labels };
+        let limit = self.setup.limits.series;
+        let known = self.intake.series.find(&key);
+        let Some(id) = known.or_else(|| self.intake.series.insert(key, lines, limit, 0)) else { return };
+        if let (Some(series), Some(member)) = (self.intake.series.get_mut(id), self.members.get_mut(to as usize)) {
+            member.series.push(id);
+            series.keep = series.keep.max(rule.over + rule.interval);
+            series.links.push(Link { rule: place, to, over: rule.over, interval: rule.interval });
         }
     }
 

@@ -1,7 +1,7 @@
 //! The verdict of one instance at one tick: known or not, which severity, and when to look again.
 //!
-//! The idea: a pure step from (verdict, what is seen, tick) to the next verdict, so that visiting a tick at which nothing
-//! changed leaves everything as it was. It never looks into windows or the log; `leaf` does that.
+//! The idea: a pure step from (verdict, what is seen, tick) to the next verdict, so that visiting a tick at which
+//! nothing changed leaves everything as it was. It never looks into windows or the log; `leaf` does that.
 
 use crate::evaluate::instance::{Change, Instance, Verdict};
 use crate::evaluate::leaf::Seen;
@@ -21,13 +21,7 @@ pub(super) enum Next {
 
 /// Judges an instance at tick `at`. Muted, only what was observed is noted, and no verdict moves.
 pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out: Option<&mut Effects>) -> Next {
-    if it.has {
-        it.valued = it.valued.max(Some(at - rule.rule.interval));
-    }
-    it.has = seen.value.is_some();
-    if it.has {
-        it.valued = it.valued.max(Some(at));
-    }
+    note(it, rule, at, seen);
     let Some(out) = out else {
         let gone = !it.has_row() && forgotten(it, rule, at, seen);
         return if gone { Next::Forgotten } else { due(it, rule, at, seen) };
@@ -59,6 +53,28 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     }
     it.save(at, rule, &mut out.rows);
     due(it, rule, at, seen)
+}
+
+/// Visits the leaf of a wide rule: it has no verdict, but a row once it is silent, as it would not come back without.
+pub(super) fn leaf(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out: &mut Effects) -> Next {
+    note(it, rule, at, seen);
+    if forgotten(it, rule, at, seen) {
+        it.erase(&mut out.rows);
+        return Next::Forgotten;
+    }
+    it.save(at, rule, &mut out.rows);
+    due(it, rule, at, seen)
+}
+
+/// Notes the last tick with a value: what the last visit found held until this one.
+fn note(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen) {
+    if it.has {
+        it.valued = it.valued.max(Some(at - rule.rule.interval));
+    }
+    it.has = seen.value.is_some();
+    if it.has {
+        it.valued = it.valued.max(Some(at));
+    }
 }
 
 /// Ends an instance for a reason that is not its value.

@@ -1,8 +1,8 @@
 //! What is seen of one series, and of one identity, at a tick.
 //!
-//! The idea: a rule's value is folded from *leaves*, one per series, in the order of the series' keys. A local rule folds
-//! the leaves of its own partition; a wide rule folds leaves that partitions hand over when they change. Both go through
-//! [`Seen::of`], so the number of partitions cannot change a result.
+//! The idea: a rule's value is folded from *leaves*, one per series, in the order of the series' keys. A local rule
+//! folds the leaves of its own partition; a wide rule folds leaves that partitions hand over when they change. Both go
+//! through [`Seen::of`], so the number of partitions cannot change a result.
 
 use std::sync::Arc;
 
@@ -28,9 +28,25 @@ pub(super) struct Leaf {
     pub(super) warm: Option<Ms>,
 }
 
+/// What a partition hands over to the wide rules: a leaf that changed at a tick, or that it starts or stops being
+/// muted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeafTick(pub(super) Offer);
+
+/// What stands in a [`LeafTick`].
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Offer {
+    /// From here on it reads again what it knew.
+    Muted,
+    /// From here on it reads what is new.
+    Live,
+    /// A leaf changed.
+    Leaf(Changed),
+}
+
 /// A leaf of a wide rule that changed at a tick.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LeafTick {
+pub(super) struct Changed {
     /// The tick.
     pub(super) tick: Ms,
     /// The clock segment of its partition.

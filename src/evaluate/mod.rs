@@ -2,8 +2,8 @@
 //!
 //! The idea: everything a rule says at a tick is a pure function of the records below it, so a tick is only *visited*
 //! where something can have changed: where a sample arrived, or where a deadline computed at the last visit is due.
-//! Visiting more often never changes a result. [`Partition`] is the fold over one partition, [`Wide`] the fold over what
-//! all partitions hold at a common tick. Both start from durable rows and a muted replay of the log's end.
+//! Visiting more often never changes a result. [`Partition`] is the fold over one partition, [`Wide`] the fold over
+//! what all partitions hold at a common tick. Both start from durable rows and a muted replay of the log's end.
 //! Nothing here reads a clock, and nothing here knows incidents, pages or people.
 
 mod board;

@@ -1,7 +1,7 @@
 //! One partition: its clock, its ticks, and what happens at them.
 //!
-//! The idea: a fold over the log. Each record first closes the ticks that its append time leaves behind, then is taken in
-//! (`intake`). Records below the durable offset only fill windows: verdicts come from the rows of the store.
+//! The idea: a fold over the log. Each record first closes the ticks that its append time leaves behind, then is taken
+//! in (`intake`). Records below the durable offset only fill windows: verdicts come from the rows of the store.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::evaluate::builtins::Alarms;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::intake::Intake;
 use crate::evaluate::judge::{self, Next};
-use crate::evaluate::leaf::{Leaf, LeafTick, Seen};
+use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
 use crate::evaluate::plan::Plan;
 use crate::evaluate::ring::Span;
 use crate::evaluate::sources::{Sources, judge_log};
@@ -34,6 +34,7 @@ pub struct Partition {
     pub(super) sources: Sources,
     pub(super) intake: Intake,
     pub(super) live: bool,
+    muted: bool,
     warm: Warm,
     durable: Progress,
     offset: i64,
@@ -81,6 +82,7 @@ impl Partition {
             sources: Sources::default(),
             intake: Intake::default(),
             live: false,
+            muted: false,
             warm,
             offset: durable.offset,
             segment: durable.segment,
@@ -102,6 +104,9 @@ impl Partition {
     pub fn apply(&mut self, offset: i64, append: Ms, record: &Decoded, out: &mut Effects) {
         if offset >= self.durable.offset {
             self.resume(out);
+        } else if !self.muted {
+            self.muted = true;
+            out.leaves.push(LeafTick(Offer::Muted));
         }
         self.advance(append, out);
         if record.kind != Kind::Pulse {
@@ -158,8 +163,12 @@ impl Partition {
             return;
         };
         let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
+        let labels = row.labels.clone();
         instance.load(row);
-        self.seat(instance);
+        let id = self.seat(instance);
+        if !self.plan.rules[place].local {
+            self.reseat(place, id, labels);
+        }
     }
 
     /// Puts an instance on the board.
@@ -179,6 +188,7 @@ impl Partition {
             return;
         }
         self.live = true;
+        out.leaves.push(LeafTick(Offer::Live));
         self.clock = self.clock.max(self.durable.clock);
         self.resume_sources();
         self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
@@ -278,7 +288,7 @@ impl Partition {
     }
 
     fn tick(&mut self, at: Ms, out: &mut Effects) {
-        let (signals, leaves, rows) = (out.signals.len(), out.leaves.len(), out.rows.len());
+        let (signals, rows) = (out.signals.len(), out.rows.len());
         let told = if self.live { Some(&mut *out) } else { None };
         self.sources.tick(at, &self.setup, &mut self.alarms, told);
         if self.live && self.setup.builtins && at.rem_euclid(SECOND) == 0 {
@@ -295,7 +305,6 @@ impl Partition {
         }
         self.visits = visits;
         out.signals[signals..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
-        out.leaves[leaves..].sort_by(|a, b| (&a.rule, &a.series).cmp(&(&b.rule, &b.series)));
         out.rows[rows..].sort_by_key(crate::model::RowChange::fingerprint);
     }
 
@@ -327,10 +336,10 @@ impl Partition {
         let (seen, leaf) = self.look(id, place, at);
         let compiled = &self.plan.rules[place];
         let Some(it) = self.board.get_mut(id) else { return };
-        let verdict = if compiled.local && self.live {
-            judge::judge(it, compiled, at, &seen, Some(out))
-        } else {
-            judge::judge(it, compiled, at, &seen, None)
+        let verdict = match (self.live, compiled.local) {
+            (true, true) => judge::judge(it, compiled, at, &seen, Some(out)),
+            (true, false) => judge::leaf(it, compiled, at, &seen, out),
+            (false, _) => judge::judge(it, compiled, at, &seen, None),
         };
         if !compiled.local {
             self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
@@ -346,7 +355,8 @@ impl Partition {
         }
     }
 
-    /// What the windows of an instance hold at `at`, and the leaf of the one series that an instance of a wide rule has.
+    /// What the windows of an instance hold at `at`, and the leaf of the one series that an instance of a wide rule
+    /// has.
     pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
         let compiled = &self.plan.rules[place];
         let rule = &compiled.rule;
@@ -393,7 +403,8 @@ impl Partition {
         if let (false, Some(series)) = (same, series) {
             member.sent = leaf;
             let series = series.key.clone();
-            out.leaves.push(LeafTick { tick: at, segment: self.epoch, rule, series, leaf });
+            let changed = Changed { tick: at, segment: self.epoch, rule, series, leaf };
+            out.leaves.push(LeafTick(Offer::Leaf(changed)));
         }
     }
 
@@ -434,7 +445,7 @@ impl Partition {
                     it.rule = now;
                     self.seat(it);
                 }
-                _ if before.local && self.live => {
+                _ if self.live => {
                     judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
                 }
                 _ => {}

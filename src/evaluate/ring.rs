@@ -1,9 +1,9 @@
 //! The raw samples of one series, sorted by effective time and shared by every window over it.
 //!
-//! The idea: what a window holds is decided by times alone. A sample has left a window of length `over` once a tick with
-//! `tick − over ≥ time` ran after its arrival. While the clock only rises, the newest tick decides that for all samples.
-//! When the log's clock goes back, the samples at hand get the clock they have lived through as their *mark*, so
-//! that none of them returns to a window that it had left.
+//! The idea: what a window holds is decided by times alone. A sample has left a window of length `over` once a tick
+//! with `tick − over ≥ time` ran after its arrival. While the clock only rises, the newest tick decides that for all
+//! samples. When the log's clock goes back, the samples at hand get the clock they have lived through as their *mark*,
+//! so that none of them returns to a window that it had left.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,8 @@
 //! The sources of one partition: when each was last heard, how far its clock is off, and the alarms about both.
 //!
-//! The idea: everything about a host hangs on one record per host, so a silent host is one deadline and one alarm, however
-//! many series it had. Skew is the smallest (append − sent) of the last ten minutes: a record can only come late.
+//! The idea: everything about a host hangs on one record per host, so a silent host is one deadline and one alarm,
+//! however many series it had. Skew is the smallest (append − sent) of the last ten minutes: a record can only come
+//! late.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};

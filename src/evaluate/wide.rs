@@ -3,13 +3,13 @@
 //! The idea: each partition hands over what each series says when that changes; a tick runs once every partition has
 //! passed it. Folding goes by series in the order of their keys, so how series are spread over partitions cannot show.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
-use crate::evaluate::leaf::{Leaf, LeafTick, Seen};
+use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
 use crate::evaluate::partition::orphan;
 use crate::evaluate::plan::Plan;
 use crate::evaluate::{Effects, Setup, passed};
@@ -23,9 +23,11 @@ pub struct Wide {
     plan: Plan,
     board: Board,
     members: HashMap<u32, BTreeMap<SeriesKey, Leaf>>,
-    queue: BTreeMap<Ms, Vec<(i32, LeafTick)>>,
+    queue: BTreeMap<Ms, Vec<(i32, Changed)>>,
     clocks: BTreeMap<i32, Ms>,
     segments: BTreeMap<i32, i64>,
+    /// Partitions that read what is new.
+    awake: BTreeSet<i32>,
     orphans: Vec<StateRow>,
     durable: Ms,
     segment: i64,
@@ -49,6 +51,7 @@ impl Wide {
             queue: BTreeMap::new(),
             clocks: BTreeMap::new(),
             segments: BTreeMap::new(),
+            awake: BTreeSet::new(),
             orphans: Vec::new(),
             durable,
             segment: progress.map_or(0, |progress| progress.segment),
@@ -70,25 +73,41 @@ impl Wide {
         it
     }
 
-    /// Takes what a partition hands over; it counts from its tick on.
-    pub fn offer(&mut self, partition: i32, leaf: LeafTick) {
-        self.segments.insert(partition, leaf.segment);
-        self.queue.entry(leaf.tick).or_default().push((partition, leaf));
+    /// Takes what a partition hands over; a leaf counts from its tick on.
+    pub fn offer(&mut self, partition: i32, offered: LeafTick) {
+        match offered.0 {
+            Offer::Muted => {
+                self.awake.remove(&partition);
+                self.clocks.remove(&partition);
+            }
+            Offer::Live => {
+                self.awake.insert(partition);
+            }
+            Offer::Leaf(leaf) => {
+                self.segments.insert(partition, leaf.segment);
+                self.queue.entry(leaf.tick).or_default().push((partition, leaf));
+            }
+        }
     }
 
     /// Runs the ticks that every partition has passed. `clocks` are those of the partitions at hand; while one of the
-    /// topic's is missing, nothing runs.
+    /// topic's is missing, nothing runs, and while one reads again what it knew, nothing that is new.
     pub fn advance(&mut self, clocks: impl Iterator<Item = (i32, Ms)>, out: &mut Effects) {
         let clocks: BTreeMap<i32, Ms> = clocks.collect();
+        let awake = clocks.keys().all(|partition| self.awake.contains(partition));
         for (partition, clock) in &clocks {
+            if self.live && !self.awake.contains(partition) {
+                continue;
+            }
             if self.clocks.insert(*partition, *clock).is_some_and(|before| *clock < before) {
                 self.fall_back(*partition, *clock, out);
             }
         }
-        if usize::try_from(self.setup.partitions).is_ok_and(|wanted| clocks.len() < wanted) {
+        if usize::try_from(self.setup.partitions).is_ok_and(|wanted| clocks.len() < wanted) || (self.live && !awake) {
             return;
         }
-        let until = clocks.values().copied().min().unwrap_or(0);
+        let clock = clocks.values().copied().min().unwrap_or(0);
+        let until = if awake { clock } else { clock.min(self.durable + 1) };
         if self.clock == 0 && until > 0 {
             self.clock = self.queue.keys().next().copied().unwrap_or(until).min(until);
         }
@@ -141,8 +160,8 @@ impl Wide {
         offered.into_iter().chain(self.board.next(self.clock)).min()
     }
 
-    /// A partition's clock went back: what it handed over of the segment that it left is void, and where it was past the
-    /// last tick, that falls back with it.
+    /// A partition's clock went back: what it handed over of the segment that it left is void, and where it was past
+    /// the last tick, that falls back with it.
     fn fall_back(&mut self, partition: i32, to: Ms, out: &mut Effects) {
         let segment = self.segments.get(&partition).copied();
         for leaves in self.queue.values_mut() {
@@ -212,7 +231,7 @@ impl Wide {
         }
     }
 
-    fn take(&mut self, offered: LeafTick, at: Ms) {
+    fn take(&mut self, offered: Changed, at: Ms) {
         let found = self.plan.rules.iter().position(|compiled| compiled.rule.id == offered.rule);
         let Some(place) = found else { return };
         let compiled = &self.plan.rules[place];
