@@ -166,7 +166,7 @@ impl Book {
             Input::Resolve { incident, by, note: _ } => self.resolve_by_hand(incident, by, now, &mut decided),
             Input::Reopen { incident, by } => self.reopen_by_hand(incident, by, now, &mut decided),
             Input::Due => self.due(now, &mut decided),
-            Input::Handed { .. } | Input::Outcome { .. } | Input::Reload { .. } => {}
+            Input::Handed { .. } | Input::GivenBack { .. } | Input::Outcome { .. } | Input::Reload { .. } => {}
         }
         debug_assert!(self.live.len() <= self.by_fingerprint.len(), "two live incidents share a fingerprint");
         decided

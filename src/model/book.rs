@@ -70,6 +70,11 @@ pub enum Input {
         /// Page id.
         page: String,
     },
+    /// `notify` gave a page back unsent, to try again later: it waits as before.
+    GivenBack {
+        /// Page id.
+        page: String,
+    },
     /// What became of a page that was handed over.
     Outcome {
         /// Page id.

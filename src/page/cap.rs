@@ -27,7 +27,12 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts a page if there is room for it at `now`; else says when there will be. `hour_max` holds below S1.
-    pub(super) fn take(&mut self, severity: Severity, channel: Channel, (hour_max, now): (usize, Ms)) -> Result<(), Ms> {
+    pub(super) fn take(
+        &mut self,
+        severity: Severity,
+        channel: Channel,
+        (hour_max, now): (usize, Ms),
+    ) -> Result<(), Ms> {
         let (stamps, length, max) = match severity {
             Severity::S1 => (self.minute.entry(channel.word().to_owned()).or_default(), MINUTE, S1_A_MINUTE),
             _ => (&mut self.hour, HOUR, hour_max),

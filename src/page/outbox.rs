@@ -152,6 +152,23 @@ impl Desk {
         }
     }
 
+    /// A page was given back unsent: it waits again, and an ack or an end takes it back.
+    pub fn given_back(&mut self, page: &str) -> Decisions {
+        let mut out = Decisions::default();
+        if let Some(many) = self.many.get_mut(page) {
+            many.is_handed = false;
+            self.changed_notes.insert(format!("many/{page}"));
+            return out;
+        }
+        let Some(known) = self.pages.get_mut(page) else { return out };
+        known.state = PageState::Waiting;
+        let known = known.clone();
+        if known.reason != Reason::Resolved {
+            self.untell(&known, &mut out);
+        }
+        out
+    }
+
     /// Counts a person as told of the present occurrence.
     pub(super) fn tell(&mut self, incident: &str, occurrence: i64, seat: Seat) {
         let Some(run) = self.runs.get(incident) else { return };

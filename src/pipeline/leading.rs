@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{BookCommit, Committed, Input, SignalKey, Taken};
+use crate::model::{BookCommit, BookRows, Committed, Input, Outcome, PageState, SignalKey, Taken};
 use crate::pipeline::leader::{Leader, World};
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, Ms};
 
 /// Inputs taken in one transaction: bounds how long others wait for the store.
 const INPUTS_MAX: usize = 256;
+/// More inputs than ever wait.
+const ALL: usize = 1_000_000;
 /// After a failed transaction the next try waits so long.
 const RETRY_AFTER: Ms = 250;
 
@@ -25,6 +27,7 @@ pub struct Leading {
     world: Arc<World>,
     seat: Option<Seat>,
     retry_at: Ms,
+    pages_first: bool,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
     pub redecided: u64,
 }
@@ -38,7 +41,7 @@ struct Seat {
 impl Leading {
     /// Leads nothing yet; the first [`Leading::step`] takes the seat.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
-        Self { store, clock, owner: owner.to_owned(), world, seat: None, retry_at: 0, redecided: 0 }
+        Self { store, clock, owner: owner.to_owned(), world, seat: None, retry_at: 0, pages_first: false, redecided: 0 }
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
@@ -83,7 +86,8 @@ impl Leading {
         }
         let Some(seat) = &mut self.seat else { return Ok(false) };
         let cursors: Vec<_> = seat.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
-        let mut taken = self.store.inputs(&cursors, INPUTS_MAX)?;
+        let mut taken = self.inputs(&cursors)?;
+        let Some(seat) = &mut self.seat else { return Ok(false) };
         if taken.is_empty() {
             taken = caught_up(self.store.as_ref(), &seat.leader)?;
         }
@@ -97,9 +101,22 @@ impl Leading {
         self.write(&commit)
     }
 
+    /// The next inputs; after a page to cancel was handed over meanwhile, those about pages come first.
+    fn inputs(&mut self, cursors: &[SignalKey]) -> Result<Vec<Taken>, StoreError> {
+        if std::mem::take(&mut self.pages_first) {
+            let mut taken = self.store.inputs(cursors, ALL)?;
+            taken.retain(|taken| taken.row.is_some() && page_of(&taken.input).is_some());
+            if !taken.is_empty() {
+                return Ok(taken);
+            }
+        }
+        self.store.inputs(cursors, INPUTS_MAX)
+    }
+
     fn sit(&mut self) -> Result<(), StoreError> {
         if self.seat.is_none() {
-            let rows = self.store.lead(&self.owner)?;
+            let mut rows = self.store.lead(&self.owner)?;
+            as_the_ledger_has_it(&mut rows, self.store.as_ref())?;
             let cursors = rows.cursors.iter().map(|c| ((c.topic.clone(), c.partition), c.seq)).collect();
             self.seat = Some(Seat { leader: Leader::load(&rows, Arc::clone(&self.world)), cursors });
         }
@@ -116,10 +133,42 @@ impl Leading {
             }
             Committed::HandedMeanwhile => {
                 self.redecided += 1;
+                self.pages_first = true;
                 self.seat = None;
                 Ok(true)
             }
         }
+    }
+}
+
+/// The outbox rows know more than the leader: what senders did and the ledger has not taken yet. The leader must begin
+/// from what the ledger knows, or the ledger alone would not give the same decisions again.
+fn as_the_ledger_has_it(rows: &mut BookRows, store: &dyn Store) -> Result<(), StoreError> {
+    let mut before: BTreeMap<String, PageState> = BTreeMap::new();
+    for taken in store.inputs(&rows.cursors, ALL)? {
+        if let Some((page, state)) = page_of(&taken.input) {
+            before.entry(page.to_owned()).or_insert(state);
+        }
+    }
+    for row in &mut rows.pages {
+        if let Some(state) = before.get(&row.page.id) {
+            row.state = *state;
+        }
+    }
+    Ok(())
+}
+
+/// The page that an input is about, and the state that it was in before.
+fn page_of(input: &Input) -> Option<(&str, PageState)> {
+    match input {
+        Input::Handed { page } => Some((page, PageState::Waiting)),
+        Input::GivenBack { page } => Some((page, PageState::Handed)),
+        // A page that waited past its deadline was with nobody.
+        Input::Outcome { page, outcome: Outcome::Failed { reason } } if reason == "expired" => {
+            Some((page, PageState::Waiting))
+        }
+        Input::Outcome { page, .. } => Some((page, PageState::Handed)),
+        _ => None,
     }
 }
 

@@ -107,7 +107,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Writes an outcome and its [`Input::Outcome`] in one transaction; [`Outcome::Resent`] keeps the lease.
     /// `false`: the lease is no longer ours.
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool>;
-    /// Gives a page back unsent, to be due again at `due`.
+    /// Gives a page back unsent, to be due again at `due`, with an [`Input::GivenBack`] in the same transaction.
     fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> Result<bool>;
     /// Fails pages that wait past their deadline, with an [`Input::Outcome`] each; returns how many.
     fn expire(&self, now: Ms) -> Result<usize>;

@@ -150,7 +150,11 @@ pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
 
 /// Gives a page back unsent.
 pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) -> Result<End<bool>> {
-    held(sql, lease, "state = 'waiting', detail = $1, due = $2", &[why.into(), due.into()]).map(End::Keep)
+    let ours = held(sql, lease, "state = 'waiting', detail = $1, due = $2", &[why.into(), due.into()])?;
+    if ours {
+        put_inputs(sql, &[Input::GivenBack { page: lease.page.id.clone() }], due)?;
+    }
+    Ok(End::Keep(ours))
 }
 
 /// The outcome of a page that waited past its deadline.

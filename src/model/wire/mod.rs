@@ -69,6 +69,7 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::Resolve { .. } => "resolve",
         Input::Reopen { .. } => "reopen",
         Input::Handed { .. } => "handed",
+        Input::GivenBack { .. } => "given_back",
         Input::Outcome { .. } => "outcome",
         Input::Due => "due",
         Input::Reload { .. } => "reload",
@@ -99,7 +100,7 @@ pub fn input_to_json(input: &Input) -> Value {
         Input::Resolve { incident, by, note } => {
             writer.put("incident", incident.as_str()).put("by", by.as_str()).put("note", note.as_str())
         }
-        Input::Handed { page } => writer.put("page", page.as_str()),
+        Input::Handed { page } | Input::GivenBack { page } => writer.put("page", page.as_str()),
         Input::Outcome { page, outcome } => {
             writer.put("page", page.as_str()).put("outcome", outcome.word()).put("detail", outcome.detail())
         }
@@ -131,6 +132,7 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "resolve" => Input::Resolve { incident: incident()?, by: by()?, note: reader.string("note")? },
         "reopen" => Input::Reopen { incident: incident()?, by: by()? },
         "handed" => Input::Handed { page: reader.string("page")? },
+        "given_back" => Input::GivenBack { page: reader.string("page")? },
         "outcome" => Input::Outcome {
             page: reader.string("page")?,
             outcome: Outcome::parse(reader.text("outcome")?, reader.text("detail")?)?,

@@ -244,6 +244,7 @@ impl Leader {
                 self.desk.handed(page);
                 Decisions::default()
             }
+            Input::GivenBack { page } => self.desk.given_back(page),
             _ => Decisions::default(),
         };
         self.gather(more, &mut decisions, now);

@@ -96,6 +96,7 @@ impl Tables {
         slot.row.state = PageState::Waiting;
         why.clone_into(&mut slot.row.detail);
         slot.due = due;
+        self.put_input(Input::GivenBack { page: lease.page.id.clone() }, due);
         true
     }
 
