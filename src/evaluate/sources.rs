@@ -19,6 +19,8 @@ const SILENT: Ms = 2 * MINUTE;
 const SKEWED: Ms = 30 * SECOND;
 /// Skews that differ by no more are the same.
 const ALIKE: Ms = 5 * SECOND;
+/// Skew is weighed on a beat of its own, so that what is found does not depend on who was visited in between.
+const WEIGHED: Ms = 10 * SECOND;
 /// Minutes over which skew is the smallest.
 const MINUTES: i64 = 10;
 
@@ -63,6 +65,10 @@ pub(super) struct Sources {
     pending: Vec<u32>,
     /// The skew of the log's own clock.
     log: Option<Ms>,
+    /// How many sources show a skew.
+    skewed: usize,
+    /// A skew came or went since it was weighed last.
+    unweighed: bool,
 }
 
 impl Sources {
@@ -124,7 +130,10 @@ impl Sources {
             source.queued = next(source.last + SILENT, SECOND);
             self.due.push(Reverse((source.queued, id)));
         }
-        let moved = silent || before != source.skew || source.skew.is_some();
+        let now = source.skew;
+        self.unweighed |= before.is_some() || now.is_some();
+        self.skewed = self.skewed + usize::from(now.is_some()) - usize::from(before.is_some());
+        let moved = silent;
         if moved {
             self.mark(id);
         }
@@ -143,7 +152,8 @@ impl Sources {
     /// The first tick at or after `clock` at which an alarm may change.
     pub(super) fn next(&self, clock: Ms) -> Option<Ms> {
         let due = self.due.peek().map(|Reverse((due, _))| (*due).max(next(clock, SECOND)));
-        let pending = (!self.pending.is_empty()).then(|| next(clock, SECOND));
+        let weighed = (self.skewed > 0 || self.unweighed || self.log.is_some()).then(|| next(clock, WEIGHED));
+        let pending = (!self.pending.is_empty()).then(|| next(clock, SECOND)).into_iter().chain(weighed).min();
         due.into_iter().chain(pending).min()
     }
 
@@ -162,17 +172,23 @@ impl Sources {
             }
         }
         let mut pending = std::mem::take(&mut self.pending);
-        if pending.iter().any(|id| self.get(*id).is_some_and(|source| source.skew.is_some())) || self.log.is_some() {
-            self.weigh(at);
-        }
         for id in pending.drain(..) {
             let Some(source) = self.all.get_mut(id as usize) else { continue };
             source.pending = false;
             if let (true, Some(out)) = (setup.builtins, out.as_deref_mut()) {
-                judge(source, at, self.log, setup, alarms, out);
+                judge(source, at, setup, alarms, out);
             }
         }
         self.pending = pending;
+        if at.rem_euclid(WEIGHED) == 0 && (self.skewed > 0 || self.unweighed || self.log.is_some()) {
+            self.unweighed = false;
+            self.weigh(at);
+            for source in self.all.iter().filter(|_| setup.builtins) {
+                if let Some(out) = out.as_deref_mut() {
+                    judge_skew(source, at, self.log, alarms, out);
+                }
+            }
+        }
     }
 
     /// Looks at a host's silence, and again when it may have lasted long enough to be told of, or to be forgotten.
@@ -213,6 +229,7 @@ impl Sources {
     pub(super) fn shift(&mut self, by: Ms) {
         self.due.clear();
         self.log = None;
+        self.skewed = 0;
         for id in 0..self.all.len() {
             let source = &mut self.all[id];
             source.last += by;
@@ -225,6 +242,7 @@ impl Sources {
 
     /// Puts a host's silence on the list, and looks at its alarms at the next tick.
     pub(super) fn watch(&mut self, id: u32) {
+        self.unweighed = true;
         if let Some(source) = self.all.get_mut(id as usize) {
             source.queued = next(source.last + SILENT, SECOND);
             self.due.push(Reverse((source.queued, id)));
@@ -244,7 +262,7 @@ impl Sources {
     }
 }
 
-fn judge(source: &Source, at: Ms, log: Option<Ms>, setup: &Setup, alarms: &mut Alarms, out: &mut Effects) {
+fn judge(source: &Source, at: Ms, setup: &Setup, alarms: &mut Alarms, out: &mut Effects) {
     let labels = Labels::new([("host", source.host.as_ref())]);
     let silence = at - source.last;
     if silence >= DAY {
@@ -258,6 +276,14 @@ fn judge(source: &Source, at: Ms, log: Option<Ms>, setup: &Setup, alarms: &mut A
         return;
     }
     alarms.clear(&SOURCE_SILENT, &labels, at, None, out);
+}
+
+/// Switches the alarm about a source's clock; while it is silent, what was known of it stands.
+fn judge_skew(source: &Source, at: Ms, log: Option<Ms>, alarms: &mut Alarms, out: &mut Effects) {
+    if at - source.last >= SILENT {
+        return;
+    }
+    let labels = Labels::new([("host", source.host.as_ref())]);
     let own = source.skew.filter(|skew| log.is_none_or(|log| (skew - log).abs() > ALIKE));
     match own {
         Some(_) => alarms.raise((&SOURCE_SKEW, SOURCE_SKEW.severity, labels), at, 0, out),

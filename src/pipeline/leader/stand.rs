@@ -66,6 +66,7 @@ pub(super) fn people() -> People {
         digest_hour: 9,
     };
     People {
+        pages_an_hour: None,
         contacts: vec![
             contact("msp-duty-1", "MSP", "duty", &[Domain::Infra, Domain::Network]),
             contact("csp-duty", "CSP", "duty", &[]),

@@ -18,6 +18,9 @@ use crate::store::Store;
 /// More rows than any world makes.
 const ALL: usize = 1_000_000;
 
+/// A record stamped so far below the clock counts as at it.
+const TOLERANCE: i64 = 5_000;
+
 /// What is wrong, as one sentence that begins with the promise.
 pub(super) type Violation = String;
 
@@ -85,7 +88,10 @@ pub(super) fn full(world: &World) -> Result<(), Violation> {
 /// I1, I6, I7b: per partition the stored signals and state rows equal those of one run over the whole log.
 fn signals_are_those_of_an_undisturbed_run(world: &World) -> Result<(), Violation> {
     let undisturbed = undisturbed(world);
-    for partition in (0..world.partitions).chain([WIDE]) {
+    // Whether wide ticks of a segment that was left ran before a partition went back hangs on which partition was read
+    // first: across a clock break the wide rules' signals are no function of the log.
+    let wide = Some(WIDE).filter(|_| !(0..world.partitions).any(|partition| broke(world, partition)));
+    for partition in (0..world.partitions).chain(wide) {
         let stored = world.store.signals(TOPIC, partition, 0, ALL).map_err(|error| error.to_string())?;
         let expected = undisturbed.get(&partition).map_or(&[][..], Vec::as_slice);
         for (n, (seq, signal)) in stored.iter().enumerate() {
@@ -106,6 +112,12 @@ fn signals_are_those_of_an_undisturbed_run(world: &World) -> Result<(), Violatio
         }
     }
     Ok(())
+}
+
+/// Whether the log's clock went back in a partition.
+fn broke(world: &World, partition: i32) -> bool {
+    let records = world.log.records(partition);
+    records.windows(2).any(|pair| matches!(pair, [before, after] if after.append < before.append - TOLERANCE))
 }
 
 /// The signals that matter, per partition, of one run over the whole log.
