@@ -73,19 +73,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// What an operator needs to know at the start, on standard output.
+/// What an operator needs to know at the start, on standard output. A reader that has gone is no reason to end.
 fn announce(service: &Service, loaded: &Loaded) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
     let rules = loaded.rules.rules.len();
-    writeln!(out, "bongsu {}: {rules} rules over {}", env!("CARGO_PKG_VERSION"), service.topics().join(", "))?;
+    let mut text = format!("bongsu {}: {rules} rules over {}\n", env!("CARGO_PKG_VERSION"), service.topics().join(", "));
     if let Some(page) = service.page()? {
-        writeln!(out, "page: {page}")?;
-        writeln!(
-            out,
-            "  (the link signs one browser in, once, for 15 minutes; afterwards use the token in the data directory)"
-        )?;
+        text.push_str(&format!("page: {page}\n"));
+        text.push_str("  (signs one browser in, once, within 15 minutes; later use the token in the data directory)\n");
     }
-    out.flush()?;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     Ok(())
 }
 

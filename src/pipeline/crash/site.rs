@@ -45,7 +45,7 @@ impl Site {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("find a free port")?;
         let listen = port.to_string();
         let service = format!(
-            "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"sqlite:bongsu.db\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 1000000 }}\n"
+            "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"sqlite:bongsu.db\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
         );
         for (name, text) in [
             ("bongsu.yaml", service.as_str()),
