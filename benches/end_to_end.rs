@@ -5,6 +5,8 @@
 //! CPU time is this thread's; what is timed is `Lanes::feed` alone, and decoding alone over the same records in the same
 //! run, so that the ratio holds on a noisy machine. Windows are full before anything is measured.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::sync::Arc;
 
 use bongsu::decode::{Decoder, Limits};

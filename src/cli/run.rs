@@ -76,7 +76,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
 /// What an operator needs to know at the start, on standard output. A reader that has gone is no reason to end.
 fn announce(service: &Service, loaded: &Loaded) -> anyhow::Result<()> {
     let rules = loaded.rules.rules.len();
-    let mut text = format!("bongsu {}: {rules} rules over {}\n", env!("CARGO_PKG_VERSION"), service.topics().join(", "));
+    let mut text =
+        format!("bongsu {}: {rules} rules over {}\n", env!("CARGO_PKG_VERSION"), service.topics().join(", "));
     if let Some(page) = service.page()? {
         text.push_str(&format!("page: {page}\n"));
         text.push_str("  (signs one browser in, once, within 15 minutes; later use the token in the data directory)\n");

@@ -1,6 +1,8 @@
 //! Tests that cross module borders or need a real server. One binary; each module says why it is here.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a child process tells its parent so")]
+#![allow(clippy::disallowed_methods, reason = "tests of real processes have real deadlines")]
 
 /// The layers, lengths and headers of the house.
 mod house;
