@@ -274,7 +274,7 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
             Ok(())
         })?;
     }
-    Ok(Watch::new(making.files.clone(), making.contacts.clone(), setups, worlds))
+    Ok(Watch::new(making.files.clone(), &making.loaded.files, making.contacts.clone(), setups, worlds))
 }
 
 fn start_watch(shell: &mut Shell, mut watch: Watch) -> anyhow::Result<()> {

@@ -49,7 +49,7 @@ pub struct Watch {
     contacts: Contacts,
     setups: Arc<Mail<Arc<Setup>>>,
     worlds: Arc<Mail<Arc<World>>>,
-    stamps: Option<Vec<Stamp>>,
+    stamps: Vec<Stamp>,
     broken: bool,
     /// Wall time minus uptime at the last look.
     offset: Option<Ms>,
@@ -60,14 +60,15 @@ impl Watch {
     /// Distance of looks.
     pub const EVERY: Duration = Duration::from_secs(2);
 
-    /// A watch that leaves what changed in `setups` and `worlds`.
+    /// A watch over `read`, the files as they were read at the start, that leaves what changed in `setups` and `worlds`.
     pub fn new(
         files: Edited,
+        read: &[SourceFile],
         contacts: Contacts,
         setups: Arc<Mail<Arc<Setup>>>,
         worlds: Arc<Mail<Arc<World>>>,
     ) -> Self {
-        Self { files, contacts, setups, worlds, stamps: None, broken: false, offset: None, jumped_at: None }
+        Self { files, contacts, setups, worlds, stamps: stamps(read), broken: false, offset: None, jumped_at: None }
     }
 
     /// One look.
@@ -91,16 +92,12 @@ impl Watch {
     }
 
     fn look_at_files(&mut self, shared: &Shared) {
-        // The list of files may itself change (a new rule file), so it is read as part of the look.
-        let Some(first) = &self.stamps else {
-            self.stamps = Some(stamps(&(self.files.load)().files));
-            return;
-        };
-        if *first == stamps_again(first) {
+        if self.stamps == stamps_again(&self.stamps) {
             return;
         }
         let loaded = (self.files.load)();
-        self.stamps = Some(stamps(&loaded.files));
+        // The list of files may itself have changed: a new rule file.
+        self.stamps = stamps(&loaded.files);
         self.apply(&loaded, shared);
     }
 
