@@ -37,11 +37,14 @@ fn a_bad_record_becomes_a_message_and_people_can_act_on_it() {
     let again = site.command(&["ack", "INC-0000-999"]);
     assert_eq!(again.status.code(), Some(1), "an unknown incident is exit 1");
 
-    let status = site.command(&["status", "--format", "json"]);
-    assert_eq!(status.status.code(), Some(0), "{status:?}");
-    let status = &json_lines(&status)[0];
-    let stranger = status["sources"].as_array().unwrap().iter().find(|source| source["host"] == "stranger").cloned();
-    assert_eq!(stranger.unwrap()["known_to_inventory"], false);
+    // The status is published once a second.
+    let stranger = eventually("the stranger in the status", || {
+        let status = site.command(&["status", "--format", "json"]);
+        assert_eq!(status.status.code(), Some(0), "{status:?}");
+        let status = json_lines(&status).pop()?;
+        status["sources"].as_array()?.iter().find(|source| source["host"] == "stranger").cloned()
+    });
+    assert_eq!(stranger["known_to_inventory"], false);
 
     site.send(&record("known-01", "app.load", 1.0));
     let resolved = page(&site, "resolved");
