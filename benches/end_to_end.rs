@@ -21,9 +21,10 @@ const HOSTS: usize = 2_000;
 const METRICS: usize = 50;
 const INTERVAL: i64 = 10_000;
 const BEGINNING: i64 = 1_767_571_200_000;
-/// Rounds that fill the 5-minute windows, and rounds that are measured.
+/// Rounds that fill the 5-minute windows, and rounds that are measured: a whole window, as a healthy series is visited
+/// about once in it.
 const FILL: i64 = 31;
-const MEASURED: i64 = 10;
+const MEASURED: i64 = 30;
 const IDLE_TICKS: i64 = 60;
 
 struct Record {

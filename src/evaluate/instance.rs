@@ -35,8 +35,12 @@ pub(super) struct Instance {
     pub(super) began: Ms,
     /// The last visit found a value, and nothing has changed since.
     pub(super) has: bool,
-    /// A limit keeps samples of it out.
+    /// Its rule may not watch all of its series.
     pub(super) limited: bool,
+    /// There was no memory for its newest sample.
+    pub(super) starved: bool,
+    /// Samples pass unseen: its newest one is that of its series.
+    pub(super) calm: bool,
     /// The row as the store has it.
     saved: Option<StateRow>,
 }
@@ -85,6 +89,8 @@ impl Instance {
             began: born,
             has: false,
             limited: false,
+            starved: false,
+            calm: false,
             saved: None,
         }
     }
@@ -122,6 +128,11 @@ impl Instance {
         };
         self.newest = self.newest.max(row.newest);
         self.valued = self.valued.max(row.valued);
+    }
+
+    /// Whether nothing is going on: no verdict, no row, nothing unknown, and a value at the last visit.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.has && !self.limited && !self.starved && self.saved.is_none() && self.verdict == Verdict::default()
     }
 
     /// When the newest sample was, or what stands for it.

@@ -4,62 +4,42 @@
 //! and the instances that look at it become dirty. Rules that cannot wait for their tick are judged at the end.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
+use crate::evaluate::guard::Guard;
 use crate::evaluate::instance::Instance;
+use crate::evaluate::limits::Refusals;
 use crate::evaluate::partition::Partition;
-use crate::evaluate::plan::Plan;
-use crate::evaluate::ring::Same;
-use crate::evaluate::series::{Link, REFUSED, Series, SeriesTable};
+use crate::evaluate::plan::{Compiled, Plan};
+use crate::evaluate::ring::{Point, SAMPLE, Same};
+use crate::evaluate::series::{Hot, Link, REFUSED, Series, SeriesTable};
 use crate::evaluate::{Effects, SkewPolicy, judge, passed};
-use crate::model::{Decoded, Fingerprint, Kind, Labels, SeriesKey, Shape, Watch};
+use crate::model::{Decoded, Fingerprint, Kind, Labels, Rule, SeriesKey, Shape, Watch};
 use crate::time::{Ms, SECOND};
 
 /// A record of lines that comes again within so long is the same one.
 const AGAIN: Ms = 10 * SECOND;
-/// Bytes of one sample in a ring, for the memory limit.
-const SAMPLE: usize = 16;
 
 /// What the records of a partition left behind.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
     /// Every series.
     pub(super) series: SeriesTable,
-    /// Limits that were hit, by name.
-    pub(super) refusals: BTreeMap<&'static str, Hit>,
-    /// When a limit was hit last.
-    pub(super) refused_at: Option<Ms>,
-    /// A limit was hit since the last tick.
-    pub(super) refused_now: bool,
+    /// Limits that were hit.
+    pub(super) refusals: Refusals,
     per_rule: Vec<usize>,
-    samples: usize,
+    /// How many samples there is room for in all rings.
+    room: usize,
     logs: HashMap<Labels, Arc<[u32]>>,
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
 }
 
-/// One limit that was hit.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hit {
-    /// Its value.
-    pub(super) limit: u64,
-    /// How often.
-    pub(super) times: u64,
-}
-
 impl Intake {
-    fn refuse(&mut self, name: &'static str, limit: usize, clock: Ms) {
-        let hit = self.refusals.entry(name).or_insert(Hit { limit: 0, times: 0 });
-        hit.limit = limit as u64;
-        hit.times += 1;
-        self.refused_at = Some(clock);
-        self.refused_now = true;
-    }
-
     /// Whether the same lines of the same source came a moment ago.
     fn again(&mut self, record: &Decoded, clock: Ms) -> bool {
         while let Some((at, hash)) = self.recent.front().copied() {
@@ -82,27 +62,43 @@ impl Intake {
         false
     }
 
-    /// Puts one value into a series. `false` where it came too late for every window.
+    /// Puts one value into a series whose guard did not let it pass. `false` where it came too late for every window.
     fn put(&mut self, board: &mut Board, plan: &Plan, id: u32, sample: Sample) -> bool {
-        let Some(series) = self.series.get_mut(id) else { return true };
-        if series.newest.is_none_or(|(newest, _)| newest <= sample.time) {
-            series.newest = Some((sample.time, sample.value));
+        let full = self.room.saturating_mul(SAMPLE) >= sample.memory;
+        let Some((hot, series)) = self.series.both_mut(id) else { return true };
+        let Sample { point, same, clock, memory } = sample;
+        let before = hot.newest;
+        if before.time <= point.time {
+            hot.newest = point;
         }
         if series.links.is_empty() {
             return true;
         }
-        let late = |link: &Link| sample.time <= passed(sample.clock, link.interval) - link.over;
+        let late = |link: &Link| point.time <= passed(clock, link.interval) - link.over;
         let useful = !series.links.iter().all(late);
-        let before = series.ring.len();
-        if useful {
-            series.ring.insert(sample.time, sample.value, sample.same);
+        // Windows that are in use go on; a new one has to wait until there is room again.
+        let starved = full && hot.ring.is_empty();
+        if starved {
+            self.refusals.refuse("window_memory", widest(plan, &self.per_rule), memory, clock);
+        } else if useful {
+            let added = hot.ring.make_room(clock - hot.keep);
+            self.room = self.room.wrapping_add_signed(added);
+            hot.ring.insert(point.time, point.value, same);
         }
-        series.ring.settle(sample.clock);
-        series.ring.trim(sample.clock - series.keep);
-        self.samples = (self.samples + series.ring.len()).saturating_sub(before);
-        for link in &series.links {
+        hot.ring.settle(clock);
+        // In order and in every window: then a guard that judges each value by itself still holds.
+        let plain = point.time > before.time && point.time > clock - hot.reach && !hot.ring.marked();
+        hot.guard = Guard::WIDE;
+        for link in &mut series.links {
+            if plain && link.guard.is_plain() && link.guard.admits(before.value, point.value) {
+                hot.guard = hot.guard.and(link.guard);
+                continue;
+            }
+            link.guard = Guard::SHUT;
+            hot.guard = Guard::SHUT;
             if let Some(it) = board.get_mut(link.to) {
-                it.hear(sample.time, sample.clock, &plan.rules[link.rule]);
+                it.hear(point.time, clock, &plan.rules[link.rule]);
+                it.starved = starved;
             }
             board.touch(link.to);
             if plan.rules[link.rule].early && useful {
@@ -116,10 +112,11 @@ impl Intake {
 /// One value on its way into a ring.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    time: Ms,
-    value: f64,
+    point: Point,
     same: Same,
     clock: Ms,
+    /// Bytes that all windows may take.
+    memory: usize,
 }
 
 impl Partition {
@@ -138,6 +135,7 @@ impl Partition {
         if record.kind != Kind::Data || (skew.is_some() && self.setup.skew == SkewPolicy::Quarantine) {
             return;
         }
+        self.retry();
         let shift = skew.unwrap_or(0);
         if let Some(shape) = &record.shape {
             self.numbers(shape, &record.values, record.ts + shift, source, out);
@@ -165,12 +163,23 @@ impl Partition {
             self.intake.series.cache(shape, Arc::clone(&ids));
             ids
         });
-        let time = ts.min(self.clock);
-        let mut late = 0;
+        let (time, clock, memory) = (ts.min(self.clock), self.clock, self.setup.limits.window_memory);
+        let (mut late, mut refused) = (0, false);
         for (id, value) in ids.iter().zip(values) {
+            let point = Point { time, value: *value };
+            let Some(hot) = self.intake.series.hot_mut(*id) else {
+                refused = true;
+                continue;
+            };
+            if hot.takes(point, clock, &mut self.intake.room) {
+                continue;
+            }
             self.bind_where_needed(*id, source);
-            let sample = Sample { time, value: *value, same: Same::Replace, clock: self.clock };
+            let sample = Sample { point, same: Same::Replace, clock, memory };
             late += u64::from(!self.intake.put(&mut self.board, &self.plan, *id, sample));
+        }
+        if refused {
+            self.intake.refusals.refuse("series", None, self.setup.limits.series, clock);
         }
         if self.live {
             out.counters.samples += values.len() as u64;
@@ -202,8 +211,9 @@ impl Partition {
             let Some(place) = self.intake.series.get(*id).and_then(|series| series.lines) else { continue };
             self.speak(*id, (record.ts + shift).min(self.clock));
             for line in record.lines.iter().filter(|line| self.plan.rules[place].counts(&line.text)) {
-                let time = (line.ts + shift).min(self.clock);
-                let sample = Sample { time, value: 1.0, same: Same::Add, clock: self.clock };
+                let point = Point { time: (line.ts + shift).min(self.clock), value: 1.0 };
+                let memory = self.setup.limits.window_memory;
+                let sample = Sample { point, same: Same::Add, clock: self.clock, memory };
                 late += u64::from(!self.intake.put(&mut self.board, &self.plan, *id, sample));
             }
         }
@@ -229,18 +239,8 @@ impl Partition {
         if let Some(id) = self.intake.series.find(key) {
             return id;
         }
-        let limits = self.setup.limits;
-        let full = self.intake.samples.saturating_mul(SAMPLE) >= limits.window_memory;
-        let id = if full {
-            self.intake.refuse("window_memory", limits.window_memory, self.clock);
-            None
-        } else {
-            let id = self.intake.series.insert(key.clone(), lines, limits.series, self.clock);
-            if id.is_none() {
-                self.intake.refuse("series", limits.series, self.clock);
-            }
-            id
-        };
+        let limit = self.setup.limits.series;
+        let id = self.intake.series.insert(key.clone(), lines, limit, self.clock);
         if id.is_none() && self.live {
             out.counters.refused_series += 1;
         }
@@ -248,15 +248,15 @@ impl Partition {
     }
 
     fn bind_where_needed(&mut self, id: u32, source: u32) {
-        if self.intake.series.get(id).is_some_and(|series| series.unbound) {
+        if self.intake.series.hot(id).is_some_and(|hot| !hot.bound) {
             self.bind(id, source);
         }
     }
 
     /// Works out which instances look at a series; new identities are born here.
     fn bind(&mut self, id: u32, source: u32) {
-        let Some(series) = self.intake.series.get_mut(id) else { return };
-        series.unbound = false;
+        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
+        hot.bound = true;
         let key = series.key.clone();
         let joined = self.setup.inventory.join(&key.labels);
         let places: Vec<usize> = match series.lines {
@@ -282,14 +282,13 @@ impl Partition {
             if to.is_some_and(|to| self.linked(id, to)) {
                 continue;
             }
-            if !self.admit(place, to) {
+            if !self.admit(place, id, to) {
                 continue;
             }
             let to = to.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, self.clock)));
             self.join(id, to, source);
-            if let Some(series) = self.intake.series.get_mut(id) {
-                series.keep = series.keep.max(rule.over + rule.interval);
-                series.links.push(Link { rule: place, to, over: rule.over, interval: rule.interval });
+            if let Some((hot, series)) = self.intake.series.both_mut(id) {
+                link(hot, series, (place, to), &rule);
             }
         }
     }
@@ -305,10 +304,11 @@ impl Partition {
         let limit = self.setup.limits.series;
         let known = self.intake.series.find(&key);
         let Some(id) = known.or_else(|| self.intake.series.insert(key, lines, limit, 0)) else { return };
-        if let (Some(series), Some(member)) = (self.intake.series.get_mut(id), self.members.get_mut(to as usize)) {
+        if let (Some((hot, series)), Some(member)) =
+            (self.intake.series.both_mut(id), self.members.get_mut(to as usize))
+        {
             member.series.push(id);
-            series.keep = series.keep.max(rule.over + rule.interval);
-            series.links.push(Link { rule: place, to, over: rule.over, interval: rule.interval });
+            link(hot, series, (place, to), &rule);
         }
     }
 
@@ -317,20 +317,34 @@ impl Partition {
     }
 
     /// Whether a rule may watch one more series.
-    fn admit(&mut self, place: usize, to: Option<u32>) -> bool {
+    fn admit(&mut self, place: usize, id: u32, to: Option<u32>) -> bool {
         if self.intake.per_rule.len() <= place {
             self.intake.per_rule.resize(place + 1, 0);
         }
         let limit = self.setup.limits.series_per_rule;
-        if self.intake.per_rule[place] >= limit {
-            self.intake.refuse("series_per_rule", limit, self.clock);
-            if let Some(it) = to.and_then(|to| self.board.get_mut(to)) {
-                it.limited = true;
-            }
-            return false;
+        let admitted = self.intake.per_rule[place] < limit;
+        if admitted {
+            self.intake.per_rule[place] += 1;
+        } else {
+            let rule = &self.plan.rules[place].rule.id;
+            self.intake.refusals.refuse("series_per_rule", Some(rule), limit, self.clock);
+            self.intake.refusals.leave_out(id);
         }
-        self.intake.per_rule[place] += 1;
-        true
+        if let Some(it) = to.and_then(|to| self.board.get_mut(to)) {
+            it.limited = !admitted;
+        }
+        admitted
+    }
+
+    /// What a limit keeps out is tried again once a minute.
+    fn retry(&mut self) {
+        let Some(left_out) = self.intake.refusals.retry(self.clock) else { return };
+        self.intake.series.renew();
+        for id in left_out {
+            if let Some(hot) = self.intake.series.hot_mut(id) {
+                (hot.bound, hot.guard) = (false, Guard::SHUT);
+            }
+        }
     }
 
     /// Puts a series at its place among those of an instance.
@@ -363,28 +377,60 @@ impl Partition {
     /// Another rule set: every series finds its instances anew.
     pub(super) fn rebind(&mut self) {
         self.intake.per_rule.clear();
+        self.intake.refusals.forget_rules();
         self.intake.logs.clear();
         self.intake.series.renew();
         let plan = &self.plan;
-        for series in self.intake.series.iter_mut() {
+        for (hot, series) in self.intake.series.iter_mut() {
             series.links.clear();
-            series.keep = 0;
-            series.unbound = true;
+            (hot.keep, hot.reach, hot.guard, hot.bound) = (0, 0, Guard::SHUT, false);
             if series.lines.is_some() {
                 let name = series.key.name.strip_prefix("log:").unwrap_or_default();
                 series.lines = plan.logs.iter().copied().find(|place| *plan.rules[*place].rule.id == *name);
             }
         }
         for id in self.intake.series.ids() {
-            let Some(series) = self.intake.series.get(id) else { continue };
+            let (Some(hot), Some(series)) = (self.intake.series.hot(id), self.intake.series.get(id)) else { continue };
             let host = series.key.labels.get("host").unwrap_or_default();
-            let newest = series.newest.map(|(time, _)| time);
+            let newest = hot.newest.time;
             if let Some(source) = self.sources.known(host) {
                 self.bind(id, source);
             }
-            if let Some(newest) = newest {
+            if newest > Ms::MIN {
                 self.speak(id, newest);
             }
         }
     }
+
+    /// An instance no longer looks at a series.
+    pub(super) fn unlink(&mut self, id: u32, from: u32) {
+        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
+        // Its next sample finds out anew who looks at it.
+        (hot.bound, hot.guard) = (false, Guard::SHUT);
+        let per_rule = &mut self.intake.per_rule;
+        series.links.retain(|link| {
+            let stays = link.to != from;
+            if let (false, Some(watched)) = (stays, per_rule.get_mut(link.rule)) {
+                *watched = watched.saturating_sub(1);
+            }
+            stays
+        });
+    }
+}
+
+/// The rule whose windows are likely to hold most: the one to give panes.
+fn widest<'a>(plan: &'a Plan, watched: &[usize]) -> Option<&'a Arc<str>> {
+    let weight = |(rule, watched): &(&Compiled, &usize)| {
+        rule.rule.over.saturating_mul(Ms::try_from(**watched).unwrap_or(Ms::MAX))
+    };
+    plan.rules.iter().zip(watched).max_by_key(weight).map(|(rule, _)| &rule.rule.id)
+}
+
+/// An instance looks at a series from now on; it must be visited before anything may pass unseen.
+fn link(hot: &mut Hot, series: &mut Series, (rule, to): (usize, u32), of: &Rule) {
+    let (over, interval) = (of.over, of.interval);
+    hot.reach = if series.links.is_empty() { over } else { hot.reach.min(over) };
+    hot.keep = hot.keep.max(over + interval);
+    hot.guard = Guard::SHUT;
+    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT });
 }

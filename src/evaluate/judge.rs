@@ -24,7 +24,7 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     note(it, rule, at, seen);
     let Some(out) = out else {
         let gone = !it.has_row() && forgotten(it, rule, at, seen);
-        return if gone { Next::Forgotten } else { due(it, rule, at, seen) };
+        return if gone { Next::Forgotten } else { Next::Due(due(it, rule, at, seen)) };
     };
     let before = it.verdict.clone();
     let mut change = Change { at, value: seen.value, ended: None };
@@ -52,7 +52,7 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         it.verdict.occurred = None;
     }
     it.save(at, rule, &mut out.rows);
-    due(it, rule, at, seen)
+    Next::Due(due(it, rule, at, seen))
 }
 
 /// Visits the leaf of a wide rule: it has no verdict, but a row once it is silent, as it would not come back without.
@@ -63,7 +63,7 @@ pub(super) fn leaf(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out:
         return Next::Forgotten;
     }
     it.save(at, rule, &mut out.rows);
-    due(it, rule, at, seen)
+    Next::Due(due(it, rule, at, seen))
 }
 
 /// Notes the last tick with a value: what the last visit found held until this one.
@@ -126,7 +126,7 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
     if seen.warm.is_some_and(|until| at < until) {
         return Some(Cause::Warming);
     }
-    if it.limited {
+    if it.limited || it.starved {
         return Some(Cause::Limit);
     }
     let silent = if rule.empty { !seen.speaking } else { at - it.last() >= after };
@@ -249,7 +249,7 @@ fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
 }
 
 /// The first tick at which something can change without a new sample.
-fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Next {
+pub(super) fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Ms {
     let verdict = &it.verdict;
     let after = rule.rule.no_data.after;
     let last = it.last();
@@ -289,5 +289,5 @@ fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Next {
         add(since + rule.rule.recover.hold);
     }
     let first = times.into_iter().min().unwrap_or(Ms::MAX);
-    Next::Due(if first == Ms::MAX { Ms::MAX } else { next(first, rule.rule.interval) })
+    if first == Ms::MAX { Ms::MAX } else { next(first, rule.rule.interval) }
 }

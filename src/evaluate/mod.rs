@@ -9,10 +9,12 @@
 mod board;
 mod builtins;
 mod explain;
+mod guard;
 mod instance;
 mod intake;
 mod judge;
 mod leaf;
+mod limits;
 mod partition;
 mod plan;
 mod ring;
@@ -21,6 +23,7 @@ mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
+mod visit;
 mod wide;
 mod window;
 

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use crate::evaluate::board::Board;
 use crate::evaluate::builtins::Alarms;
+use crate::evaluate::guard::Guard;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::intake::Intake;
-use crate::evaluate::judge::{self, Next};
-use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
+use crate::evaluate::judge;
+use crate::evaluate::leaf::{Leaf, LeafTick, Offer};
 use crate::evaluate::plan::Plan;
-use crate::evaluate::ring::Span;
 use crate::evaluate::sources::{Sources, judge_log};
-use crate::evaluate::window::value;
 use crate::evaluate::{Effects, QUIET, Setup, Warm, next, passed};
-use crate::model::{CLOCK_BREAK, Decoded, Ended, Function, Kind, LIMIT, Labels, Progress, StateRow, builtin};
+use crate::model::{CLOCK_BREAK, Decoded, Ended, Kind, Labels, Progress, StateRow, builtin};
 use crate::time::{Ms, SECOND};
 
 /// A record stamped up to so far below the clock counts as stamped at it.
@@ -39,13 +38,12 @@ pub struct Partition {
     durable: Progress,
     offset: i64,
     segment: i64,
-    epoch: i64,
+    pub(super) epoch: i64,
     alarms: Alarms,
     orphans: Vec<StateRow>,
     broke: Option<Ms>,
     visits: Vec<u32>,
-    /// Sources heard in the last 10 min, and at which clock they were counted.
-    heard: (i64, Ms),
+    pub(super) guards: Vec<Guard>,
 }
 
 /// What an instance on the board hangs on.
@@ -92,7 +90,7 @@ impl Partition {
             orphans: Vec::new(),
             broke: None,
             visits: Vec::new(),
-            heard: (0, 0),
+            guards: Vec::new(),
         };
         for row in rows {
             it.load(row);
@@ -113,10 +111,6 @@ impl Partition {
             self.take(record, out);
         }
         self.offset = self.offset.max(offset + 1);
-        // Once a second is often enough: the count only says whether most sources are gone.
-        if self.heard.1 == 0 || (self.clock - self.heard.1).abs() >= SECOND {
-            self.heard = (self.sources.heard(self.clock), self.clock);
-        }
     }
 
     /// The clock moves to `until` without a record: every tick below it runs.
@@ -131,7 +125,7 @@ impl Partition {
 
     /// Next offset, clock, segment and sources heard: [`Partition::progress`] without its texts.
     pub fn place(&self) -> (i64, Ms, i64, i64) {
-        (self.offset, self.clock, self.segment, self.heard.0)
+        (self.offset, self.clock, self.segment, self.sources.heard())
     }
 
     /// Where it stands: next offset, clock, segment and the sources heard in the last 10 min.
@@ -142,7 +136,7 @@ impl Partition {
             clock: self.clock,
             segment: self.segment,
             rules: self.setup.rules.hash.clone(),
-            heard: self.heard.0,
+            heard: self.sources.heard(),
             ..Progress::default()
         }
     }
@@ -192,7 +186,7 @@ impl Partition {
         self.clock = self.clock.max(self.durable.clock);
         self.resume_sources();
         self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
-        self.intake.refused_at = self.alarms.of(&LIMIT).find_map(|row| row.newest);
+        self.intake.refusals.resume(&self.alarms);
         self.board.stir();
         for row in std::mem::take(&mut self.orphans) {
             orphan(row, self.clock, out);
@@ -237,6 +231,7 @@ impl Partition {
     /// The log's clock went back: a new segment begins at `to`, and elapsed times carry over.
     fn fall_back(&mut self, to: Ms, out: &mut Effects) {
         let from = self.clock;
+        self.catch_all_up();
         for id in self.board.ids() {
             let Some(it) = self.board.get_mut(id) else { continue };
             let compiled = &self.plan.rules[it.rule];
@@ -257,7 +252,7 @@ impl Partition {
         if self.live {
             self.segment += 1;
             self.alarms.shift(to - from, &mut out.rows);
-            self.intake.refused_at = self.intake.refused_at.map(|at| at + to - from);
+            self.intake.refusals.shift(to - from);
             if self.setup.builtins {
                 self.broke = Some(to);
                 let alarm = (&CLOCK_BREAK, CLOCK_BREAK.severity, self.labels());
@@ -279,12 +274,11 @@ impl Partition {
     }
 
     fn next_visit(&mut self) -> Option<Ms> {
-        let calm = [self.broke, self.intake.refused_at].into_iter().flatten();
-        let own = calm.map(|at| next((at + QUIET).max(self.clock), SECOND));
-        let new = self.intake.refused_now.then(|| next(self.clock, SECOND));
+        let own = self.broke.map(|at| next((at + QUIET).max(self.clock), SECOND)).into_iter();
+        let limits = self.intake.refusals.next(self.clock).filter(|_| self.setup.builtins);
         let watched = self.sources.next(self.clock);
         let visits = self.board.next(self.clock);
-        own.chain(new).chain(watched).chain(visits).min()
+        own.chain(limits).chain(watched).chain(visits).min()
     }
 
     fn tick(&mut self, at: Ms, out: &mut Effects) {
@@ -316,121 +310,13 @@ impl Partition {
             self.broke = None;
             self.alarms.clear(&CLOCK_BREAK, &labels, at, None, out);
         }
-        if std::mem::take(&mut self.intake.refused_now) {
-            for name in self.intake.refusals.keys() {
-                let labels = Labels::new([("limit", *name)]);
-                let since = self.intake.refused_at.unwrap_or(at);
-                self.alarms.raise((&LIMIT, LIMIT.severity, labels), at, since, out);
-            }
-        }
-        if self.intake.refused_at.is_some_and(|refused| at - refused >= QUIET) {
-            self.intake.refused_at = None;
-            for row in self.alarms.of(&LIMIT).cloned().collect::<Vec<_>>() {
-                self.alarms.clear(&LIMIT, &row.labels, at, None, out);
-            }
-        }
-    }
-
-    fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
-        let Some(place) = self.board.get(id).map(|it| it.rule) else { return };
-        let (seen, leaf) = self.look(id, place, at);
-        let compiled = &self.plan.rules[place];
-        let Some(it) = self.board.get_mut(id) else { return };
-        let verdict = match (self.live, compiled.local) {
-            (true, true) => judge::judge(it, compiled, at, &seen, Some(out)),
-            (true, false) => judge::leaf(it, compiled, at, &seen, out),
-            (false, _) => judge::judge(it, compiled, at, &seen, None),
-        };
-        if !compiled.local {
-            self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
-        }
-        match verdict {
-            Next::Due(due) => {
-                self.board.schedule(id, due);
-                if !seen.speaking {
-                    self.wait(id);
-                }
-            }
-            Next::Forgotten => self.forget(id),
-        }
-    }
-
-    /// What the windows of an instance hold at `at`, and the leaf of the one series that an instance of a wide rule
-    /// has.
-    pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
-        let compiled = &self.plan.rules[place];
-        let rule = &compiled.rule;
-        let span = Span { at, over: rule.over, interval: rule.interval };
-        let it = self.board.get(id);
-        let Some(member) = self.members.get(id as usize) else { return (Seen::default(), None) };
-        let host = || it.and_then(|it| it.labels.get("host")).and_then(|host| self.sources.known(host));
-        let source = member.source.or_else(host).and_then(|source| self.sources.get(source));
-        let base = Leaf {
-            value: None,
-            samples: 0,
-            newest: it.and_then(|it| it.newest),
-            speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
-            rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
-            warm: self.warm(rule.over).filter(|until| at < *until),
-        };
-        let mut change: Option<Ms> = None;
-        let mut last = None;
-        let rings = member.series.iter().filter_map(|series| self.intake.series.get(*series));
-        let leaves = rings.map(|series| {
-            let found = value(rule.function, &series.ring, span, compiled.lines);
-            let moving = matches!(rule.function, Function::Rate | Function::Increase | Function::Delta);
-            let next =
-                if moving && !compiled.lines && found.samples > 1 { Some(at + 1) } else { series.ring.change(span) };
-            change = change.into_iter().chain(next).min();
-            let leaf = Leaf { value: found.value, samples: found.samples, ..base };
-            last = Some(leaf);
-            leaf
-        });
-        let alone = member.series.is_empty().then_some(base);
-        let mut seen = Seen::of(compiled, leaves.chain(alone));
-        seen.change = change;
-        let until = |from: Ms| Some(from + compiled.quiet);
-        seen.speaks_until = source.and_then(|source| until(source.last));
-        seen.rejects_until = source.and_then(|source| until(source.rejected?));
-        (seen, last)
-    }
-
-    fn hand_over(&mut self, id: u32, at: Ms, leaf: Option<Leaf>, out: &mut Effects) {
-        let Some(rule) = self.board.get(id).map(|it| Arc::clone(&self.plan.rules[it.rule].rule.id)) else { return };
-        let Some(member) = self.members.get_mut(id as usize) else { return };
-        let same = leaf.is_some() && member.sent == leaf;
-        let series = member.series.first().and_then(|series| self.intake.series.get(*series));
-        if let (false, Some(series)) = (same, series) {
-            member.sent = leaf;
-            let series = series.key.clone();
-            let changed = Changed { tick: at, segment: self.epoch, rule, series, leaf };
-            out.leaves.push(LeafTick(Offer::Leaf(changed)));
-        }
-    }
-
-    /// Visits it again as soon as its source speaks.
-    fn wait(&mut self, id: u32) {
-        let Some(member) = self.members.get_mut(id as usize).filter(|member| !member.waiting) else { return };
-        if let Some(source) = member.source.and_then(|source| self.sources.get_mut(source)) {
-            member.waiting = true;
-            source.waiting.push(id);
-        }
-    }
-
-    fn forget(&mut self, id: u32) {
-        self.board.remove(id);
-        let Some(member) = self.members.get_mut(id as usize).map(std::mem::take) else { return };
-        for series in member.series {
-            if let Some(series) = self.intake.series.get_mut(series) {
-                series.links.retain(|link| link.to != id);
-                series.unbound = true;
-            }
-        }
+        self.intake.refusals.tick(at, &mut self.alarms, out);
     }
 
     /// Puts another rule set in force: what a rule watches decides whether its instances go on.
     pub fn reload(&mut self, setup: Arc<Setup>, out: &mut Effects) {
         let start = out.signals.len();
+        self.catch_all_up();
         let plan = Plan::new(&setup.rules);
         let old = std::mem::replace(&mut self.plan, plan);
         let mut board = std::mem::take(&mut self.board);

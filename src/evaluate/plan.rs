@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regex::Regex;
 use sha2::Digest;
 
+use crate::evaluate::guard::Safe;
 use crate::evaluate::{QUIET, explain, waits};
 use crate::model::{Comparison, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
 use crate::time::{MINUTE, Ms};
@@ -34,6 +35,8 @@ pub(super) struct Compiled {
     pub(super) lines: bool,
     /// A source that was quiet for so long does not speak.
     pub(super) quiet: Ms,
+    /// The values at which nobody need look; `None` = whoever watches must look at every change.
+    pub(super) safe: Option<Safe>,
     checks: Vec<Check>,
     pattern: Option<Regex>,
 }
@@ -89,9 +92,10 @@ impl Compiled {
         };
         let empty = lines || matches!(rule.function, Function::Count | Function::Absent);
         let after = rule.no_data.after;
+        let local = explain::is_local(rule);
         Self {
             rule: Arc::clone(rule),
-            local: explain::is_local(rule),
+            local,
             fold: explain::fold(rule),
             watch: watch(rule),
             early: early(rule),
@@ -99,6 +103,8 @@ impl Compiled {
             empty,
             lines,
             quiet: if empty { after } else { (2 * MINUTE).min(after / 2) },
+            // The leaf of a wide rule is handed over whenever it changes.
+            safe: if local && !lines && !waits(rule) { Safe::of(rule) } else { None },
             checks: matchers.iter().map(check).collect(),
             pattern,
         }

@@ -41,6 +41,8 @@ pub(super) struct Source {
     /// The only entry of the heap that counts for it.
     queued: Ms,
     pending: bool,
+    /// It counts among those heard of late.
+    heard: bool,
 }
 
 impl Source {
@@ -69,6 +71,8 @@ pub(super) struct Sources {
     skewed: usize,
     /// A skew came or went since it was weighed last.
     unweighed: bool,
+    /// How many were heard in the last [`MINUTES`].
+    heard: i64,
 }
 
 impl Sources {
@@ -87,6 +91,7 @@ impl Sources {
             lags: Vec::new(),
             queued: Ms::MAX,
             pending: false,
+            heard: false,
         });
         self.index.insert(Arc::clone(host), id);
         id
@@ -112,6 +117,9 @@ impl Sources {
         let source = self.all.get_mut(id as usize)?;
         let silent = clock - source.last >= SILENT;
         source.last = source.last.max(clock);
+        if !std::mem::replace(&mut source.heard, true) {
+            self.heard += 1;
+        }
         if refused {
             source.rejected = Some(clock);
         }
@@ -133,8 +141,7 @@ impl Sources {
         let now = source.skew;
         self.unweighed |= before.is_some() || now.is_some();
         self.skewed = self.skewed + usize::from(now.is_some()) - usize::from(before.is_some());
-        let moved = silent;
-        if moved {
+        if silent {
             self.mark(id);
         }
         let (skew, log) = (self.all.get(id as usize)?.skew?, self.log);
@@ -195,7 +202,11 @@ impl Sources {
     fn quiet(&mut self, id: u32, at: Ms) {
         self.mark(id);
         let Some(source) = self.all.get_mut(id as usize) else { return };
-        let later = [source.last + SILENT, source.last + DAY].into_iter().find(|later| *later > at);
+        if at - source.last >= MINUTES * MINUTE && std::mem::take(&mut source.heard) {
+            self.heard -= 1;
+        }
+        let later = [SILENT, MINUTES * MINUTE, DAY].into_iter().map(|after| source.last + after);
+        let later = later.into_iter().find(|later| *later > at);
         source.queued = later.map_or(Ms::MAX, |later| next(later, SECOND));
         if source.queued < Ms::MAX {
             self.due.push(Reverse((source.queued, id)));
@@ -244,16 +255,18 @@ impl Sources {
     pub(super) fn watch(&mut self, id: u32) {
         self.unweighed = true;
         if let Some(source) = self.all.get_mut(id as usize) {
+            if !std::mem::replace(&mut source.heard, true) {
+                self.heard += 1;
+            }
             source.queued = next(source.last + SILENT, SECOND);
             self.due.push(Reverse((source.queued, id)));
         }
         self.mark(id);
     }
 
-    /// How many were heard in the last ten minutes.
-    pub(super) fn heard(&self, clock: Ms) -> i64 {
-        let heard = self.all.iter().filter(|source| clock - source.last < MINUTES * MINUTE).count();
-        i64::try_from(heard).unwrap_or(i64::MAX)
+    /// How many were heard in the ten minutes before the last tick.
+    pub(super) fn heard(&self) -> i64 {
+        self.heard
     }
 
     /// Every host by name, in order.

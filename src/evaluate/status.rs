@@ -56,8 +56,8 @@ impl Partition {
             .intake
             .series
             .iter()
-            .filter(|series| series.lines.is_none())
-            .filter_map(|series| series.newest.map(|(at, value)| Reading { key: series.key.clone(), at, value }))
+            .filter(|(hot, series)| series.lines.is_none() && hot.newest.time > Ms::MIN)
+            .map(|(hot, series)| Reading { key: series.key.clone(), at: hot.newest.time, value: hot.newest.value })
             .collect();
         found.sort_by(|a, b| a.key.cmp(&b.key));
         found.truncate(limit);
@@ -71,8 +71,8 @@ impl Partition {
         warm.filter(|(_, until)| self.clock < *until).collect()
     }
 
-    /// Limits that were hit: name, value and how often.
+    /// Limits that were hit: name (and rule, where it is a rule's), value and how often.
     pub fn limits_hit(&self) -> Vec<(String, u64, u64)> {
-        self.intake.refusals.iter().map(|(name, hit)| ((*name).to_owned(), hit.limit, hit.times)).collect()
+        self.intake.refusals.hits().map(|(name, hit)| (name, hit.limit, hit.times)).collect()
     }
 }

@@ -3,7 +3,7 @@
 //! The idea: a value is a function of the window's content, bit for bit. Sums run in time order over chunks that are
 //! aligned to absolute time, never as a running difference, so a restore finds the same last bits.
 
-use crate::evaluate::ring::{Ring, Span};
+use crate::evaluate::ring::{Point, Span, View};
 use crate::model::Function;
 use crate::time::Ms;
 
@@ -17,23 +17,24 @@ pub(super) struct Value {
 }
 
 /// The value of `function` over one window of one series; `lines` where each sample is a number of log lines.
-pub(super) fn value(function: Function, ring: &Ring, span: Span, lines: bool) -> Value {
-    let samples = ring.count(span);
+pub(super) fn value(function: Function, window: View<'_>, span: Span, lines: bool) -> Value {
+    let samples = window.len();
     if lines {
         // Not `sum`: that of nothing is −0.
-        let count = ring.window(span).fold(0.0, |count, (_, lines)| count + lines);
+        let count = window.iter().fold(0.0, |count, lines| count + lines.value);
         return Value { value: of_lines(function, count, span), samples };
     }
+    let values = || window.iter().map(|point| point.value);
     let value = match function {
         Function::Count => Some(number(samples)),
         Function::Absent => Some(if samples == 0 { 1.0 } else { 0.0 }),
         _ if samples == 0 => None,
-        Function::Last => ring.window(span).next_back().map(|(_, value)| value),
-        Function::Min => ring.window(span).map(|(_, value)| value).reduce(f64::min),
-        Function::Max => ring.window(span).map(|(_, value)| value).reduce(f64::max),
-        Function::Sum => Some(sum(ring, span)),
-        Function::Avg => Some(sum(ring, span) / number(samples)),
-        Function::Rate | Function::Increase | Function::Delta => extrapolated(function, ring, span),
+        Function::Last => values().next_back(),
+        Function::Min => values().reduce(f64::min),
+        Function::Max => values().reduce(f64::max),
+        Function::Sum => Some(sum(window, span)),
+        Function::Avg => Some(sum(window, span) / number(samples)),
+        Function::Rate | Function::Increase | Function::Delta => extrapolated(function, window, span),
     };
     Value { value, samples }
 }
@@ -72,10 +73,10 @@ pub(super) fn chunk(over: Ms) -> u32 {
     part.next_power_of_two().trailing_zeros()
 }
 
-fn sum(ring: &Ring, span: Span) -> f64 {
+fn sum(window: View<'_>, span: Span) -> f64 {
     let shift = chunk(span.over);
     let (mut total, mut part, mut of) = (0.0, 0.0, Ms::MIN);
-    for (time, value) in ring.window(span) {
+    for Point { time, value } in window.iter() {
         if time >> shift != of {
             total += part;
             part = 0.0;
@@ -87,12 +88,12 @@ fn sum(ring: &Ring, span: Span) -> f64 {
 }
 
 /// `rate`, `increase` and `delta` as Prometheus 3 extrapolates them to the window's edges.
-fn extrapolated(function: Function, ring: &Ring, span: Span) -> Option<f64> {
-    let mut samples = ring.window(span);
-    let (first_at, first) = samples.next()?;
+fn extrapolated(function: Function, window: View<'_>, span: Span) -> Option<f64> {
+    let mut samples = window.iter();
+    let Point { time: first_at, value: first } = samples.next()?;
     let (mut last_at, mut last, mut gaps, mut lost) = (first_at, first, 0_usize, 0.0);
     let counter = function != Function::Delta;
-    for (time, value) in samples {
+    for Point { time, value } in samples {
         if counter && value < last {
             lost += last;
         }

@@ -204,6 +204,47 @@ fn refused_series_are_counted_and_told() {
 }
 
 #[test]
+fn new_windows_wait_unknown_for_memory_and_the_widest_rule_is_named() {
+    let raise = |over| Rule {
+        over,
+        no_data: NoData { after: 5 * MINUTE, then: Then::Raise(Severity::S3) },
+        ..rule(&format!("over-{over}"), Function::Avg, Comparison::Above, 5.0)
+    };
+    let mut set = (*setup(vec![raise(MINUTE), raise(30 * MINUTE)], true)).clone();
+    set.limits.window_memory = 64;
+    let mut p = start(&Arc::new(set));
+    let (signals, _) = feed(
+        &mut p,
+        &[(BEGIN + 1, number(0, BEGIN, 9.0)), (BEGIN + 2, number(1, BEGIN, 9.0)), (BEGIN + 2_000, pulse())],
+    );
+    let mut want = vec!["1000 limit inactive>firing S3".to_owned()];
+    for over in [1_800_000, 60_000] {
+        want.push(format!("1000 over-{over} inactive>firing S2"));
+        want.push(format!("1000 over-{over} inactive>inactive - limit"));
+    }
+    want.sort();
+    let mut got = show(&signals);
+    got.sort();
+    assert_eq!(got, want);
+    assert_eq!(p.limits_hit(), [("window_memory over-1800000".to_owned(), 64, 1)]);
+}
+
+#[test]
+fn a_rule_at_its_limit_watches_again_what_was_left_out_once_others_are_forgotten() {
+    let mut set =
+        (*setup(vec![Rule { forget: HOUR, ..rule("hot", Function::Last, Comparison::Above, 5.0) }], true)).clone();
+    set.limits.series_per_rule = 1;
+    let mut p = start(&Arc::new(set));
+    let mut records = vec![(BEGIN + 1, number(0, BEGIN, 1.0))];
+    records.extend((1..130).map(|n| (BEGIN + n * MINUTE, number(1, BEGIN + n * MINUTE, 9.0))));
+    let (signals, _) = feed(&mut p, &records);
+    let told = show(&signals);
+    assert!(told.contains(&format!("{} limit inactive>firing S3", MINUTE)), "{told:?}");
+    assert!(told.iter().any(|line| line.ends_with("hot inactive>firing S2")), "{told:?}");
+    assert!(told.iter().any(|line| line.ends_with("limit firing>resolved S3")), "{told:?}");
+}
+
+#[test]
 fn reload_ends_what_is_watched_otherwise_and_keeps_what_only_has_new_numbers() {
     let hot = rule("hot", Function::Last, Comparison::Above, 5.0);
     let mut p = start(&setup(vec![hot.clone(), rule("old", Function::Last, Comparison::Above, 5.0)], false));

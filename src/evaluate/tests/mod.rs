@@ -1,5 +1,6 @@
 //! What the stage promises, as properties over whole partitions; here, what all of them build their worlds from.
 
+mod calm;
 mod meaning;
 mod windows;
 mod worlds;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use crate::evaluate::{Effects, Limits, Partition, Setup, SkewPolicy, Warm};
 use crate::model::{
-    Comparison, Decoded, Domain, Fingerprint, Function, Inventory, Kind, Labels, Level, Line, NoData, Progress,
+    Comparison, Decoded, Domain, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData, Progress,
     Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};

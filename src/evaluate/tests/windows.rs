@@ -80,8 +80,9 @@ proptest! {
         }
         let (at, over) = (at * 100, over * 100);
         let held = held(&all, at, over);
+        let span = Span { at, over, interval: 100 };
         for function in Function::ALL {
-            let got = value(function, &ring, Span { at, over, interval: 100 }, false);
+            let got = value(function, ring.view(span), span, false);
             let want = plain(function, &held, at, over);
             prop_assert_eq!(got.samples, held.len());
             match (got.value, want) {
@@ -100,7 +101,8 @@ fn a_sample_that_left_a_window_does_not_return_when_the_clock_goes_back() {
     ring.insert(60_000, 2.0, Same::Replace);
     ring.outlive(80_001);
     ring.insert(11_000, 3.0, Same::Replace);
-    let times = |at, over| ring.window(Span { at, over, interval: 1_000 }).map(|(time, _)| time).collect::<Vec<_>>();
+    let times =
+        |at, over| ring.view(Span { at, over, interval: 1_000 }).iter().map(|point| point.time).collect::<Vec<_>>();
     assert_eq!(times(30_000, 60_000), [11_000], "the first has left at 70 s, the second lies ahead");
     assert_eq!(times(30_000, 120_000), [10_000, 11_000], "the longer window still holds it");
     assert_eq!(times(61_000, 60_000), [11_000, 60_000]);
@@ -114,6 +116,6 @@ fn rate_extrapolates_as_prometheus_3_does() {
     }
     // (0, 100 s] holds 10..100: nine gaps; 10 s to the left edge are within 1.1 gaps, and zero lies just there.
     let span = Span { at: 100_000, over: 100_000, interval: 1_000 };
-    assert_eq!(value(Function::Increase, &ring, span, false).value, Some(100.0));
-    assert_eq!(value(Function::Rate, &ring, span, false).value, Some(1.0));
+    assert_eq!(value(Function::Increase, ring.view(span), span, false).value, Some(100.0));
+    assert_eq!(value(Function::Rate, ring.view(span), span, false).value, Some(1.0));
 }

@@ -100,7 +100,7 @@ fn run(setup: &Arc<Setup>, world: &[(Ms, Decoded)], crashes: &[usize]) -> (Vec<S
     (signals, rows)
 }
 
-fn restore(setup: &Arc<Setup>, world: &[(Ms, Decoded)], progress: &Progress, rows: &Rows) -> Partition {
+pub(super) fn restore(setup: &Arc<Setup>, world: &[(Ms, Decoded)], progress: &Progress, rows: &Rows) -> Partition {
     let kept = rows.0.values().cloned().collect();
     let mut partition = Partition::start(Arc::clone(setup), 0, Some(progress), kept, Warm::default());
     let from = progress.clock - horizon(&setup.rules);
@@ -115,7 +115,7 @@ fn restore(setup: &Arc<Setup>, world: &[(Ms, Decoded)], progress: &Progress, row
     partition
 }
 
-fn settled(rows: &Rows) -> Vec<StateRow> {
+pub(super) fn settled(rows: &Rows) -> Vec<StateRow> {
     let plain = |row: &StateRow| StateRow { newest: None, valued: None, ..row.clone() };
     rows.0.values().map(plain).collect()
 }
@@ -211,7 +211,7 @@ fn run_wide(setup: &Arc<Setup>, world: &[(Ms, Decoded)], crashes: &[usize]) -> V
 }
 
 /// The first signal that differs.
-fn differs<'a>(got: &'a [Signal], want: &'a [Signal]) -> Option<(Option<&'a Signal>, Option<&'a Signal>)> {
+pub(super) fn differs<'a>(got: &'a [Signal], want: &'a [Signal]) -> Option<(Option<&'a Signal>, Option<&'a Signal>)> {
     let place = (0..got.len().max(want.len())).find(|n| got.get(*n) != want.get(*n))?;
     Some((got.get(place), want.get(place)))
 }

@@ -1,0 +1,163 @@
+//! A visit: what the windows of an instance hold at a tick, what follows from it, and when to look again.
+//!
+//! The idea: a healthy instance whose window stays on the good side of every threshold is *calm*: bounds for its series
+//! ([`guard`](super::guard)) take the place of visits until a sample breaks them or the window runs empty.
+
+use std::sync::Arc;
+
+use crate::evaluate::Effects;
+use crate::evaluate::guard;
+use crate::evaluate::judge::{self, Next};
+use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
+use crate::evaluate::partition::Partition;
+use crate::evaluate::ring::Span;
+use crate::evaluate::window::value;
+use crate::model::Function;
+use crate::time::Ms;
+
+impl Partition {
+    pub(super) fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
+        self.catch_up(id);
+        let Some(place) = self.board.get(id).map(|it| it.rule) else { return };
+        let (seen, leaf) = self.look(id, place, at);
+        let compiled = &self.plan.rules[place];
+        let Some(it) = self.board.get_mut(id) else { return };
+        let verdict = match (self.live, compiled.local) {
+            (true, true) => judge::judge(it, compiled, at, &seen, Some(out)),
+            (true, false) => judge::leaf(it, compiled, at, &seen, out),
+            (false, _) => judge::judge(it, compiled, at, &seen, None),
+        };
+        if !compiled.local {
+            self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
+        }
+        match verdict {
+            Next::Due(due) => {
+                let due = self.calm(id, place, at, seen).unwrap_or(due);
+                self.board.schedule(id, due);
+                if !seen.speaking {
+                    self.wait(id);
+                }
+            }
+            Next::Forgotten => self.forget(id),
+        }
+    }
+
+    /// Reads off its series what passed unseen since the last visit; from here on nothing passes.
+    fn catch_up(&mut self, id: u32) {
+        let Some(it) = self.board.get_mut(id).filter(|it| it.calm) else { return };
+        it.calm = false;
+        let Some(member) = self.members.get(id as usize) else { return };
+        for series in &member.series {
+            let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
+            if hot.newest.time > Ms::MIN {
+                it.newest = it.newest.max(Some(hot.newest.time));
+            }
+            series.shut(hot, id);
+        }
+    }
+
+    /// The same for all, before something happens that is not a visit.
+    pub(super) fn catch_all_up(&mut self) {
+        for id in self.board.ids() {
+            self.catch_up(id);
+        }
+        self.intake.series.shut();
+    }
+
+    /// Lets pass unseen what cannot change the verdict of a healthy instance; `None` where nothing may. Gives the tick
+    /// at which it must be looked at all the same.
+    fn calm(&mut self, id: u32, place: usize, at: Ms, mut seen: Seen) -> Option<Ms> {
+        let compiled = &self.plan.rules[place];
+        let it = self.board.get_mut(id)?;
+        if compiled.safe.is_none() || seen.warm.is_some() || !it.is_healthy() {
+            return None;
+        }
+        let member = self.members.get(id as usize)?;
+        let n = member.series.len();
+        self.guards.clear();
+        let mut until = None;
+        for series in &member.series {
+            let (guard, held) = guard::weigh(compiled, &self.intake.series.hot(*series)?.ring, at, n)?;
+            self.guards.push(guard);
+            until = until.max(held);
+        }
+        seen.change = Some(until?);
+        for (series, guard) in member.series.iter().zip(&self.guards) {
+            if let Some((hot, series)) = self.intake.series.both_mut(*series) {
+                series.open(hot, id, *guard);
+            }
+        }
+        it.calm = true;
+        Some(judge::due(it, compiled, at, &seen))
+    }
+
+    /// What the windows of an instance hold at `at`, and the leaf of the one series that an instance of a wide rule
+    /// has.
+    pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
+        let compiled = &self.plan.rules[place];
+        let rule = &compiled.rule;
+        let span = Span { at, over: rule.over, interval: rule.interval };
+        let it = self.board.get(id);
+        let Some(member) = self.members.get(id as usize) else { return (Seen::default(), None) };
+        let host = || it.and_then(|it| it.labels.get("host")).and_then(|host| self.sources.known(host));
+        let source = member.source.or_else(host).and_then(|source| self.sources.get(source));
+        let base = Leaf {
+            value: None,
+            samples: 0,
+            newest: it.and_then(|it| it.newest),
+            speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
+            rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
+            warm: self.warm(rule.over).filter(|until| at < *until),
+        };
+        let mut change: Option<Ms> = None;
+        let mut last = None;
+        let rings = member.series.iter().filter_map(|series| self.intake.series.hot(*series));
+        let leaves = rings.map(|hot| {
+            let window = hot.ring.view(span);
+            let found = value(rule.function, window, span, compiled.lines);
+            let moving = matches!(rule.function, Function::Rate | Function::Increase | Function::Delta);
+            let next = if moving && !compiled.lines && found.samples > 1 { Some(at + 1) } else { window.change() };
+            change = change.into_iter().chain(next).min();
+            let leaf = Leaf { value: found.value, samples: found.samples, ..base };
+            last = Some(leaf);
+            leaf
+        });
+        let alone = member.series.is_empty().then_some(base);
+        let mut seen = Seen::of(compiled, leaves.chain(alone));
+        seen.change = change;
+        let until = |from: Ms| Some(from + compiled.quiet);
+        seen.speaks_until = source.and_then(|source| until(source.last));
+        seen.rejects_until = source.and_then(|source| until(source.rejected?));
+        (seen, last)
+    }
+
+    fn hand_over(&mut self, id: u32, at: Ms, leaf: Option<Leaf>, out: &mut Effects) {
+        let Some(rule) = self.board.get(id).map(|it| Arc::clone(&self.plan.rules[it.rule].rule.id)) else { return };
+        let Some(member) = self.members.get_mut(id as usize) else { return };
+        let same = leaf.is_some() && member.sent == leaf;
+        let series = member.series.first().and_then(|series| self.intake.series.get(*series));
+        if let (false, Some(series)) = (same, series) {
+            member.sent = leaf;
+            let series = series.key.clone();
+            let changed = Changed { tick: at, segment: self.epoch, rule, series, leaf };
+            out.leaves.push(LeafTick(Offer::Leaf(changed)));
+        }
+    }
+
+    /// Visits it again as soon as its source speaks.
+    fn wait(&mut self, id: u32) {
+        let Some(member) = self.members.get_mut(id as usize).filter(|member| !member.waiting) else { return };
+        if let Some(source) = member.source.and_then(|source| self.sources.get_mut(source)) {
+            member.waiting = true;
+            source.waiting.push(id);
+        }
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.board.remove(id);
+        let Some(member) = self.members.get_mut(id as usize).map(std::mem::take) else { return };
+        for series in member.series {
+            self.unlink(series, id);
+        }
+    }
+}
