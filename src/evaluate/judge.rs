@@ -86,6 +86,15 @@ pub(super) fn end(it: &mut Instance, rule: &Compiled, at: Ms, ended: Ended, out:
     it.erase(&mut out.rows);
 }
 
+/// A partition is missing: nothing is known of a wide rule, and what was known stands.
+pub(super) fn lag(it: &mut Instance, rule: &Compiled, at: Ms, out: &mut Effects) {
+    let before = it.verdict.clone();
+    it.verdict.unknown = Some(Cause::PipelineLag);
+    it.verdict.unknown_since.get_or_insert(at);
+    out.signals.extend(it.tell(rule, &before, Change { at, value: None, ended: None }));
+    it.save(at, rule, &mut out.rows);
+}
+
 /// Judges at a record, before its tick: only the severities that need not hold, and only for the worse.
 pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out: &mut Effects) {
     let Some(value) = seen.value else { return };

@@ -33,6 +33,14 @@ pub(super) struct Leaf {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeafTick(pub(super) Offer);
 
+#[cfg(test)]
+impl LeafTick {
+    /// A partition reads what is new.
+    pub(super) fn live() -> Self {
+        Self(Offer::Live)
+    }
+}
+
 /// What stands in a [`LeafTick`].
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Offer {
