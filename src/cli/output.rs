@@ -17,15 +17,18 @@ pub(crate) enum Format {
 /// Rounds every number in `value` to 12 significant digits, so that output does not depend on the last bits.
 pub(crate) fn rounded(value: Value) -> Value {
     match value {
-        Value::Number(number) if number.is_f64() => number
-            .as_f64()
-            .and_then(|plain| format!("{plain:.11e}").parse::<f64>().ok())
-            .and_then(serde_json::Number::from_f64)
-            .map_or(Value::Null, Value::Number),
+        Value::Number(found) if found.is_f64() => {
+            found.as_f64().map(number).and_then(serde_json::Number::from_f64).map_or(Value::Null, Value::Number)
+        }
         Value::Array(items) => items.into_iter().map(rounded).collect(),
         Value::Object(members) => members.into_iter().map(|(name, value)| (name, rounded(value))).collect(),
         other => other,
     }
+}
+
+/// `value` with 12 significant digits.
+pub(crate) fn number(value: f64) -> f64 {
+    format!("{value:.11e}").parse().unwrap_or(value)
 }
 
 /// Writes one line; a reader that went away is no failure.

@@ -14,7 +14,7 @@ use crate::model::{Incident, Labels, Page, Progress, Signal};
 use crate::pipeline::backtest::{Act, Backtest, Deed, Happening, Verb};
 use crate::pipeline::feed::{self, Feed, Reading};
 use crate::pipeline::service;
-use crate::time::{HOUR, KST, Ms, parse_duration, parse_instant, rfc3339};
+use crate::time::{Clock, HOUR, KST, Ms, SystemClock, parse_duration, parse_instant, rfc3339};
 
 /// The topic name of a simulated feed.
 const SIMULATED: &str = "replay";
@@ -30,9 +30,10 @@ pub(crate) struct ReplayArgs {
     /// Input: NDJSON of records (recorded or not), or CSV with `timestamp,value`.
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     input: Vec<PathBuf>,
-    /// Contacts, chains, inventory and limits come from this configuration, where it is there.
-    #[arg(short, long, value_name = "FILE", default_value = "configs/bongsu.yaml")]
-    config: PathBuf,
+    /// Contacts, chains, inventory and limits come from this configuration [default: configs/bongsu.yaml where it is
+    /// there, else the contacts and chains that ship with the program].
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Signals before this instant are not printed, nor what they cause.
     #[arg(long, value_name = "TIME", value_parser = instant)]
     from: Option<Ms>,
@@ -124,18 +125,21 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The rules of `--rules`, with people and inventory of the configuration where there is one.
+/// Where a configuration is looked for that is not named.
+const USUAL: &str = "configs/bongsu.yaml";
+
+/// The rules of `--rules`, with people and inventory of the configuration, or the shipped people where there is none.
 fn load(args: &ReplayArgs) -> anyhow::Result<Loaded> {
     anyhow::ensure!(args.rules.exists(), "rules `{}` are not there", args.rules.display());
     let rules = super::run::load_all(std::slice::from_ref(&args.rules), false);
     super::run::refuse_broken(&rules)?;
-    let mut base = if args.config.exists() {
-        let base = super::run::load_all(std::slice::from_ref(&args.config), true);
-        super::run::refuse_broken(&base)?;
-        base
-    } else {
-        rules.clone()
+    let usual = PathBuf::from(USUAL);
+    let config = args.config.as_ref().or_else(|| usual.exists().then_some(&usual));
+    let mut base = match config {
+        Some(config) => super::run::load_all(std::slice::from_ref(config), true),
+        None => crate::config::shipped(SystemClock.wall()),
     };
+    super::run::refuse_broken(&base)?;
     base.rules = rules.rules;
     Ok(base)
 }
@@ -278,7 +282,7 @@ fn human(happening: &Happening) -> String {
     match happening {
         Happening::Signal(_, s) => {
             let severity = s.severity.map_or("", |severity| severity.code());
-            let value = s.value.map_or_else(String::new, |value| format!(" value {value}"));
+            let value = s.value.map_or_else(String::new, |value| format!(" value {}", output::number(value)));
             let unknown = s.unknown.map_or_else(String::new, |cause| format!(" unknown: {}", cause.word()));
             format!(
                 "{} signal   {}{} {} → {} {severity}{value}{unknown}",

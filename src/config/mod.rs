@@ -30,7 +30,7 @@ mod tree;
 pub use explain::{EXPLAINED, explain};
 pub use files::SourceFile;
 pub use inventory::{Calendar, Holiday};
-pub use load::{Ask, Loaded, load};
+pub use load::{Ask, Loaded, load, shipped};
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};

@@ -102,3 +102,27 @@ fn bad_lines_are_counted_and_the_rest_is_used() {
     let summary = lines.last().unwrap();
     assert_eq!(summary["rejected"], 4, "{summary}");
 }
+
+#[test]
+fn without_a_configuration_the_shipped_chains_tell_who_would_have_been_paged() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = dir.path().join("m.csv");
+    std::fs::write(&csv, "timestamp,value\n2026-03-02 10:00:00,10\n2026-03-02 10:05:00,99\n").unwrap();
+    let rules = rules(dir.path(), 60);
+    let run = |more: &[&str]| {
+        std::process::Command::new(env!("CARGO_BIN_EXE_bongsu"))
+            .args(["replay", "--metric", "m", "--labels", "host=h", "--format", "json", "--rules"])
+            .args([&rules, Path::new("--input"), &csv])
+            .args(more)
+            .current_dir(dir.path())
+            .output()
+            .unwrap()
+    };
+    let alone = run(&[]);
+    let text = String::from_utf8(alone.stdout).unwrap();
+    assert!(alone.status.success() && text.contains("\"to\":\"msp-duty-1\""), "{text}");
+    let missing = run(&["-c", "not-there.yaml"]);
+    let told = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{told}");
+    assert!(told.contains("not-there.yaml"), "{told}");
+}
