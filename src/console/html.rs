@@ -52,6 +52,16 @@ impl Html {
         self.raw("<time datetime=\"").text(&rfc3339(at)).raw("\">").text(&short).raw("</time>")
     }
 
+    /// An instant that follows `first`: without its date where that is the same.
+    pub(super) fn time_after(&mut self, first: Ms, at: Option<Ms>) -> &mut Self {
+        let (Some(then), before) = (at.map(civil), civil(first)) else { return self.time(at) };
+        if (then.year, then.month, then.day) != (before.year, before.month, before.day) {
+            return self.time(at);
+        }
+        let short = format!("{:02}:{:02}:{:02}", then.hour, then.minute, then.second);
+        self.raw("<time datetime=\"").text(&rfc3339(at.unwrap_or(first))).raw("\">").text(&short).raw("</time>")
+    }
+
     /// A badge whose look is one of the style sheet's.
     pub(super) fn badge(&mut self, look: &'static str, word: &str) -> &mut Self {
         self.raw("<span class=\"badge ").raw(look).raw("\">").text(word).raw("</span>")

@@ -12,6 +12,7 @@ mod door;
 mod guard;
 mod html;
 mod json;
+mod measure;
 mod page;
 mod sections;
 mod seams;

@@ -1,6 +1,7 @@
 //! The parts of the page, each a function of what was read. Only shows; masks what is personal.
 
 use super::html::Html;
+use super::measure;
 use super::page::ROWS;
 use super::seams::{ReadingView, StatusView};
 use crate::model::{
@@ -281,8 +282,15 @@ fn page_row(html: &mut Html, row: &PageRow, now: Ms) {
         PageState::Handed => "info",
         PageState::Waiting | PageState::Cancelled => "",
     };
-    html.badge(look, state_word(row.state)).raw("</td>").cell(&why(row, now)).raw("<td>").time(row.handed);
-    html.raw("</td><td>").time(row.done).raw("</td><td>").num(row.tries).raw("</td>").cell(&page.text).raw("</tr>");
+    html.badge(look, state_word(row.state)).raw("</td>").cell(&why(row, now)).raw("<td>");
+    html.time_after(page.decided, row.handed)
+        .raw("</td><td>")
+        .time_after(page.decided, row.done)
+        .raw("</td><td>")
+        .num(row.tries)
+        .raw("</td>")
+        .cell(&page.text)
+        .raw("</tr>");
 }
 
 /// Why a row is where it is.
@@ -366,7 +374,7 @@ fn reading(html: &mut Html, it: &ReadingView) {
         html.raw("<meter min=\"0\" max=\"1\" value=\"").text(&format!("{:.4}", it.value.clamp(0.0, 1.0)));
         html.raw("\"></meter> ").text(&percent);
     } else {
-        html.text(&format!("{}", (it.value * 100.0).round() / 100.0));
+        html.text(&measure::show(&it.name, it.value));
     }
 }
 
