@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bongsu::pipeline::sim::{self, Fault};
 use serde_json::Value;
 
+use crate::postgres::InPostgres;
 use crate::site::{bongsu, json_lines};
 
 /// Worlds that every test run sees; the long form is `bongsu selftest simulate`.
@@ -75,4 +76,18 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
     assert!(summary["records"].as_u64() > Some(500), "{summary}");
     assert!(summary["between"].as_u64() >= Some(6), "at least 30 % of the kills hit between: {summary}");
+}
+
+#[test]
+fn kill_9_over_postgresql_loses_and_repeats_nothing() {
+    let url = InPostgres::default().url();
+    let crash = ["selftest", "crash", "--store", "postgres", "--store-url", &url, "--kills", "5", "--format", "json"];
+    let run = bongsu(&crash);
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    assert!(summary["records"].as_u64() > Some(100) && summary["pages"].as_u64() > Some(0), "{summary}");
+    let again = bongsu(&crash);
+    assert_eq!(again.status.code(), Some(2), "a database that holds something is no place for accounts");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("holds something already"));
 }
