@@ -5,7 +5,8 @@
 //! Not here: files, names and connections.
 
 use std::fmt;
-use std::net::IpAddr;
+// The value alone: nothing here opens a socket.
+use core::net::IpAddr;
 
 /// PostgreSQL's own port.
 const PORT: u16 = 5432;

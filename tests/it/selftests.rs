@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::postgres::InPostgres;
 use crate::site::{bongsu, json_lines};
+use crate::store_suite::Home;
 
 /// Worlds that every test run sees; the long form is `bongsu selftest simulate`.
 const WORLDS: u64 = 200;
@@ -14,6 +15,8 @@ const WORLDS: u64 = 200;
 const FAULT_WORLDS: u64 = 500;
 /// Worlds that also run over SQLite.
 const SQLITE_WORLDS: u64 = 50;
+/// Worlds that also run over PostgreSQL.
+const POSTGRES_WORLDS: u64 = 15;
 
 #[test]
 fn simulated_worlds_keep_every_promise() {
@@ -54,6 +57,15 @@ fn a_world_over_sqlite_leaves_the_same_ledger() {
         let store = Arc::new(bongsu::store::open(&url).unwrap());
         let (memory, sqlite) = (sim::run(seed, None), sim::run_over(seed, store, None));
         assert_eq!(memory, sqlite, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_world_over_postgresql_leaves_the_same_ledger() {
+    for seed in 0..POSTGRES_WORLDS {
+        let store = InPostgres::default().open();
+        let (memory, postgres) = (sim::run(seed, None), sim::run_over(seed, store, None));
+        assert_eq!(memory, postgres, "seed {seed}");
     }
 }
 

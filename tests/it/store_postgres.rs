@@ -330,7 +330,6 @@ fn a_password_is_asked_for_checked_and_never_shown() {
     let right = with(Some("right-horse"));
     assert!(!format!("{right:?}").contains("horse"));
     assert!(store::open_postgres(&url, &right).unwrap().partitions().unwrap().is_empty());
-    admin.run("DROP ROLE secret_role");
 }
 
 #[test]
