@@ -59,7 +59,8 @@ pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
     std::fs::create_dir_all(&dir)?;
     let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed, database);
     let wrong = done.as_ref().map_or(true, |report| report.lost + report.repeated > 0);
-    if args.keep || wrong {
+    // Where no service was ever started there is nothing to look at.
+    if args.keep || (wrong && dir.join("service.log").exists()) {
         output::note(&format!("kept: {}", dir.display()));
     } else {
         std::fs::remove_dir_all(&dir)?;
