@@ -23,10 +23,12 @@ use crate::store_suite::Home;
 /// The server refuses to run as root; the package makes this user.
 const UNPRIVILEGED: &str = "postgres";
 
-/// Runs the server `$@` and obeys: `kill`, `start`. Says one line for each start and each kill.
+/// Runs the server `$@` when it is told to, and obeys: `start`, `kill`. Says one line for each.
 const KEEPER: &str = r#"
+# Whoever listened may be gone: the work at the end is done all the same.
+trap '' PIPE
+pid=
 start() { "$@" >>"$LOG" 2>&1 </dev/null & pid=$!; echo started; }
-start "$@"
 while read -r word; do
   case $word in
   start) start "$@" ;;
@@ -39,8 +41,7 @@ while read -r word; do
     echo killed ;;
   esac
 done
-kill -QUIT $pid 2>/dev/null
-wait $pid 2>/dev/null
+if [ -n "$pid" ]; then kill -QUIT $pid 2>/dev/null; wait $pid 2>/dev/null; fi
 rm -rf "$DIR"
 "#;
 
@@ -70,26 +71,13 @@ impl Postgres {
     pub(crate) fn start(settings: &[&str]) -> Self {
         let bin = binaries();
         let dir = tempfile::Builder::new().prefix("bongsu-postgres-").tempdir().expect("a temporary directory").keep();
-        certificates(&dir);
-        hand_over(&dir);
         let data = dir.join("data");
-        // A language of its own kind of order, so that whoever forgets to order by bytes is found out.
-        let made = unprivileged(&bin.join("initdb"))
-            .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"])
-            .args(["--locale-provider=icu", "--icu-locale=ko", "-D"])
-            .arg(&data)
-            .output()
-            .expect("setpriv is installed");
-        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let access = "host all secret_role 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
-        fs::write(data.join("pg_hba.conf"), access).expect("write pg_hba.conf");
-
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let server = unprivileged(&bin.join("postgres"));
+        let program = unprivileged(&bin.join("postgres"));
         let mut child = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
-            .arg(server.get_program())
-            .args(server.get_args())
+            .arg(program.get_program())
+            .args(program.get_args())
             .arg("-D")
             .arg(&data)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
@@ -107,8 +95,11 @@ impl Postgres {
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("piped")));
         let keeper = Mutex::new(Keeper { child, stdin, stdout });
         let server = Self { port, dir, keeper, databases: AtomicU32::new(0) };
-        server.hear("started");
-        server.await_answer();
+        // From here on the keeper clears up.
+        certificates(&server.dir);
+        hand_over(&server.dir);
+        prepare(&bin, &data);
+        server.restart();
         server
     }
 
@@ -140,7 +131,7 @@ impl Postgres {
         self.hear("killed");
     }
 
-    /// After [`Postgres::kill`].
+    /// Starts it, again after [`Postgres::kill`].
     pub(crate) fn restart(&self) {
         self.tell("start");
         self.hear("started");
@@ -279,6 +270,20 @@ fn hand_over(dir: &Path) {
         let given = Command::new("chown").args(["-R", UNPRIVILEGED]).arg(dir).status().expect("chown is installed");
         assert!(given.success(), "there is no user `{UNPRIVILEGED}`: the package postgresql makes it");
     }
+}
+
+/// An empty cluster, and who may come in how.
+fn prepare(bin: &Path, data: &Path) {
+    // A language of its own kind of order, so that whoever forgets to order by bytes is found out.
+    let made = unprivileged(&bin.join("initdb"))
+        .args(["-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"])
+        .args(["--locale-provider=icu", "--icu-locale=ko", "-D"])
+        .arg(data)
+        .output()
+        .expect("setpriv is installed");
+    assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+    let access = "host all secret_role 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n";
+    fs::write(data.join("pg_hba.conf"), access).expect("write pg_hba.conf");
 }
 
 /// An authority and, signed by it, a certificate for `localhost`; and another authority that signed nothing.
