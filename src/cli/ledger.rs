@@ -30,7 +30,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(command: &LedgerCommand) -> anyhow::Result<u8> {
     let LedgerCommand::Verify(args) = command;
     let loaded = super::run::load(&args.place.config)?;
-    let store = super::status::open_readonly(&loaded.settings, &args.place.data_dir)?;
+    let store = crate::pipeline::stores::open_readonly(&loaded.settings, &args.place.data_dir)?;
     let verdict = verify(store.as_ref())?;
     let mut out = std::io::stdout().lock();
     let (entries, bad) = (verdict.entries, verdict.bad);

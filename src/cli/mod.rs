@@ -13,6 +13,7 @@ mod run;
 mod selftest;
 mod service;
 mod status;
+mod store;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,9 @@ enum Command {
     Ledger(ledger::LedgerCommand),
     /// How the service is, and sources that the inventory does not know.
     Status(status::StatusArgs),
+    /// The tables of the store, for whoever owns them.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Proof on your own machine: crashes under load, simulated worlds.
     #[command(subcommand)]
     Selftest(selftest::SelftestCommand),
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Reopen(args) => ack::reopen(&args),
         Command::Ledger(command) => ledger::run(&command),
         Command::Status(args) => status::run(&args),
+        Command::Store(command) => store::run(&command),
         Command::Selftest(command) => selftest::run(&command),
     };
     match done {

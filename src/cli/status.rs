@@ -1,15 +1,13 @@
 //! `bongsu status`: how the service is; without a running one, what its store says.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::service::{Away, Place, Service};
-use crate::config::{Settings, StoreUrl};
-use crate::store::Store;
+use crate::config::Settings;
+use crate::pipeline::stores;
 use crate::time::rfc3339;
 
 /// Rows shown of what may be many.
@@ -23,15 +21,6 @@ pub(crate) struct StatusArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-}
-
-/// The store, for reading only: works beside a running service and without one.
-pub(crate) fn open_readonly(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let StoreUrl::Sqlite(path) = &settings.store;
-    let path = data_dir.join(path);
-    let store = crate::store::open_readonly(&format!("sqlite:{}", path.display()))
-        .with_context(|| format!("read store `{}` (is --data-dir right?)", path.display()))?;
-    Ok(Arc::new(store))
 }
 
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
@@ -56,7 +45,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
 
 /// What the store says while no service runs.
 fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
-    let store = open_readonly(settings, data_dir)?;
+    let store = stores::open_readonly(settings, data_dir)?;
     let partitions: Vec<Value> = store
         .partitions()?
         .into_iter()

@@ -101,6 +101,16 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         seen.",
     ),
     (
+        "store-key",
+        "The key says how a PostgreSQL server is reached; the store of this file is SQLite, which needs none of it.",
+    ),
+    (
+        "store-tls",
+        "What goes to a database on another host passes networks: without a certificate that proves the server's \
+        name, anybody between could read it or answer in its place. Write sslmode=verify-full and sslrootcert with \
+        the certificate of the authority; `unverified: true` accepts the risk.",
+    ),
+    (
         "title-charset",
         "Carriers take KS X 1001: 2,350 Hangul syllables, ASCII and some symbols; no emoji, no typographic \
         dashes.",

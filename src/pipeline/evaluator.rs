@@ -424,7 +424,7 @@ impl Evaluator {
             }
             Err(StoreError::Unavailable { what, why }) => {
                 tracing::warn!(what, why, "flush failed, trying again");
-                self.tally.flushes_failed += 1;
+                self.tally.flush_failed(&what);
                 self.retry_at = now + RETRY_AFTER;
                 self.settle_lost_answer(&flush, now)?;
                 Ok(false)
@@ -439,6 +439,7 @@ impl Evaluator {
         match self.sides.store.progress(&flush.topic, part.partition) {
             Ok(Some((epoch, progress))) if epoch == part.epoch && progress == part.progress => {
                 flush::settle(&mut self.pending, now);
+                self.tally.flushed(flush);
                 Ok(())
             }
             Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(()),

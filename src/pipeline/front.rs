@@ -119,6 +119,20 @@ pub struct Front {
     pub standing: Standing,
 }
 
+impl Front {
+    fn count(&self, counts: &mut CountsView) -> Result<(), String> {
+        for state in PageState::ALL {
+            counts.pages.insert(state.word().to_owned(), 0);
+        }
+        let incidents = self.incidents(INCIDENTS_COUNTED_MAX)?;
+        counts.incidents_open = incidents.iter().filter(|incident| incident.state.is_live()).count() as u64;
+        for row in self.pages(None, PAGES_COUNTED_MAX)? {
+            *counts.pages.entry(row.state.word().to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
 impl View for Front {
     fn health(&self) -> Health {
         self.board.health(self.clock.elapsed())
@@ -127,20 +141,18 @@ impl View for Front {
     fn status(&self) -> Result<StatusView, String> {
         let (evaluation, broken) = self.board.with(|notices| (notices.evaluation.clone(), notices.broken.clone()));
         let mut counts = evaluation.counts;
-        let incidents = self.incidents(INCIDENTS_COUNTED_MAX)?;
-        counts.incidents_open = incidents.iter().filter(|incident| incident.state.is_live()).count() as u64;
-        for state in PageState::ALL {
-            counts.pages.insert(state.word().to_owned(), 0);
-        }
-        for row in self.pages(None, PAGES_COUNTED_MAX)? {
-            *counts.pages.entry(row.state.word().to_owned()).or_default() += 1;
+        let mut health = self.health();
+        // While the store is away the status is wanted most: it says so, instead of failing with it.
+        if let Err(why) = self.count(&mut counts) {
+            health.healthy = false;
+            health.troubles.push(format!("저장소를 읽을 수 없습니다: {why}"));
         }
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: self.clock.wall() - self.standing.started,
             roles: self.standing.roles.clone(),
             data_dir: self.standing.data_dir.clone(),
-            health: self.health(),
+            health,
             partitions: evaluation.partitions,
             sources: evaluation.sources,
             rules: RulesView { broken, ..evaluation.rules },

@@ -27,6 +27,7 @@ pub struct Leading {
     world: Arc<World>,
     seat: Option<Seat>,
     retry_at: Ms,
+    trouble: Option<String>,
     pages_first: bool,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
     pub redecided: u64,
@@ -41,7 +42,8 @@ struct Seat {
 impl Leading {
     /// Leads nothing yet; the first [`Leading::step`] takes the seat.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
-        Self { store, clock, owner: owner.to_owned(), world, seat: None, retry_at: 0, pages_first: false, redecided: 0 }
+        let (seat, trouble, owner) = (None, None, owner.to_owned());
+        Self { store, clock, owner, world, seat, retry_at: 0, trouble, pages_first: false, redecided: 0 }
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
@@ -62,6 +64,11 @@ impl Leading {
         self.leader().and_then(Leader::next_due)
     }
 
+    /// What keeps it from the store, while something does.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
     /// One turn: what is due, then what waits. `true`: something was decided, there may be more.
     pub fn step(&mut self) -> Result<bool, StoreError> {
         if self.clock.elapsed() < self.retry_at {
@@ -72,9 +79,13 @@ impl Leading {
                 tracing::warn!(what, why, "the incident stage cannot reach the store, trying again");
                 self.seat = None;
                 self.retry_at = self.clock.elapsed() + RETRY_AFTER;
+                self.trouble = Some(what);
                 Ok(false)
             }
-            other => other,
+            other => {
+                self.trouble = None;
+                other
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! stores and threads in the rest.
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `publish`: the service.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `publish`: the service.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
@@ -24,6 +24,7 @@ pub mod shell;
 pub mod sides;
 pub mod sim;
 pub mod stages;
+pub mod stores;
 mod tally;
 pub mod wake;
 pub mod watch;

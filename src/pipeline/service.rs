@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
-use crate::config::{Loaded, LogKind, Role, Settings, Skew, StoreUrl};
+use crate::config::{Loaded, LogKind, Role, Settings, Skew};
 use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
@@ -22,8 +22,8 @@ use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::Contacts;
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
+use crate::pipeline::stores;
 use crate::pipeline::watch::{Edited, Watch};
-use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::time::Clock;
 
@@ -101,15 +101,6 @@ pub fn decode_limits(settings: &Settings) -> crate::decode::Limits {
     crate::decode::Limits { record_bytes: settings.limits.record_bytes, shapes: settings.limits.series }
 }
 
-/// The store of these settings.
-///
-/// # Errors
-/// It cannot be opened; the text says what to do.
-pub fn open_store(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let StoreUrl::Sqlite(path) = &settings.store;
-    Ok(Arc::new(crate::store::open(&format!("sqlite:{}", data_dir.join(path).display()))?))
-}
-
 /// A service that is ready to run.
 #[derive(Debug)]
 pub struct Service {
@@ -139,7 +130,7 @@ impl Service {
         let settings = &loaded.settings;
         let on = |role: Role| settings.roles.contains(&role);
         let listener = on(Role::Console).then(|| console::bind(settings.listen)).transpose()?;
-        let store = open_store(settings, &dir.path)?;
+        let store = stores::open(settings, &dir.path)?;
         let metrics = Arc::new(Metrics::new(clock.wall()));
         let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), metrics);
         let people = Arc::new(loaded.people.clone());

@@ -182,7 +182,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
                 if turn.signalled {
                     shared.lead.ring();
                 }
-                None
+                evaluator.tally().store_away.as_deref().map(store_away)
             }
             Err(EvaluateError::Log(crate::log::LogError::Unavailable { what, why })) => {
                 tracing::warn!(what, why, "the log is away, trying again");
@@ -192,7 +192,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
             Err(EvaluateError::Store(crate::store::StoreError::Unavailable { what, why })) => {
                 tracing::warn!(what, why, "the store is away, trying again");
                 stop.wait(LOG_RETRY);
-                Some(format!("저장소에 접근할 수 없습니다: {what}"))
+                Some(store_away(&what))
             }
             Err(other) => return Err(other.to_string()),
         };
@@ -204,6 +204,10 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         }
     }
     drain(&mut evaluator, shared).map_err(|error| error.to_string())
+}
+
+fn store_away(what: &str) -> String {
+    format!("저장소에 접근할 수 없습니다: {what}")
 }
 
 /// Takes what the log still holds, without waiting for more, and makes it durable.
@@ -222,7 +226,7 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
             leading.reload(world);
         }
         let busy = leading.step().map_err(|error| error.to_string())?;
-        shared.board.report("incident", shared.clock.elapsed(), None);
+        shared.board.report("incident", shared.clock.elapsed(), leading.trouble().map(store_away));
         if !busy {
             shared.lead.wait(LEAD_POLL);
         }

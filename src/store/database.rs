@@ -1,98 +1,179 @@
 //! The store over SQL: which call runs in which kind of transaction, on which connection.
 //!
-//! The idea: one writer behind a lock, a few readers beside it; every call is exactly one transaction, and what it does
-//! stands in `flush`, `book`, `outbox` and `reading`, each a plain function over a connection.
+//! The idea: some connections write and some read, so that people who look never hold up a hand-over; every call is
+//! exactly one transaction, and what it does stands in `flush`, `book`, `outbox` and `reading`, each a plain function
+//! over a connection. SQLite has one writer; PostgreSQL has several, kept apart by the rows they lock.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::outbox::Want;
+use super::pool::{Connect, Connection, Pool, Pooled};
+use super::postgres::{PostgresOptions, Server};
 use super::sql::{End, Mode, Sql, transact};
 use super::sqlite::{Access, Sqlite};
 use super::{Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
 use crate::model::{
-    BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
-    Severity, Signal, SignalKey, StateRow, Taken,
+    BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow,
+    PostgresUrl, Progress, Severity, Signal, SignalKey, StateRow, Taken,
 };
 use crate::time::Ms;
 
-/// Readers kept open between calls: the leader, a sender and two people looking.
-const READERS: usize = 4;
-
-type Connection = Box<dyn Sql>;
+/// Readers of a file: the leader, the senders, the page and people looking.
+const READERS: usize = 8;
 
 /// A store in an SQL database.
+#[derive(Debug)]
 pub struct SqlStore {
     name: String,
-    writer: Option<Mutex<Connection>>,
-    readers: Mutex<Vec<Connection>>,
-    connect: Box<dyn Fn() -> Result<Connection> + Send + Sync>,
+    writers: Option<Pool>,
+    readers: Pool,
+    /// A commit whose answer was lost may still be under way in a server.
+    settles: bool,
 }
 
-impl fmt::Debug for SqlStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlStore").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Opens the store that `url` names (`sqlite:PATH`, or a path alone), makes its tables or brings them up to date.
+/// Opens the store that `url` names (`sqlite:PATH`, a path alone, or `postgres://…` with the options' defaults), makes
+/// its tables or brings them up to date.
 ///
-/// Refused: a database of a newer version, a folder that is missing, another kind of database. The lock against a
-/// second process on the same data directory is not taken here.
+/// Refused: a database of a newer version, a folder that is missing. The lock against a second process on the same data
+/// directory is not taken here.
 pub fn open(url: &str) -> Result<SqlStore> {
+    if PostgresUrl::is_one(url) {
+        return open_postgres(&postgres_url(url)?, &PostgresOptions::default());
+    }
     let path = sqlite_path(url)?;
     let mut writer = Sqlite::open(&path, Access::Write)?;
     schema::migrate(&mut writer, url, &schema::STEPS)?;
     writer.make_durable()?;
-    Ok(SqlStore::over_sqlite(url, path, Some(Box::new(writer))))
+    let again = path.clone();
+    let connect = move || {
+        let mut writer = Sqlite::open(&again, Access::Write)?;
+        writer.make_durable()?;
+        Ok(Box::new(writer) as Connection)
+    };
+    let writers = Pool::new(url, 1, Box::new(connect)).with(Box::new(writer));
+    Ok(SqlStore { writers: Some(writers), ..SqlStore::reading_sqlite(url, path) })
 }
 
 /// Opens a store that exists, for the command line: nothing in it can be changed, a running service is not disturbed.
 pub fn open_readonly(url: &str) -> Result<SqlStore> {
+    if PostgresUrl::is_one(url) {
+        return open_postgres_readonly(&postgres_url(url)?, &PostgresOptions::default());
+    }
     let path = sqlite_path(url)?;
     let mut reader = Sqlite::open(&path, Access::Read)?;
     schema::check(&mut reader, url, &schema::STEPS)?;
-    Ok(SqlStore::over_sqlite(url, path, None))
+    Ok(SqlStore::reading_sqlite(url, path))
+}
+
+/// Opens a store in PostgreSQL. Its tables are made or brought up to date where the role may do that; a role that may
+/// only read and write rows finds them ready ([`migrate_postgres`]).
+///
+/// # Errors
+/// Unavailable: the server cannot be reached now. Refused: it does not admit the role, the database is missing, not
+/// UTF-8 or of a newer version, its tables are missing or older, or the role lacks a right on one of them.
+pub fn open_postgres(url: &PostgresUrl, options: &PostgresOptions) -> Result<SqlStore> {
+    let server = Server::new(url, options)?;
+    let name = server.name.clone();
+    let mut first = server.connect()?;
+    first.check_encoding()?;
+    schema::migrate(&mut first, &name, &schema::STEPS).map_err(by_the_owner)?;
+    schema::check_rights(&mut first, &name, &schema::STEPS)?;
+    let again = Server::new(url, options)?;
+    let connect: Connect = Box::new(move || again.connect().map(|writer| Box::new(writer) as Connection));
+    let (readers, writers) = shares(options);
+    let writers = Pool::new(&name, writers, connect).with(Box::new(first));
+    Ok(SqlStore { writers: Some(writers), ..SqlStore::reading_postgres(server, readers) })
+}
+
+/// Opens a store in PostgreSQL that exists, for the command line: nothing in it can be changed.
+///
+/// # Errors
+/// As [`open_postgres`].
+pub fn open_postgres_readonly(url: &PostgresUrl, options: &PostgresOptions) -> Result<SqlStore> {
+    let server = Server::new(url, options)?;
+    schema::check(&mut server.connect()?, &server.name, &schema::STEPS)?;
+    let (readers, _) = shares(options);
+    Ok(SqlStore::reading_postgres(server, readers))
+}
+
+/// Makes the tables of a store in PostgreSQL or brings them up to date, as the role that owns them. `true`: there was
+/// something to do.
+///
+/// # Errors
+/// As [`open_postgres`]; refused where the role may not make tables.
+pub fn migrate_postgres(url: &PostgresUrl, options: &PostgresOptions) -> Result<bool> {
+    let server = Server::new(url, options)?;
+    let mut owner = server.connect()?;
+    owner.check_encoding()?;
+    if schema::check(&mut owner, &server.name, &schema::STEPS).is_ok() {
+        return Ok(false);
+    }
+    schema::migrate(&mut owner, &server.name, &schema::STEPS)?;
+    Ok(true)
+}
+
+/// Connections for reading and for writing: half and half, one of each at least.
+fn shares(options: &PostgresOptions) -> (usize, usize) {
+    let readers = (options.connections / 2).max(1);
+    (readers, options.connections.saturating_sub(readers).max(1))
+}
+
+/// A role that may not make tables is told who makes them.
+fn by_the_owner(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Refused { what, why, help } if why.contains("(42501)") => StoreError::Refused {
+            what,
+            why: format!("its tables are missing or older, and this role may not make them: {why}"),
+            help: format!("run `bongsu store migrate --url URL` as the role that owns the tables ({help})"),
+        },
+        other => other,
+    }
+}
+
+fn postgres_url(url: &str) -> Result<PostgresUrl> {
+    PostgresUrl::parse(url, false).map_err(|problem| StoreError::Refused {
+        what: "open store in PostgreSQL".to_owned(),
+        why: problem.why,
+        help: problem.help,
+    })
 }
 
 fn sqlite_path(url: &str) -> Result<PathBuf> {
-    let refuse = |why: &str, help: &str| {
-        Err(StoreError::Refused { what: format!("open store `{url}`"), why: why.to_owned(), help: help.to_owned() })
-    };
     let path = match url.split_once(':') {
         Some(("sqlite", path)) => path,
-        Some(("postgres" | "postgresql", _)) => {
-            return refuse("this release keeps its state in SQLite only", "write `sqlite:PATH`");
-        }
         _ => url,
     };
     if path.is_empty() || path == ":memory:" {
-        return refuse("it names no file", "write `sqlite:PATH`");
+        return Err(StoreError::Refused {
+            what: format!("open store `{url}`"),
+            why: "it names no file".to_owned(),
+            help: "write `sqlite:PATH`".to_owned(),
+        });
     }
     Ok(Path::new(path).to_owned())
 }
 
 impl SqlStore {
-    fn over_sqlite(url: &str, path: PathBuf, writer: Option<Connection>) -> Self {
+    fn reading_sqlite(url: &str, path: PathBuf) -> Self {
         let connect = move || Sqlite::open(&path, Access::Read).map(|reader| Box::new(reader) as Connection);
-        Self {
-            name: url.to_owned(),
-            writer: writer.map(Mutex::new),
-            readers: Mutex::default(),
-            connect: Box::new(connect),
-        }
+        let readers = Pool::new(url, READERS, Box::new(connect));
+        Self { name: url.to_owned(), writers: None, readers, settles: false }
     }
 
-    /// The writer, whatever became of its last user: a transaction that a panic left open is undone by the next
-    /// `begin`.
-    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
-        let writer = self.writer.as_ref().ok_or_else(|| StoreError::Refused {
+    fn reading_postgres(server: Server, readers: usize) -> Self {
+        let name = server.name.clone();
+        let connect = move || server.connect().map(|reader| Box::new(reader) as Connection);
+        Self { readers: Pool::new(&name, readers, Box::new(connect)), name, writers: None, settles: true }
+    }
+
+    /// A writer, whatever became of its last user: a transaction that a panic left open is undone by the next `begin`.
+    pub(super) fn writer(&self) -> Result<Pooled<'_>> {
+        let writers = self.writers.as_ref().ok_or_else(|| StoreError::Refused {
             what: format!("write to store `{}`", self.name),
             why: "it was opened for reading".to_owned(),
             help: "ask the running service to do it".to_owned(),
         })?;
-        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+        writers.get()
     }
 
     fn write<T>(&self, work: impl FnOnce(&mut dyn Sql) -> Result<End<T>>) -> Result<T> {
@@ -100,22 +181,13 @@ impl SqlStore {
     }
 
     pub(super) fn read<T>(&self, work: impl FnOnce(&mut dyn Sql) -> Result<T>) -> Result<T> {
-        let idle = self.readers().pop();
-        let mut reader = match idle {
-            Some(reader) => reader,
-            None => (self.connect)()?,
-        };
+        let mut reader = self.readers.get()?;
         let answer = transact(reader.as_mut(), Mode::Read, |sql| work(sql).map(End::Drop));
-        let mut readers = self.readers();
-        // A connection that failed is not kept: the next call opens a fresh one.
-        if answer.is_ok() && readers.len() < READERS {
-            readers.push(reader);
+        if answer.is_err() {
+            // A connection that failed is not kept: the next call opens a fresh one.
+            reader.discard();
         }
         answer
-    }
-
-    fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,6 +197,9 @@ impl Store for SqlStore {
     }
 
     fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>> {
+        if self.settles && self.writers.is_some() {
+            return self.write(|sql| flush::settled_progress(sql, topic, partition));
+        }
         self.read(|sql| flush::progress(sql, topic, partition))
     }
 

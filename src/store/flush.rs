@@ -18,7 +18,7 @@ pub(super) fn own(sql: &mut dyn Sql, topic: &str, partition: i32, owner: &str) -
          ON CONFLICT (topic, partition) DO UPDATE SET epoch = progress.epoch + 1, owner = excluded.owner",
         &[topic.into(), partition.into(), owner.into()],
     )?;
-    let row = find(sql, topic, partition)?.ok_or_else(|| corrupt("progress", topic, "it vanished"))?;
+    let row = find(sql, topic, partition, "")?.ok_or_else(|| corrupt("progress", topic, "it vanished"))?;
     let rows = sql.query(
         "SELECT fingerprint, json FROM states WHERE topic = $1 AND partition = $2 ORDER BY fingerprint",
         &[topic.into(), partition.into()],
@@ -34,11 +34,17 @@ pub(super) fn state(row: &super::sql::Row) -> Result<StateRow> {
 
 /// Epoch and progress of a partition.
 pub(super) fn progress(sql: &mut dyn Sql, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>> {
-    Ok(find(sql, topic, partition)?.map(|row| (row.epoch, row.progress)))
+    Ok(find(sql, topic, partition, "")?.map(|row| (row.epoch, row.progress)))
 }
 
-fn find(sql: &mut dyn Sql, topic: &str, partition: i32) -> Result<Option<rows::ProgressRow>> {
-    let text = format!("SELECT {} FROM progress WHERE topic = $1 AND partition = $2", rows::PROGRESS);
+/// The same, once whoever is writing the row has ended.
+pub(super) fn settled_progress(sql: &mut dyn Sql, topic: &str, partition: i32) -> Result<End<Option<(i64, Progress)>>> {
+    let settling = sql.settling();
+    Ok(End::Drop(find(sql, topic, partition, settling)?.map(|row| (row.epoch, row.progress))))
+}
+
+fn find(sql: &mut dyn Sql, topic: &str, partition: i32, settling: &str) -> Result<Option<rows::ProgressRow>> {
+    let text = format!("SELECT {} FROM progress WHERE topic = $1 AND partition = $2{settling}", rows::PROGRESS);
     sql.query(&text, &[topic.into(), partition.into()])?.first().map(rows::progress).transpose()
 }
 
@@ -112,7 +118,7 @@ fn advance(sql: &mut dyn Sql, topic: &str, part: &PartFlush) -> Result<bool> {
     if hit == 1 {
         return Ok(true);
     }
-    match find(sql, topic, part.partition)? {
+    match find(sql, topic, part.partition, "")? {
         Some(row) if row.epoch == part.epoch && row.progress.offset == part.from => {
             Err(gap(topic, part.partition, &format!("{before} does not follow the stored {}", row.progress.seq)))
         }

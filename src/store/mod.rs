@@ -1,4 +1,4 @@
-//! The store: one function per hand-over, over SQL (SQLite now, PostgreSQL next, the same text) or memory.
+//! The store: one function per hand-over, over SQL (SQLite or PostgreSQL, the same text) or memory.
 //!
 //! The idea: deciding is done in pure code; a store makes decisions durable, all or nothing, and refuses whoever lost
 //! its epoch or lease. It never reads a hand-over by a database sequence or a time stamp: signals by (partition, seq),
@@ -10,6 +10,8 @@ mod flush;
 pub mod ledger;
 mod memory;
 mod outbox;
+mod pool;
+mod postgres;
 mod reading;
 mod rows;
 mod schema;
@@ -17,9 +19,11 @@ mod sql;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod tls;
 
-pub use database::{SqlStore, open, open_readonly};
+pub use database::{SqlStore, migrate_postgres, open, open_postgres, open_postgres_readonly, open_readonly};
 pub use memory::MemoryStore;
+pub use postgres::PostgresOptions;
 
 use std::fmt;
 

@@ -6,12 +6,25 @@
 use super::sql::{End, Mode, Sql, Value, transact};
 use super::{Result, StoreError};
 
+/// The table that says which version the others have.
+pub(super) const VERSION: &str = "schema_version";
+
 /// Step n, counted from 1, leads to version n. Statements end with a semicolon at the end of a line.
 pub(super) const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 
 /// Brings the database to the version that `steps` lead to.
 pub(super) fn migrate(sql: &mut dyn Sql, name: &str, steps: &[&str]) -> Result<()> {
+    // Looked at first: a role that may only read and write rows must find nothing to do.
+    let ready = transact(sql, Mode::Read, |sql| {
+        let had = if sql.has_table(VERSION)? { version(sql)? } else { 0 };
+        Ok(End::Drop(Value::Int(had) == latest(steps)))
+    })?;
+    if ready {
+        return Ok(());
+    }
+    let text_type = format!(" {}", sql.text_type());
     transact(sql, Mode::Write, |sql| {
+        sql.lock_schema()?;
         sql.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)", &[])?;
         let had = version(sql)?;
         let missing = usize::try_from(had).ok().and_then(|had| steps.get(had..));
@@ -20,12 +33,25 @@ pub(super) fn migrate(sql: &mut dyn Sql, name: &str, steps: &[&str]) -> Result<(
             return Ok(End::Drop(()));
         }
         for statement in missing.iter().flat_map(|step| statements(step)) {
-            sql.execute(statement, &[])?;
+            sql.execute(&statement.replace(" TEXT", &text_type), &[])?;
         }
         sql.execute("DELETE FROM schema_version", &[])?;
         sql.execute("INSERT INTO schema_version (version) VALUES ($1)", &[latest(steps)])?;
         Ok(End::Keep(()))
     })
+}
+
+/// Refuses a role that lacks a right on a table of `steps`.
+pub(super) fn check_rights(sql: &mut dyn Sql, name: &str, steps: &[&str]) -> Result<()> {
+    let tables: Vec<&str> = steps.iter().flat_map(|step| tables(step)).collect();
+    match sql.missing_rights(&tables)? {
+        None => Ok(()),
+        Some((why, statement)) => Err(StoreError::Refused {
+            what: format!("open store `{name}`"),
+            why,
+            help: format!("as the owner of the tables, run: {statement}"),
+        }),
+    }
 }
 
 /// Refuses a database that is not at the version that `steps` lead to; writes nothing.
@@ -68,4 +94,9 @@ fn newer(name: &str, had: i64, know: usize) -> StoreError {
 
 fn statements(step: &str) -> impl Iterator<Item = &str> {
     step.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+/// The names of the tables that a step makes.
+fn tables(step: &str) -> impl Iterator<Item = &str> {
+    step.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next())
 }

@@ -139,6 +139,35 @@ pub(super) trait Sql: Send + fmt::Debug {
     fn query(&mut self, sql: &str, args: &[Value]) -> Result<Vec<Row>>;
     /// What follows a `SELECT … LIMIT` whose rows this transaction is about to lease.
     fn claiming(&self) -> &'static str;
+    /// What follows a `SELECT` that must wait for whoever is writing the row, because an answer was lost and the
+    /// commit may still be under way.
+    fn settling(&self) -> &'static str {
+        ""
+    }
+    /// Whether there is such a table.
+    fn has_table(&mut self, table: &str) -> Result<bool>;
+    /// Holds off everybody else who would change tables, until the transaction ends; takes limits off that are meant
+    /// for short work.
+    fn lock_schema(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// The type of a text column that is ordered by its bytes.
+    fn text_type(&self) -> &'static str {
+        "TEXT"
+    }
+    /// Rights that are missing on `tables`: what is missing, and the statement that gives it.
+    fn missing_rights(&mut self, tables: &[&str]) -> Result<Option<(String, String)>> {
+        let _ = tables;
+        Ok(None)
+    }
+    /// Whether it still has its other end, as far as can be known without asking.
+    fn is_alive(&mut self) -> bool {
+        true
+    }
+    /// Whether it is of no use any more.
+    fn is_broken(&self) -> bool {
+        false
+    }
 }
 
 /// How a piece of work wants its transaction to end.

@@ -115,6 +115,11 @@ impl Sql for Sqlite {
     fn claiming(&self) -> &'static str {
         ""
     }
+
+    fn has_table(&mut self, table: &str) -> Result<bool> {
+        let text = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
+        Ok(!self.query(text, &[table.into()])?.is_empty())
+    }
 }
 
 impl rusqlite::ToSql for Value {

@@ -25,7 +25,9 @@ mod console_page;
 mod console_world;
 /// The handset in a process of its own, killed in the middle of its work.
 mod notify_handset;
-/// What every store must do, run over SQLite and memory: fixtures, and the list of sides.
+/// A real PostgreSQL server for whoever needs one.
+mod postgres;
+/// What every store must do, run over SQLite, PostgreSQL and memory: fixtures, and the list of sides.
 mod store_suite;
 /// Hand-over ②: fences, seqs, state rows.
 mod store_evaluate;
@@ -33,10 +35,14 @@ mod store_evaluate;
 mod store_leader;
 /// Hand-over ③: leases, outcomes, deadlines.
 mod store_notify;
-/// SQLite and memory give the same answers to the same random calls.
+/// SQLite, PostgreSQL and memory give the same answers to the same random calls.
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.
 mod store_sqlite;
+/// What only a server can show: lost connections, kill -9 of it, roles, TLS, limits.
+mod store_postgres;
+/// What only several processes on one server can show: who waits for whom.
+mod store_races;
 
 /// What a quiet life writes, and what the end of silence hides.
 mod quiet;
@@ -48,6 +54,8 @@ mod scenarios;
 mod selftests;
 /// The service from the door to the phone.
 mod service;
+/// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.
+mod service_postgres;
 /// A service of its own for a test.
 mod site;
 // A real Kafka broker for whoever needs one.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bongsu::pipeline::sim::{self, Fault};
 use serde_json::Value;
 
+use crate::postgres::InPostgres;
 use crate::site::{bongsu, json_lines};
+use crate::store_suite::Home;
 
 /// Worlds that every test run sees; the long form is `bongsu selftest simulate`.
 const WORLDS: u64 = 200;
@@ -13,6 +15,8 @@ const WORLDS: u64 = 200;
 const FAULT_WORLDS: u64 = 500;
 /// Worlds that also run over SQLite.
 const SQLITE_WORLDS: u64 = 50;
+/// Worlds that also run over PostgreSQL.
+const POSTGRES_WORLDS: u64 = 15;
 
 #[test]
 fn simulated_worlds_keep_every_promise() {
@@ -57,6 +61,15 @@ fn a_world_over_sqlite_leaves_the_same_ledger() {
 }
 
 #[test]
+fn a_world_over_postgresql_leaves_the_same_ledger() {
+    for seed in 0..POSTGRES_WORLDS {
+        let store = InPostgres::default().open();
+        let (memory, postgres) = (sim::run(seed, None), sim::run_over(seed, store, None));
+        assert_eq!(memory, postgres, "seed {seed}");
+    }
+}
+
+#[test]
 fn kill_9_under_load_loses_and_repeats_nothing() {
     let run = bongsu(&[
         "selftest",
@@ -75,4 +88,18 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
     assert!(summary["records"].as_u64() > Some(500), "{summary}");
     assert!(summary["between"].as_u64() >= Some(6), "at least 30 % of the kills hit between: {summary}");
+}
+
+#[test]
+fn kill_9_over_postgresql_loses_and_repeats_nothing() {
+    let url = InPostgres::default().url();
+    let crash = ["selftest", "crash", "--store", "postgres", "--store-url", &url, "--kills", "5", "--format", "json"];
+    let run = bongsu(&crash);
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    assert!(summary["records"].as_u64() > Some(100) && summary["pages"].as_u64() > Some(0), "{summary}");
+    let again = bongsu(&crash);
+    assert_eq!(again.status.code(), Some(2), "a database that holds something is no place for accounts");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("holds something already"));
 }

@@ -88,6 +88,13 @@ impl Site {
         Self { dir, listen: port.to_string(), client: client.expect("an HTTP client") }
     }
 
+    /// Keeps its decisions at `url` instead of in a file.
+    pub(crate) fn keep_in(&self, url: &str) {
+        let file = self.path("bongsu.yaml");
+        let text = std::fs::read_to_string(&file).expect("we wrote it");
+        std::fs::write(file, text.replace("sqlite:bongsu.db", url)).expect("the folder can be written");
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

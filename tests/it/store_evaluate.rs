@@ -18,6 +18,7 @@ over_all!(
     the_wide_partition_is_like_any_other,
     a_flush_of_the_largest_size_is_written,
     an_empty_flush_is_done,
+    lists_are_ordered_by_bytes,
 );
 
 fn a_partition_starts_empty(home: &dyn Home) {
@@ -195,4 +196,16 @@ fn a_flush_of_the_largest_size_is_written(home: &dyn Home) {
 
 fn an_empty_flush_is_done(home: &dyn Home) {
     assert_eq!(home.open().flush(&flush(Vec::new())).unwrap(), Flushed::Done);
+}
+
+/// Not by the rules of a language, which differ between databases and change with their libraries.
+fn lists_are_ordered_by_bytes(home: &dyn Home) {
+    let store = home.open();
+    let mut topics = ["b", "A", "가", "_x", "B-1", "a.b", "ab"];
+    for topic in topics {
+        store.own(topic, 0, "a").unwrap();
+    }
+    topics.sort_unstable();
+    let found: Vec<String> = store.partitions().unwrap().into_iter().map(|(topic, ..)| topic).collect();
+    assert_eq!(found, topics);
 }

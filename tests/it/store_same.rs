@@ -1,12 +1,13 @@
-//! SQLite and memory give the same answers to the same calls, sensible or not.
+//! SQLite, PostgreSQL and memory give the same answers to the same calls, sensible or not.
 //!
 //! The idea: a list of random calls is played against each side by the same [`Player`], which writes down every answer
-//! and, at the end, everything that can be read. The two records must be one and the same.
+//! and, at the end, everything that can be read. The records must be one and the same.
 
 use bongsu::model::*;
 use bongsu::store::{Store, StoreError};
 use proptest::prelude::*;
 
+use crate::postgres::InPostgres;
 use crate::store_suite::*;
 
 /// Of one partition: rows to put (or remove), and hosts that raise a signal.
@@ -272,12 +273,14 @@ proptest! {
 
     #[test]
     fn every_store_answers_the_same(calls in prop::collection::vec(call(), 1..60)) {
-        let (memory, sqlite) = (InMemory::default(), InSqlite::default());
+        let (memory, sqlite, postgres) = (InMemory::default(), InSqlite::default(), InPostgres::default());
         let wanted = Player::new(&*memory.open()).play(&calls);
-        let found = Player::new(&*sqlite.open()).play(&calls);
-        for (wanted, found) in wanted.iter().zip(&found) {
-            prop_assert_eq!(found, wanted);
+        for other in [sqlite.open(), postgres.open()] {
+            let found = Player::new(&*other).play(&calls);
+            for (wanted, found) in wanted.iter().zip(&found) {
+                prop_assert_eq!(found, wanted);
+            }
+            prop_assert_eq!(found.len(), wanted.len());
         }
-        prop_assert_eq!(found.len(), wanted.len());
     }
 }

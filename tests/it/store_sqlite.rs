@@ -137,6 +137,7 @@ fn what_cannot_be_a_store_is_refused_with_advice() {
     assert!(!home.path().exists(), "reading made a file");
     refused(store::open("sqlite:/nowhere/at/all/state.db"));
     refused(store::open("postgres://localhost/bongsu"));
+    refused(store::open("postgres://bongsu@db.example.test/bongsu"));
     refused(store::open("sqlite:"));
     std::fs::write(home.path(), "this is a text of more than a hundred bytes. ".repeat(30)).unwrap();
     assert!(matches!(store::open(&home.url()), Err(StoreError::Corrupt { .. })));

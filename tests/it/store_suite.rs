@@ -61,6 +61,9 @@ macro_rules! over_all {
         mod memory {
             $(#[test] fn $name() { super::$name(&crate::store_suite::InMemory::default()); })+
         }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(&crate::postgres::InPostgres::default()); })+
+        }
     };
 }
 pub(crate) use over_all;

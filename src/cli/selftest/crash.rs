@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::output::{self, Format};
-use crate::pipeline::crash::{self, Report};
+use crate::config;
+use crate::pipeline::crash::{self, Database, Report};
 
 /// `bongsu selftest crash`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,10 @@ pub(crate) struct CrashArgs {
     /// The store.
     #[arg(long, value_enum, default_value_t)]
     store: StoreKind,
+    /// With `--store postgres`: postgres://USER@HOST/DATABASE of an empty database; its password comes by
+    /// BONGSU__STORE__PASSWORD.
+    #[arg(long, value_name = "URL", required_if_eq("store", "postgres"))]
+    store_url: Option<String>,
     /// How often the service is killed.
     #[arg(long, default_value_t = 20)]
     kills: u64,
@@ -40,15 +45,22 @@ enum StoreKind {
     /// SQLite.
     #[default]
     Sqlite,
+    /// PostgreSQL, at --store-url.
+    Postgres,
 }
 
 pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
-    let (Transport::Embedded, StoreKind::Sqlite) = (args.transport, args.store);
+    let Transport::Embedded = args.transport;
+    let database = match args.store {
+        StoreKind::Sqlite => None,
+        StoreKind::Postgres => args.store_url.clone().map(|url| Database { url, variables: config::environment() }),
+    };
     let dir = std::env::temp_dir().join(format!("bongsu-crash-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed);
+    let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed, database);
     let wrong = done.as_ref().map_or(true, |report| report.lost + report.repeated > 0);
-    if args.keep || wrong {
+    // Where no service was ever started there is nothing to look at.
+    if args.keep || (wrong && dir.join("service.log").exists()) {
         output::note(&format!("kept: {}", dir.display()));
     } else {
         std::fs::remove_dir_all(&dir)?;

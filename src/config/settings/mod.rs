@@ -5,8 +5,10 @@
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
+mod store;
 mod table;
 
+pub use store::{Password, PostgresSettings, StoreUrl};
 pub(crate) use table::SETTINGS;
 
 use std::collections::BTreeSet;
@@ -136,13 +138,6 @@ pub struct TopicSettings {
     pub format: Format,
 }
 
-/// Which store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// A SQLite file; relative = in the data directory.
-    Sqlite(PathBuf),
-}
-
 /// Where the edited files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -224,7 +219,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
     Settings {
         roles: roles(file, notes),
         log: log(file.sub("log"), notes),
-        store: store(file.sub("store"), notes),
+        store: store::store(file.sub("store"), folder, notes),
         listen: listen(file.sub("console"), notes),
         paths: paths(file.sub("paths"), folder),
         gateways: gateways(file, notes),
@@ -298,27 +293,6 @@ fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
         keep: log.duration("keep").unwrap_or(DAY),
         keep_bytes: log.size("keep_bytes").unwrap_or(2_000_000_000),
     }
-}
-
-fn store(store: Obj<'_>, notes: &mut Notes) -> StoreUrl {
-    let url = store.text("url").unwrap_or("sqlite:bongsu.db");
-    if let Some(file) = url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
-        return StoreUrl::Sqlite(PathBuf::from(file));
-    }
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        // A password between `:` and `@` is a secret even where the database is not taken yet.
-        let secret =
-            url.split_once("//").and_then(|(_, rest)| rest.split_once('@')).is_some_and(|(u, _)| u.contains(':'));
-        if secret && store.at("url").line > 0 {
-            let help = "give the whole URL by BONGSU__STORE__URL, or use a password file";
-            notes.error("inline-secret", store.at("url"), "a password stands in `url`", help);
-        } else {
-            notes.error("not-yet", store.at("url"), "PostgreSQL is not in this version", "use sqlite:bongsu.db");
-        }
-    } else if store.has("url") {
-        notes.error("bad-value", store.at("url"), "`url` names no store", "write sqlite:bongsu.db");
-    }
-    StoreUrl::Sqlite(PathBuf::from("bongsu.db"))
 }
 
 fn listen(console: Obj<'_>, notes: &mut Notes) -> SocketAddr {

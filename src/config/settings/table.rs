@@ -59,7 +59,19 @@ static LOG: Table = Table {
 static STORE: Table = Table {
     name: "store",
     doc: "Where decisions are kept.",
-    keys: &[or("url", "sqlite:bongsu.db", Kind::Text, "sqlite:FILE, relative to the data directory")],
+    keys: &[
+        or(
+            "url",
+            "sqlite:bongsu.db",
+            Kind::Text,
+            "sqlite:FILE in the data directory, or postgres://USER@HOST:PORT/DATABASE?sslmode=…&sslrootcert=FILE",
+        ),
+        may("password", Kind::Text, "of the PostgreSQL role; only by BONGSU__STORE__PASSWORD, never in a file"),
+        may("password_file", Kind::Text, "file that holds the password alone, mode 0600; relative to this one"),
+        or("unverified", "false", Kind::Bool, "true = a host elsewhere need not prove its name (sslmode=require)"),
+        or("connections", "8", Kind::Int(2, 200), "PostgreSQL connections of this process, half of them for reading"),
+        or("statement_timeout", "10s", Kind::Duration(SECOND, HOUR), "longest time of one PostgreSQL statement"),
+    ],
 };
 
 static CONSOLE: Table = Table {

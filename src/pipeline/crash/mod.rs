@@ -51,12 +51,23 @@ pub struct Report {
     pub examples: Vec<String>,
 }
 
-/// Runs it: `program` is this program, `dir` an empty directory that it may fill.
+/// A database that stands where the file would.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// As in `store.url`.
+    pub url: String,
+    /// Settings by environment that the service's process finds there too: the password.
+    pub variables: Vec<(String, String)>,
+}
+
+/// Runs it: `program` is this program, `dir` an empty directory that it may fill, `database` an empty one, or
+/// nothing for a file in `dir`.
 ///
 /// # Errors
 /// The service cannot be started or does not finish its work; the text says where its log is.
-pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64) -> anyhow::Result<Report> {
-    let site = Site::make(program, dir)?;
+pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, database: Option<Database>) -> anyhow::Result<Report> {
+    let site = Site::make(program, dir, database)?;
+    site.must_be_empty()?;
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut ready = hdrhistogram::Histogram::<u64>::new(3).context("make a histogram")?;
     let mut report = Report { kills, ..Report::default() };

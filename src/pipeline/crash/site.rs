@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::Database;
 use crate::config::{self, Ask, Loaded};
 use crate::model::PageState;
 use crate::store::Store;
@@ -27,6 +28,8 @@ pub(super) struct Site {
     /// `127.0.0.1:port` of the door.
     pub(super) listen: String,
     client: reqwest::blocking::Client,
+    /// Where decisions are kept; `None`: in a file.
+    database: Option<Database>,
 }
 
 /// The running service.
@@ -40,12 +43,13 @@ pub(super) struct Child {
 }
 
 impl Site {
-    /// Writes the configuration into `dir`.
-    pub(super) fn make(program: &Path, dir: &Path) -> anyhow::Result<Self> {
+    /// Writes the configuration into `dir`; decisions are kept in `database` or in a file there.
+    pub(super) fn make(program: &Path, dir: &Path, database: Option<Database>) -> anyhow::Result<Self> {
+        let store = database.as_ref().map_or("sqlite:bongsu.db", |database| database.url.as_str());
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("find a free port")?;
         let listen = port.to_string();
         let service = format!(
-            "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"sqlite:bongsu.db\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
+            "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
         );
         for (name, text) in [
             ("bongsu.yaml", service.as_str()),
@@ -58,7 +62,7 @@ impl Site {
             std::fs::write(dir.join(name), text).with_context(|| format!("write {name} in `{}`", dir.display()))?;
         }
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
-        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client };
+        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client, database };
         let loaded = site.load();
         if let Some(problem) = loaded.problems.iter().find(|problem| problem.level == config::Level::Error) {
             anyhow::bail!("the crash test's own configuration is wrong: {}", problem.to_human(loaded.text(problem)));
@@ -68,7 +72,8 @@ impl Site {
 
     /// The configuration as the service reads it.
     pub(super) fn load(&self) -> Loaded {
-        config::load(&[self.dir.join("bongsu.yaml")], &Ask { env: &[], now: SystemClock.wall(), whole: true })
+        let env = self.database.as_ref().map_or(&[][..], |database| &database.variables);
+        config::load(&[self.dir.join("bongsu.yaml")], &Ask { env, now: SystemClock.wall(), whole: true })
     }
 
     /// Where the service keeps its data.
@@ -131,8 +136,20 @@ impl Site {
 
     /// The store as the service left it.
     pub(super) fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
-        let url = format!("sqlite:{}", self.data().join("bongsu.db").display());
-        Ok(Arc::new(crate::store::open_readonly(&url)?))
+        crate::pipeline::stores::open_readonly(&self.load().settings, &self.data())
+    }
+
+    /// Refuses a store that holds something already: the accounts would not be this run's.
+    pub(super) fn must_be_empty(&self) -> anyhow::Result<()> {
+        let Some(database) = &self.database else { return Ok(()) };
+        // Opened for writing, so that the tables are made where they are missing.
+        let store = crate::pipeline::stores::open(&self.load().settings, &self.data())?;
+        anyhow::ensure!(
+            store.partitions()?.is_empty() && store.ledger(0, 1)?.is_empty() && store.pages(None, 1)?.is_empty(),
+            "the store `{}` holds something already\n  help: make an empty database for this test",
+            database.url
+        );
+        Ok(())
     }
 
     /// Whether something stands between a signal's commit and its page's outcome.

@@ -56,6 +56,10 @@ impl Sql for Faulty {
     fn claiming(&self) -> &'static str {
         self.inner.claiming()
     }
+
+    fn has_table(&mut self, table: &str) -> Result<bool> {
+        self.inner.has_table(table)
+    }
 }
 
 /// A fresh store in a folder of its own.
