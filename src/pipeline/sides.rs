@@ -8,7 +8,7 @@ use anyhow::Context;
 use crate::agent::{
     Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, Record, Roots, Stop, host_name,
 };
-use crate::config::{AgentTo, LogKind, Settings};
+use crate::config::{AgentTo, GroupProtocol, LogKind, Settings};
 use crate::log::embedded::{self, EmbeddedLog, Writer};
 use crate::log::kafka::{self, KafkaLog};
 use crate::log::{LogError, NewRecord, Sink, Source};
@@ -88,7 +88,9 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyh
             Ok(LogSides { sink, dead: Some(dead), kind: Kind::Embedded(log, Some(writer)), topic })
         }
         LogKind::Kafka => {
-            let log = KafkaLog::new(kafka_config(settings))?;
+            let mut config = kafka_config(settings);
+            config.join = join(settings);
+            let log = KafkaLog::new(config)?;
             log.ensure_topic(&topic, settings.log.partitions, None)?;
             log.ensure_topic(DEAD_TOPIC, 1, None)?;
             log.check_topic(&topic)?;
@@ -102,9 +104,22 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyh
 
 fn kafka_config(settings: &Settings) -> kafka::Config {
     let mut config = kafka::Config::new(&settings.log.brokers.join(","));
-    config.group.clone_from(&settings.log.group);
+    if let Some(group) = &settings.log.group {
+        config.group.clone_from(group);
+    }
     config.record_bytes = settings.limits.record_bytes;
     config
+}
+
+/// How this process joins its group, where it names one.
+fn join(settings: &Settings) -> Option<kafka::Join> {
+    settings.log.group.as_ref()?;
+    let protocol = match settings.log.group_protocol {
+        GroupProtocol::Auto => kafka::GroupProtocol::Auto,
+        GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+        GroupProtocol::CooperativeSticky => kafka::GroupProtocol::Classic,
+    };
+    Some(kafka::Join { instance: settings.log.instance.clone(), protocol, session: None })
 }
 
 /// The writing side of a Kafka log's telemetry topic, for an agent.

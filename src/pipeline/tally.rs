@@ -29,6 +29,8 @@ pub struct Tally {
     pub flushes_failed: u64,
     /// Partitions lost to another process.
     pub fenced: u64,
+    /// Records that were gone before they were read.
+    pub gone: u64,
     /// Pulses that the log refused.
     pub pulses_failed: u64,
     /// Dead letters that the log refused.

@@ -57,6 +57,8 @@ mod site;
 
 /// A real Kafka broker for tests.
 mod kafka;
+/// Consumer groups over real Kafka: who has which partition, and what a hand-over may not lose.
+mod kafka_group;
 /// What only the embedded log can show.
 mod log_embedded;
 /// The contract over real Kafka.

@@ -95,6 +95,17 @@ pub enum ClockKind {
     Arrival,
 }
 
+/// How members of a consumer group agree on who has which partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The broker's where it has it.
+    Auto,
+    /// The broker's.
+    Consumer,
+    /// A member's.
+    CooperativeSticky,
+}
+
 /// How records of a topic are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -117,8 +128,10 @@ pub struct LogSettings {
     pub partitions: i32,
     /// What moves the partition clock.
     pub clock: ClockKind,
-    /// Consumer group.
-    pub group: String,
+    /// Consumer group that shares the partitions; `None` = this process has them all.
+    pub group: Option<String>,
+    /// How its members agree on who has what.
+    pub group_protocol: GroupProtocol,
     /// Name of this process among its siblings; `None` = host name and process id.
     pub instance: Option<String>,
     /// Age up to which the embedded log keeps records, ms.
@@ -293,7 +306,12 @@ fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
         topics,
         partitions: log.int("partitions").and_then(|n| i32::try_from(n).ok()).unwrap_or(4),
         clock: if log.text("clock") == Some("arrival") { ClockKind::Arrival } else { ClockKind::Log },
-        group: log.owned("group").unwrap_or_default(),
+        group: log.owned("group"),
+        group_protocol: match log.text("group_protocol") {
+            Some("consumer") => GroupProtocol::Consumer,
+            Some("cooperative-sticky") => GroupProtocol::CooperativeSticky,
+            _ => GroupProtocol::Auto,
+        },
         instance: log.owned("instance"),
         keep: log.duration("keep").unwrap_or(DAY),
         keep_bytes: log.size("keep_bytes").unwrap_or(2_000_000_000),

@@ -3,11 +3,13 @@
 //! The idea: the engine trusts a topic's append time and nothing else as its clock, so a topic that lets its producers
 //! choose the time, or that we may not write a pulse to, is refused with the commands that put it right.
 //!
-//! Deliberately not here: consumer groups (all partitions are ours; the trait has the events for more), transactions
-//! (consequences are in SQL), and any silent reset of an offset. All calls block; none starts a thread of ours.
-//! - `client`: settings, log lines and errors. `source`, `sink`: the two sides of a topic.
+//! Deliberately not here: transactions (consequences are in SQL), and any silent reset of an offset. All calls block;
+//! none starts a thread of ours.
+//! - `client`: settings, log lines and errors. `source`, `sink`: the two sides of a topic. `group`: whose partitions
+//!   are whose, where several processes share a topic.
 
 mod client;
+mod group;
 mod sink;
 mod source;
 
@@ -23,6 +25,7 @@ pub use crate::log::kafka::sink::KafkaSink;
 pub use crate::log::kafka::source::KafkaSource;
 use crate::log::{LogError, NewRecord, Sink as _, pause};
 use crate::model::PULSE_KEY;
+use crate::time::Ms;
 
 /// How often a partition is looked at until it has a leader, after it was made or moved …
 const LEADER_LOOKS: usize = 100;
@@ -38,6 +41,8 @@ pub struct Config {
     pub brokers: String,
     /// The group under whose name progress is noted for lag tools.
     pub group: String,
+    /// How to join that group and share its partitions; `None`: every partition is ours, without asking.
+    pub join: Option<Join>,
     /// The longest value of a record, in bytes.
     pub record_bytes: usize,
     /// Further librdkafka properties (security, for example); they win over ours.
@@ -50,10 +55,34 @@ impl Config {
         Self {
             brokers: brokers.to_owned(),
             group: "bongsu".to_owned(),
+            join: None,
             record_bytes: 1024 * 1024,
             extra: BTreeMap::new(),
         }
     }
+}
+
+/// How members of a group agree on who has which partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupProtocol {
+    /// The broker's (`group.protocol=consumer`) where it has it, else `cooperative-sticky`.
+    #[default]
+    Auto,
+    /// `group.protocol=consumer`: Kafka 4.0 and later.
+    Consumer,
+    /// `cooperative-sticky`, decided by one of the members.
+    Classic,
+}
+
+/// How to join a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Join {
+    /// The member's lasting name: one that comes back within its session finds its partitions where they were.
+    pub instance: Option<String>,
+    /// By which protocol.
+    pub protocol: GroupProtocol,
+    /// Silence after which a member is taken for dead, ms; `None`: the default, 45 s. `Consumer` has the broker's.
+    pub session: Option<Ms>,
 }
 
 /// A Kafka cluster.
@@ -119,7 +148,8 @@ impl KafkaLog {
         self.sink(name)?.append(vec![pulse]).into_iter().collect::<Result<Vec<_>, _>>().map(|_| ())
     }
 
-    /// A new reader of all partitions of a topic; it tells `Assigned` for each of them first.
+    /// A new reader of a topic. Without [`Config::join`] it has all partitions and tells `Assigned` for each of them
+    /// first; with it, they come and go as the group decides.
     pub fn source(&self, topic: &str) -> Result<KafkaSource, LogError> {
         let partitions = self.partitions(topic)?;
         KafkaSource::new(&self.config, topic, partitions)
