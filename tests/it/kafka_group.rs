@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog, KafkaSource};
 use bongsu::log::{Event, Source as _};
 
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, Plan};
 use crate::log_suite::{append, record, unique_topic};
 use crate::site::DEADLINE;
 
@@ -247,4 +247,15 @@ fn by_the_brokers_protocol_a_member_that_stood_still_is_told_that_it_lost_its_pa
 #[test]
 fn by_cooperative_sticky_a_member_that_stood_still_is_told_that_it_lost_its_partitions() {
     a_member_that_stood_still_is_told_that_it_lost_its_partitions(GroupProtocol::Classic, "classic");
+}
+
+#[test]
+fn brokers_without_the_new_protocol_get_cooperative_sticky() {
+    let old = vec!["group.coordinator.rebalance.protocols=classic".to_owned()];
+    let kafka = Kafka::with(&Plan { nodes: 1, more: old, ..Plan::default() });
+    let topic = unique_topic();
+    KafkaLog::new(Config::new(kafka.brokers())).unwrap().ensure_topic(&topic, 2, None).unwrap();
+    let source = log_at(kafka.brokers(), &topic, None, GroupProtocol::Auto).source(&topic).unwrap();
+    let mut member = Member { source, ours: BTreeSet::new(), told: Vec::new(), records: 0, keeps: None };
+    together("both partitions come", &mut [&mut member], has(2));
 }

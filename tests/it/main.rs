@@ -59,6 +59,8 @@ mod site;
 mod kafka;
 /// Consumer groups over real Kafka: who has which partition, and what a hand-over may not lose.
 mod kafka_group;
+/// Whole evaluators over one topic: hand-overs.
+mod kafka_hand_over;
 /// What only the embedded log can show.
 mod log_embedded;
 /// The contract over real Kafka.
