@@ -33,6 +33,8 @@ pub struct Tally {
     pub gone: u64,
     /// Pulses that the log refused.
     pub pulses_failed: u64,
+    /// Dead letters written.
+    pub dead_letters: u64,
     /// Dead letters that the log refused.
     pub dead_letters_lost: u64,
 }

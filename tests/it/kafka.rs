@@ -253,7 +253,7 @@ fn format_node(libs: &Path, i: usize, places: &[Place], plan: &Plan) -> Child {
 }
 
 /// A key and its certificate, which is its own authority, for all nodes.
-fn make_certificate(dir: &Path) {
+pub(crate) fn make_certificate(dir: &Path) {
     let keytool = |args: &[&str]| {
         let store = dir.join("keys.p12");
         let made =

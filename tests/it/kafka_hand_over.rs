@@ -239,3 +239,38 @@ fn wide_rules_are_held_while_partitions_are_elsewhere_and_one_incident_names_the
     assert_eq!(story.lag_said().last().unwrap().0, State::Resolved);
     story.assert_exact();
 }
+
+#[test]
+fn retention_faster_than_a_stopped_evaluator_is_a_counted_gap_an_incident_and_warming() {
+    let mut story = Story::new(vec![rule("high", "host", 90.0)], GroupProtocol::Auto);
+    let mut owner = story.evaluator("owner", false);
+    story.own(&mut [&mut owner], 4);
+    story.step(&mut [&mut owner]);
+    owner.finish().unwrap();
+    let durable: Vec<i64> = (0..PARTITIONS).map(|partition| owner.durable_offset(partition).unwrap()).collect();
+    drop(owner);
+    let log = KafkaLog::new(Config::new(Kafka::shared().brokers())).unwrap();
+    let record = |partition: i32| NewRecord { partition: Some(partition), key: b"h".to_vec(), value: b"{}".to_vec() };
+    story
+        .sink
+        .append((0..20).map(|n| record(n % PARTITIONS)).collect())
+        .into_iter()
+        .for_each(|done| drop(done.unwrap()));
+    let mut source = log.source(&story.topic).unwrap();
+    let mut gone = 0;
+    for (partition, durable) in (0..).zip(&durable) {
+        let low = bongsu::log::Source::bounds(&mut source, partition).unwrap().high - 1;
+        log.delete_records(&story.topic, partition, low).unwrap();
+        gone += low.abs_diff(*durable);
+    }
+    let mut back = story.evaluator("back", false);
+    story.own(&mut [&mut back], 4);
+    assert_eq!(back.tally().gone, gone, "every record that nobody read is counted");
+    let inputs = story.store.inputs(&[], 1_000).unwrap().into_iter();
+    let gaps = inputs.filter(|taken| matches!(&taken.input, Input::Own(signal) if &*signal.rule == "log-gap")).count();
+    assert_eq!(gaps, 4, "an incident for each partition");
+    story.turn("windows are warming", &mut [&mut back], |all| {
+        let of = |partition| all[0].lanes().partition(partition).is_some_and(|it| !it.warming().is_empty());
+        (0..PARTITIONS).all(of)
+    });
+}

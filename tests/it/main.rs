@@ -59,6 +59,10 @@ mod site;
 mod kafka;
 /// Consumer groups over real Kafka: who has which partition, and what a hand-over may not lose.
 mod kafka_group;
+/// Brokers that die, stand still or are not there yet.
+mod kafka_cluster;
+/// TLS, logins and permissions.
+mod kafka_security;
 /// Whole evaluators over one topic: hand-overs.
 mod kafka_hand_over;
 /// What only the embedded log can show.

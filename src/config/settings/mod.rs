@@ -5,8 +5,10 @@
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
+mod security;
 mod table;
 
+pub use security::{Hidden, Mechanism, SecuritySettings};
 pub(crate) use table::SETTINGS;
 
 use std::collections::BTreeSet;
@@ -122,6 +124,8 @@ pub struct LogSettings {
     pub kind: LogKind,
     /// `host:port` of Kafka brokers.
     pub brokers: Vec<String>,
+    /// TLS and login.
+    pub security: SecuritySettings,
     /// Telemetry topics.
     pub topics: Vec<TopicSettings>,
     /// Partitions of topics that we create.
@@ -236,7 +240,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
     let most = |n: Option<i64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
     Settings {
         roles: roles(file, notes),
-        log: log(file.sub("log"), notes),
+        log: log(file.sub("log"), folder, notes),
         store: store(file.sub("store"), notes),
         listen: listen(file.sub("console"), notes),
         paths: paths(file.sub("paths"), folder),
@@ -275,7 +279,7 @@ fn roles(file: Obj<'_>, notes: &mut Notes) -> BTreeSet<Role> {
     roles
 }
 
-fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
+fn log(log: Obj<'_>, folder: &Path, notes: &mut Notes) -> LogSettings {
     let kind = if log.text("kind") == Some("kafka") { LogKind::Kafka } else { LogKind::Embedded };
     let brokers = log.texts("brokers");
     if kind == LogKind::Kafka && !log.has("brokers") {
@@ -303,6 +307,7 @@ fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
     LogSettings {
         kind,
         brokers,
+        security: security::security(log.sub("security"), folder, notes),
         topics,
         partitions: log.int("partitions").and_then(|n| i32::try_from(n).ok()).unwrap_or(4),
         clock: if log.text("clock") == Some("arrival") { ClockKind::Arrival } else { ClockKind::Log },

@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
-use crate::log::kafka::client::{log_line, refused_settings, refused_topic, settings, unavailable};
+use crate::log::kafka::client::{Need, log_line, refused_settings, refused_topic, settings, unavailable};
 use crate::log::kafka::{Config, GroupProtocol, Join};
 use crate::log::{Event, LogError};
 use crate::time::{Clock as _, Ms, SECOND, SystemClock};
@@ -225,7 +225,7 @@ impl Membership {
                 code @ (RDKafkaErrorCode::GroupAuthorizationFailed
                 | RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::UnknownTopicOrPartition),
-            ) => Err(refused_topic(&self.config, &self.topic, &what, code)),
+            ) => Err(refused_topic(&self.config, &self.topic, Need::Describe, &what, code)),
             _ => {
                 tracing::warn!(%why, "kafka group");
                 Ok(())
@@ -262,7 +262,7 @@ impl Membership {
                 why: format!("another process joined as `{instance}`"),
                 help: "give each process a `log.instance` of its own".to_owned(),
             }),
-            _ => match refused_topic(&self.config, &self.topic, &what, code) {
+            _ => match refused_topic(&self.config, &self.topic, Need::Describe, &what, code) {
                 LogError::Unavailable { what, .. } => Err(LogError::Unavailable { what, why: text }),
                 refused => Err(refused),
             },

@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::log::kafka::client::{Context, REQUEST, refused_settings, refused_topic, settings, unavailable};
+use crate::log::kafka::client::{Context, Need, REQUEST, refused_settings, refused_topic, settings, unavailable};
 use crate::log::kafka::group::Membership;
 use crate::log::kafka::{Config, LEADER_LOOKS, LEADER_PAUSE};
 use crate::log::{Bounds, Event, LogError, Source, Topic, pause};
@@ -77,7 +77,7 @@ impl KafkaSource {
         for (key, value) in SETTINGS.iter().filter(|(key, _)| !config.extra.contains_key(*key)) {
             settings.set(*key, *value);
         }
-        let client = || settings.create_with_context(Context).map_err(|why| refused_settings(config, &why));
+        let client = || settings.create_with_context(Context::default()).map_err(|why| refused_settings(config, &why));
         let (consumer, asking) = (client()?, client()?);
         let membership = config.join.as_ref().map(|join| Membership::new(config, join, topic)).transpose()?;
         let all = if membership.is_some() { 0..0 } else { 0..partitions };
@@ -113,7 +113,7 @@ impl KafkaSource {
     fn failed(&self, verb: &str, why: &KafkaError) -> LogError {
         let what = format!("{verb} topic `{}`", self.topic);
         match why.rdkafka_error_code() {
-            Some(code) => refused_topic(&self.config, &self.topic, &what, code),
+            Some(code) => refused_topic(&self.config, &self.topic, Need::Read, &what, code),
             None => unavailable(&what, why),
         }
     }

@@ -164,8 +164,9 @@ impl Evaluator {
             turn.heard = event.is_some();
             turn.records = self.take(event)?;
         }
-        self.pulse();
+        // First what is known: a pulse into a log that is away takes its time.
         self.flush_if_due(&mut turn)?;
+        self.pulse();
         Ok(turn)
     }
 
@@ -222,13 +223,13 @@ impl Evaluator {
             return;
         }
         let now = self.sides.clock.elapsed();
-        let (pending, tally) = (&mut self.pending, &mut self.tally);
+        let (pending, tally, topic) = (&mut self.pending, &mut self.tally, &self.topic.name);
         let mut dead = Vec::new();
         for slot in &batch.slots {
             let (key, value) = batch.record(slot);
             let at = At { partition: batch.partition, offset: slot.offset, append: slot.append };
             self.lanes.feed(at, key, value, &mut |fed| {
-                crate::pipeline::dead::collect(&fed, at, &mut dead);
+                crate::pipeline::dead::collect(topic, &fed, at, &mut dead);
                 keep(pending, tally, fed, now);
             });
         }
@@ -238,7 +239,9 @@ impl Evaluator {
             read.high = read.high.max(read.next);
         }
         if let Some(sink) = self.sides.dead.as_ref().filter(|_| !dead.is_empty()) {
-            let failed = sink.append(dead).iter().filter(|done| done.is_err()).count();
+            let written = sink.append(dead);
+            let failed = written.iter().filter(|done| done.is_err()).count();
+            self.tally.dead_letters += (written.len() - failed) as u64;
             self.tally.dead_letters_lost += failed as u64;
         }
     }
