@@ -11,13 +11,16 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-/// How often a new broker is asked for its metadata before the test gives up; each question waits up to a second.
-const METADATA_ASKED_MAX: usize = 90;
+/// How long a new broker may take to give its metadata before the test gives up; each question waits up to a second …
+const METADATA_WITHIN: Duration = Duration::from_secs(90);
+/// … and the next one comes so much later: a cluster that is not complete answers at once.
+const METADATA_PAUSE: Duration = Duration::from_millis(50);
 /// Any identity will do, the same on every node of a cluster.
 const CLUSTER: &str = "Ym9uZ3N1LXRlc3QtMDAwMQ";
 
@@ -183,8 +186,9 @@ impl Kafka {
             .set("log_level", "0")
             .create()
             .expect("plain settings are right");
-        for _ in 0..METADATA_ASKED_MAX {
-            // The question waits for a connection inside librdkafka: no sleep is needed here.
+        let began = Instant::now();
+        let (_never, pause) = channel::<()>();
+        while began.elapsed() < METADATA_WITHIN {
             let metadata = client.fetch_metadata(None, Duration::from_secs(1));
             if metadata.is_ok_and(|metadata| metadata.brokers().len() == self.nodes.len()) {
                 return;
@@ -193,6 +197,7 @@ impl Kafka {
                 let ended = node.keeper.try_wait().expect("our own child").is_some();
                 assert!(!ended, "a broker's keeper ended: {}", node.said());
             }
+            drop(pause.recv_timeout(METADATA_PAUSE));
         }
         let said: Vec<_> = self.nodes.iter().map(Node::said).collect();
         panic!("Kafka gave no metadata: {}", said.join("\n---\n"));
@@ -305,6 +310,10 @@ fn properties(i: usize, places: &[Place], plan: &Plan) -> String {
         // So that a test can take a permission away; what nobody took away is allowed, unless there are users.
         open = !with_tls,
     );
+    // Three controllers would wait for each other to read who may elect a leader.
+    if places.len() == 1 {
+        text.push_str("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n");
+    }
     if with_tls {
         text.push_str(&format!(
             "sasl.enabled.mechanisms=SCRAM-SHA-512\nsuper.users=User:ANONYMOUS;User:{ADMIN}\n\
@@ -338,7 +347,6 @@ fn properties(i: usize, places: &[Place], plan: &Plan) -> String {
         "group.consumer.session.timeout.ms=4000".to_owned(),
         "group.consumer.min.heartbeat.interval.ms=200".to_owned(),
         "group.consumer.heartbeat.interval.ms=500".to_owned(),
-        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
     ] {
         text.push_str(&line);
         text.push('\n');
