@@ -197,7 +197,7 @@ impl Kafka {
                 let ended = node.keeper.try_wait().expect("our own child").is_some();
                 assert!(!ended, "a broker's keeper ended: {}", node.said());
             }
-            drop(pause.recv_timeout(METADATA_PAUSE));
+            let _ = pause.recv_timeout(METADATA_PAUSE);
         }
         let said: Vec<_> = self.nodes.iter().map(Node::said).collect();
         panic!("Kafka gave no metadata: {}", said.join("\n---\n"));

@@ -23,8 +23,8 @@ use bongsu::store::{MemoryStore, Store};
 use bongsu::time::{Clock as _, SystemClock};
 
 use crate::kafka::Kafka;
-use crate::log_suite::unique_topic;
-use crate::site::DEADLINE;
+use crate::log_suite::{Embedded, Side as _, append, unique_topic};
+use crate::site::{DEADLINE, eventually};
 
 const PARTITIONS: i32 = 4;
 const HOSTS: usize = 12;
@@ -51,6 +51,29 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
     })
 }
 
+fn setup(rules: Vec<Arc<Rule>>, topic: &str, partitions: i32) -> Setup {
+    Setup {
+        rules: Arc::new(RuleSet { hash: "story".to_owned(), rules }),
+        inventory: Arc::default(),
+        topic: topic.to_owned(),
+        partitions,
+        limits: evaluate::Limits { series: 10_000, series_per_rule: 1_000, window_memory: 1 << 26 },
+        skew: SkewPolicy::Shift,
+        builtins: false,
+        source_silent: None,
+    }
+}
+
+/// Partitions of which the store was told that records are gone.
+fn gaps(store: &dyn Store) -> Vec<String> {
+    let inputs = store.inputs(&[], 1_000).unwrap().into_iter();
+    let gaps = inputs.filter_map(|taken| match taken.input {
+        Input::Own(signal) if &*signal.rule == "log-gap" => Some(signal.labels.get("partition").unwrap().to_owned()),
+        _ => None,
+    });
+    gaps.collect()
+}
+
 /// A topic, a store and the evaluators over them, turned in one thread.
 struct Story {
     topic: String,
@@ -66,16 +89,7 @@ impl Story {
         let topic = unique_topic();
         let log = KafkaLog::new(Config::new(Kafka::shared().brokers())).unwrap();
         log.ensure_topic(&topic, PARTITIONS, None).unwrap();
-        let setup = Setup {
-            rules: Arc::new(RuleSet { hash: "story".to_owned(), rules }),
-            inventory: Arc::default(),
-            topic: topic.clone(),
-            partitions: PARTITIONS,
-            limits: evaluate::Limits { series: 10_000, series_per_rule: 1_000, window_memory: 1 << 26 },
-            skew: SkewPolicy::Shift,
-            builtins: false,
-            source_silent: None,
-        };
+        let setup = setup(rules, &topic, PARTITIONS);
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let sink = Arc::new(log.sink(&topic).unwrap());
         Self { topic, store, sink, setup: Arc::new(setup), protocol, steps: 0 }
@@ -85,7 +99,7 @@ impl Story {
     fn evaluator(&self, owner: &str, shares: bool) -> Evaluator {
         let mut config = Config::new(Kafka::shared().brokers());
         config.group = format!("{}-group", self.topic);
-        config.join = shares.then(|| Join { instance: None, protocol: self.protocol, session: Some(4_000) });
+        config.join = shares.then_some(Join { instance: None, protocol: self.protocol, session: Some(4_000) });
         let log = KafkaLog::new(config).unwrap();
         let sides = Sides {
             source: Box::new(log.source(&self.topic).unwrap()),
@@ -125,7 +139,7 @@ impl Story {
             let text = format!("{{\"v\":1,\"ts\":{ts},\"host\":\"h-{host}\",\"points\":[[\"load\",{value}]]}}");
             NewRecord { partition: None, key: format!("h-{host}").into_bytes(), value: text.into_bytes() }
         };
-        self.sink.append((0..HOSTS).map(record).collect()).into_iter().for_each(|done| drop(done.unwrap()));
+        append(&*self.sink, (0..HOSTS).map(record).collect());
         let expected = self.steps;
         let all_told = |signals: &BTreeMap<String, Vec<State>>| {
             signals.len() == HOSTS && signals.values().all(|of| of.len() >= expected)
@@ -251,11 +265,7 @@ fn retention_faster_than_a_stopped_evaluator_is_a_counted_gap_an_incident_and_wa
     drop(owner);
     let log = KafkaLog::new(Config::new(Kafka::shared().brokers())).unwrap();
     let record = |partition: i32| NewRecord { partition: Some(partition), key: b"h".to_vec(), value: b"{}".to_vec() };
-    story
-        .sink
-        .append((0..20).map(|n| record(n % PARTITIONS)).collect())
-        .into_iter()
-        .for_each(|done| drop(done.unwrap()));
+    append(&*story.sink, (0..20).map(|n| record(n % PARTITIONS)).collect());
     let mut source = log.source(&story.topic).unwrap();
     let mut gone = 0;
     for (partition, durable) in (0..).zip(&durable) {
@@ -266,11 +276,40 @@ fn retention_faster_than_a_stopped_evaluator_is_a_counted_gap_an_incident_and_wa
     let mut back = story.evaluator("back", false);
     story.own(&mut [&mut back], 4);
     assert_eq!(back.tally().gone, gone, "every record that nobody read is counted");
-    let inputs = story.store.inputs(&[], 1_000).unwrap().into_iter();
-    let gaps = inputs.filter(|taken| matches!(&taken.input, Input::Own(signal) if &*signal.rule == "log-gap")).count();
-    assert_eq!(gaps, 4, "an incident for each partition");
+    assert_eq!(gaps(&*story.store), ["0", "1", "2", "3"], "an incident for each partition");
     story.turn("windows are warming", &mut [&mut back], |all| {
         let of = |partition| all[0].lanes().partition(partition).is_some_and(|it| !it.warming().is_empty());
         (0..PARTITIONS).all(of)
     });
+}
+
+#[test]
+fn retention_faster_than_a_standing_reader_begins_its_partition_anew_and_warming() {
+    let side = Embedded::new(2);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let sides = Sides {
+        source: side.source(),
+        pulses: Some(side.sink()),
+        dead: None,
+        store: Arc::clone(&store),
+        clock: Arc::new(SystemClock),
+    };
+    let setup = Arc::new(setup(vec![rule("high", "host", 90.0)], "metrics", 2));
+    let limits = Limits { record_bytes: 1 << 20, shapes: 1_000 };
+    let mut evaluator = Evaluator::start(sides, "stands", setup, limits).unwrap();
+    let is_warming = |evaluator: &Evaluator, partition: i32| {
+        evaluator.lanes().partition(partition).is_some_and(|partition| !partition.warming().is_empty())
+    };
+    eventually("both partitions tick", || {
+        evaluator.step(TURN).unwrap();
+        (0..2).all(|p| evaluator.durable_offset(p).is_some_and(|offset| offset > 0)).then_some(())
+    });
+    assert!(!is_warming(&evaluator, 0), "a log that lost nothing warms nothing");
+    side.lose_oldest();
+    eventually("the gap is counted, and its windows are warming", || {
+        evaluator.step(TURN).unwrap();
+        (evaluator.tally().gone > 0 && is_warming(&evaluator, 0)).then_some(())
+    });
+    assert_eq!(gaps(&*store), ["0"], "one incident, for the partition that lost something");
+    assert!(!is_warming(&evaluator, 1));
 }

@@ -128,3 +128,32 @@ fn each_missing_permission_is_named_with_the_line_that_grants_it() {
     ];
     assert_eq!(lacked, expected);
 }
+
+// --- settings
+
+/// The ids of what is wrong with `security` and these variables.
+fn problems(security: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bongsu.yaml");
+    let text = format!("log: {{ kind: kafka, brokers: [\"127.0.0.1:9092\"], security: {{ {security} }} }}\n");
+    std::fs::write(&file, text).unwrap();
+    let env: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let loaded = bongsu::config::load(&[file], &bongsu::config::Ask { env: &env, now: 0, whole: false });
+    assert!(!format!("{loaded:?}").contains("geheim"), "a secret is never printed");
+    let errors = loaded.problems.iter().filter(|problem| problem.level == bongsu::config::Level::Error);
+    errors.map(|problem| problem.id.to_owned()).collect()
+}
+
+#[test]
+fn a_login_needs_a_user_and_a_password_that_stands_elsewhere() {
+    let password = [("BONGSU__LOG__SECURITY__PASSWORD", "geheim")];
+    let none: [&str; 0] = [];
+    assert_eq!(problems("protocol: sasl_ssl, username: bongsu", &password), none);
+    assert_eq!(problems("protocol: sasl_ssl, username: bongsu, password_file: secret", &[]), none);
+    assert_eq!(problems("protocol: sasl_ssl, username: bongsu", &[]), ["missing-key"]);
+    assert_eq!(problems("protocol: sasl_ssl, username: bongsu, password: wort", &[]), ["inline-secret"]);
+    assert_eq!(problems("username: bongsu", &[]), ["bad-value"], "a login that plaintext would not use");
+    assert_eq!(problems("protocol: ssl, certificate_file: our.pem", &[]), ["missing-key"]);
+    assert_eq!(problems("protocol: sasl_ssl, username: a, password_file: b, mechanism: PLAIN", &[]).len(), 1);
+}
