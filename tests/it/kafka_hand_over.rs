@@ -7,19 +7,21 @@
 #![allow(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
 
 use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog};
-use bongsu::log::{NewRecord, Sink};
+use bongsu::log::{LogError, NewRecord, Sink};
 use bongsu::model::{
     Comparison, Domain, Function, Input, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then, Threshold, WIDE,
     Watch,
 };
 use bongsu::pipeline::evaluator::{EvaluateError, Evaluator, Sides};
-use bongsu::store::{MemoryStore, Store};
+use bongsu::store::{MemoryStore, Store, StoreError};
 use bongsu::time::{Clock as _, SystemClock};
 
 use crate::kafka::Kafka;
@@ -74,8 +76,20 @@ fn gaps(store: &dyn Store) -> Vec<String> {
     gaps.collect()
 }
 
+/// One turn; a log or a store that is away for a moment is asked again.
+fn one_turn(evaluator: &mut Evaluator) {
+    match evaluator.step(TURN) {
+        Ok(_)
+        | Err(
+            EvaluateError::Log(LogError::Unavailable { .. }) | EvaluateError::Store(StoreError::Unavailable { .. }),
+        ) => {}
+        Err(why) => panic!("{why}"),
+    }
+}
+
 /// A topic, a store and the evaluators over them, turned in one thread.
 struct Story {
+    brokers: String,
     topic: String,
     store: Arc<dyn Store>,
     sink: Arc<dyn Sink>,
@@ -86,18 +100,21 @@ struct Story {
 
 impl Story {
     fn new(rules: Vec<Arc<Rule>>, protocol: GroupProtocol) -> Self {
-        let topic = unique_topic();
-        let log = KafkaLog::new(Config::new(Kafka::shared().brokers())).unwrap();
-        log.ensure_topic(&topic, PARTITIONS, None).unwrap();
-        let setup = setup(rules, &topic, PARTITIONS);
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let sink = Arc::new(log.sink(&topic).unwrap());
-        Self { topic, store, sink, setup: Arc::new(setup), protocol, steps: 0 }
+        Self::at(Kafka::shared().brokers(), &unique_topic(), rules, protocol, Arc::new(MemoryStore::default()))
+    }
+
+    fn at(brokers: &str, topic: &str, rules: Vec<Arc<Rule>>, protocol: GroupProtocol, store: Arc<dyn Store>) -> Self {
+        let log = KafkaLog::new(Config::new(brokers)).unwrap();
+        log.ensure_topic(topic, PARTITIONS, None).unwrap();
+        let setup = setup(rules, topic, PARTITIONS);
+        let sink = Arc::new(log.sink(topic).unwrap());
+        let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+        Self { brokers, topic, store, sink, setup: Arc::new(setup), protocol, steps: 0 }
     }
 
     /// An evaluator that shares the topic, or one that takes every partition without asking anybody.
     fn evaluator(&self, owner: &str, shares: bool) -> Evaluator {
-        let mut config = Config::new(Kafka::shared().brokers());
+        let mut config = Config::new(&self.brokers);
         config.group = format!("{}-group", self.topic);
         config.join = shares.then_some(Join { instance: None, protocol: self.protocol, session: Some(4_000) });
         let log = KafkaLog::new(config).unwrap();
@@ -115,13 +132,12 @@ impl Story {
     /// Turns the evaluators until `done`.
     fn turn(&self, what: &str, evaluators: &mut [&mut Evaluator], mut done: impl FnMut(&[&mut Evaluator]) -> bool) {
         let began = Instant::now();
+        let (_never, pause) = channel::<()>();
         while !done(evaluators) {
             assert!(began.elapsed() < DEADLINE, "did not happen in time: {what}; {:?}", self.signals());
-            for evaluator in evaluators.iter_mut() {
-                match evaluator.step(TURN) {
-                    Ok(_) | Err(EvaluateError::Log(bongsu::log::LogError::Unavailable { .. })) => {}
-                    Err(why) => panic!("{why}"),
-                }
+            evaluators.iter_mut().for_each(|evaluator| one_turn(evaluator));
+            if evaluators.is_empty() {
+                let _ = pause.recv_timeout(TURN);
             }
         }
     }
@@ -312,4 +328,90 @@ fn retention_faster_than_a_standing_reader_begins_its_partition_anew_and_warming
     });
     assert_eq!(gaps(&*store), ["0"], "one incident, for the partition that lost something");
     assert!(!is_warming(&evaluator, 1));
+}
+
+// --- a process that stands still
+
+/// An evaluator in a process of its own, over a store that both can open; killed when dropped.
+struct Apart(Child);
+
+impl Apart {
+    fn start(story: &Story, url: &str) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "kafka_hand_over::evaluator_apart", "--nocapture"])
+            .env("EVALUATOR", format!("{} {} {url}", story.brokers, story.topic))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Stops it where it holds no lock of the store: SQLite's would stand still with it.
+    fn freeze(&self, store: &dyn Store) {
+        eventually("it stands still between two flushes", || {
+            self.signal("-STOP");
+            let free = store.own("nothing", 0, "probe").is_ok();
+            if !free {
+                self.signal("-CONT");
+            }
+            free.then_some(())
+        });
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        self.signal("-KILL");
+        self.0.wait().unwrap();
+    }
+}
+
+/// Not a test: evaluates until its standard input ends.
+#[test]
+#[ignore = "the child of the test below"]
+fn evaluator_apart() {
+    let Ok(plan) = std::env::var("EVALUATOR") else { return };
+    let [brokers, topic, url] = plan.split(' ').collect::<Vec<_>>()[..] else { panic!("{plan}") };
+    let store = Arc::new(bongsu::store::open(url).unwrap());
+    let story = Story::at(brokers, topic, vec![rule("high", "host", 90.0)], GroupProtocol::Auto, store);
+    let mut evaluator = story.evaluator("apart", true);
+    std::thread::spawn(|| {
+        drop(std::io::Read::read(&mut std::io::stdin(), &mut [0]));
+        std::process::exit(0);
+    });
+    loop {
+        one_turn(&mut evaluator);
+    }
+}
+
+#[test]
+fn an_owner_that_stood_still_past_its_session_writes_nothing_of_what_others_have_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("shared.db").display());
+    let store = Arc::new(bongsu::store::open(&url).unwrap());
+    let topic = unique_topic();
+    let brokers = Kafka::shared().brokers();
+    let mut story = Story::at(brokers, &topic, vec![rule("high", "host", 90.0)], GroupProtocol::Auto, store);
+    let apart = Apart::start(&story, &url);
+    story.turn("it has begun with every partition", &mut [], |_| {
+        let begun = story.store.partitions().unwrap();
+        begun.iter().filter(|(of, partition, _)| *of == story.topic && *partition >= 0).count() == 4
+    });
+    story.step(&mut []);
+    apart.freeze(&*story.store);
+    let mut heir = story.evaluator("heir", true);
+    // These records are read by the heir, and again by the other when it wakes up with what it had.
+    story.step(&mut [&mut heir]);
+    story.step(&mut [&mut heir]);
+    story.own(&mut [&mut heir], 4);
+    apart.signal("-CONT");
+    story.own(&mut [&mut heir], 2);
+    story.step(&mut [&mut heir]);
+    story.step(&mut [&mut heir]);
+    story.assert_exact();
 }

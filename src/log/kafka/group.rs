@@ -54,16 +54,24 @@ impl Moves {
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         // Any offset will do, as nothing is ever fetched; with none, the group's would be asked for.
         let list = list(&self.topic, partitions);
-        let done = consumer.incremental_assign(&list).and_then(|()| consumer.pause(&list));
-        if let Err(why) = done {
-            tracing::error!(%why, "assignment not taken; the group will assign again");
+        let taken = consumer.incremental_assign(&list).or_else(|why| {
+            // Only what is assigned already is refused, and an assignment that is not answered stops the member.
+            tracing::warn!(%why, "assigned what was never given up");
+            self.unassign(consumer, partitions);
+            consumer.incremental_assign(&list)
+        });
+        if let Err(why) = taken.and_then(|()| consumer.pause(&list)) {
+            tracing::error!(%why, "assignment not taken");
         }
     }
 
     fn unassign(&self, consumer: &BaseConsumer<Self>, partitions: &[i32]) {
         if let Err(why) = consumer.incremental_unassign(&list(&self.topic, partitions)) {
-            // A fatal error has unassigned them already.
-            tracing::debug!(%why, "nothing to give up");
+            // Some were gone already (a fatal error does that): one by one, and then none, as a revocation that is not
+            // answered stops the member.
+            tracing::debug!(%why, "not all are there to be given up");
+            let each = partitions.iter().map(std::slice::from_ref).chain([[].as_slice()]);
+            each.for_each(|one| drop(consumer.incremental_unassign(&list(&self.topic, one))));
         }
     }
 }
@@ -197,7 +205,13 @@ impl Membership {
                 Move::Revoked { partitions, lost } => {
                     tracing::info!(?partitions, lost, "the group revoked partitions");
                     self.ours.retain(|partition| !partitions.contains(partition));
-                    if !lost {
+                    if lost {
+                        // What was about to be given up is gone with the rest.
+                        self.leaving.clear();
+                        if !self.left.is_empty() {
+                            self.give_up();
+                        }
+                    } else {
                         self.leaving = partitions.iter().copied().collect();
                         self.left = self.leaving.clone();
                         self.leave_by = SystemClock.elapsed() + RELEASE_WITHIN;
