@@ -11,11 +11,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog, KafkaSource};
-use bongsu::log::{Event, Source as _};
+use bongsu::log::{Event, LogError, Source as _};
 
 use crate::kafka::{Kafka, Plan};
 use crate::log_suite::{append, record, unique_topic};
-use crate::site::DEADLINE;
+use crate::site::{DEADLINE, eventually};
 
 const PARTITIONS: i32 = 4;
 /// Silence after which the broker takes a classic member for dead, ms; that of `consumer` is the harness's.
@@ -165,10 +165,10 @@ struct Apart {
 }
 
 impl Apart {
-    fn start(topic: &str, protocol: &str) -> Self {
+    fn start(topic: &str, protocol: &str, instance: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "kafka_group::member_apart", "--nocapture"])
-            .env("MEMBER", format!("{} {topic} {protocol}", Kafka::shared().brokers()))
+            .env("MEMBER", format!("{} {topic} {protocol} {instance}", Kafka::shared().brokers()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -209,9 +209,10 @@ impl Drop for Apart {
 fn member_apart() {
     use std::io::{Read as _, Write as _};
     let Ok(plan) = std::env::var("MEMBER") else { return };
-    let [brokers, topic, protocol] = plan.split(' ').collect::<Vec<_>>()[..] else { panic!("{plan}") };
+    let [brokers, topic, protocol, instance] = plan.split(' ').collect::<Vec<_>>()[..] else { panic!("{plan}") };
     let protocol = if protocol == "consumer" { GroupProtocol::Consumer } else { GroupProtocol::Classic };
-    let source = log_at(brokers, topic, None, protocol).source(topic).unwrap();
+    let instance = Some(instance).filter(|name| !name.is_empty());
+    let source = log_at(brokers, topic, instance, protocol).source(topic).unwrap();
     let mut member = Member { source, ours: BTreeSet::new(), told: Vec::new(), records: 0, keeps: None };
     std::thread::spawn(|| {
         drop(std::io::stdin().read(&mut [0]));
@@ -227,7 +228,7 @@ fn member_apart() {
 
 fn a_member_that_stood_still_is_told_that_it_lost_its_partitions(protocol: GroupProtocol, word: &str) {
     let topic = topic();
-    let apart = Apart::start(&topic, word);
+    let apart = Apart::start(&topic, word, "");
     let came: BTreeSet<String> = (0..PARTITIONS).map(|_| apart.next()).collect();
     assert_eq!(came, (0..PARTITIONS).map(|partition| format!("+{partition}")).collect());
     apart.signal("-STOP");
@@ -258,4 +259,26 @@ fn brokers_without_the_new_protocol_get_cooperative_sticky() {
     let source = log_at(kafka.brokers(), &topic, None, GroupProtocol::Auto).source(&topic).unwrap();
     let mut member = Member { source, ours: BTreeSet::new(), told: Vec::new(), records: 0, keeps: None };
     together("both partitions come", &mut [&mut member], has(2));
+}
+
+/// The broker's protocol refuses a name that is still taken; the one that was killed holds it until its session ends.
+#[test]
+fn a_member_that_was_killed_gets_its_partitions_back_under_its_name() {
+    let topic = topic();
+    let apart = Apart::start(&topic, "consumer", "eval-1");
+    (0..PARTITIONS).for_each(|_| drop(apart.next()));
+    drop(apart);
+    let mut back = log(&topic, Some("eval-1"), GroupProtocol::Consumer).source(&topic).unwrap();
+    let mut ours = BTreeSet::new();
+    eventually("all partitions are back", || {
+        match back.next(TURN) {
+            Ok(Some(Event::Assigned { partition })) => {
+                ours.insert(partition);
+            }
+            Ok(None) => {}
+            Err(LogError::Unavailable { why, .. }) => assert!(why.contains("`eval-1` is still a member"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        (ours.len() == 4).then_some(())
+    });
 }
