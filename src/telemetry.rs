@@ -54,6 +54,14 @@ pub struct Metrics {
     pub late: Counter,
     /// Records whose key was not their host.
     pub misplaced: Counter,
+    /// Records that were gone before they were read.
+    pub gone: Counter,
+    /// Dead letters written.
+    pub dead_letters: Counter,
+    /// Dead letters that the log refused.
+    pub dead_letters_lost: Counter,
+    /// Partitions that another process took.
+    pub fenced: Counter,
     /// Flushes made durable.
     pub flushes: Counter,
     /// State rows written by flushes.
@@ -90,6 +98,10 @@ impl Metrics {
             rejects: Family::default(),
             late: Counter::default(),
             misplaced: Counter::default(),
+            gone: Counter::default(),
+            dead_letters: Counter::default(),
+            dead_letters_lost: Counter::default(),
+            fenced: Counter::default(),
             flushes: Counter::default(),
             flush_rows: Counter::default(),
             signals: Counter::default(),
@@ -121,6 +133,10 @@ impl Metrics {
         r.register("rejects", "Records, points and lines refused", self.rejects.clone());
         r.register("late_samples", "Samples late for every window", self.late.clone());
         r.register("misplaced_records", "Records whose key was not their host", self.misplaced.clone());
+        r.register("gone_records", "Records that were gone before they were read", self.gone.clone());
+        r.register("dead_letters", "Dead letters written", self.dead_letters.clone());
+        r.register("dead_letters_lost", "Dead letters that the log refused", self.dead_letters_lost.clone());
+        r.register("fenced_partitions", "Partitions that another process took", self.fenced.clone());
         r.register("flushes", "Flushes made durable", self.flushes.clone());
         r.register("flush_rows", "State rows written by flushes", self.flush_rows.clone());
         r.register("signals", "Signals handed to the incident stage", self.signals.clone());

@@ -67,7 +67,13 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let again = file.clone();
     let load_again = move || load_all(std::slice::from_ref(&again), true);
     let files = Edited { load: Arc::new(load_again), rules: hash };
-    let service = Service::start(&loaded, files, dir, clock)?;
+    let service = match Service::start(&loaded, files, dir, clock, &asked) {
+        Err(why) if asked.load(Ordering::SeqCst) => {
+            tracing::info!(%why, "asked to end before everything was there");
+            return Ok(0);
+        }
+        started => started?,
+    };
     announce(&service, &loaded)?;
     service.run(&asked)?;
     Ok(0)

@@ -66,6 +66,9 @@ pub trait Source: Send + fmt::Debug {
     fn seek(&mut self, partition: i32, offset: i64) -> Result<(), LogError>;
     /// Stops or goes on delivering a partition: back-pressure.
     fn pause(&mut self, partition: i32, on: bool) -> Result<(), LogError>;
+    /// The reader is done with a partition that was revoked: somebody else may have it. Where it is never called, the
+    /// log gives the partition away by itself after a while.
+    fn release(&mut self, _partition: i32) {}
     /// Tells the log what has been worked on, for lag tools only; never trusted.
     fn note_committed(&mut self, partition: i32, offset: i64);
 }

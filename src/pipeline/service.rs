@@ -122,11 +122,17 @@ struct Making<'a> {
 }
 
 impl Service {
-    /// Builds and starts every role of `loaded.settings`.
+    /// Builds and starts every role of `loaded.settings`; gives up where `asked` is set while it waits for Kafka.
     ///
     /// # Errors
     /// Something cannot work: a port that is taken, a topic that must not be used, a store of a newer version.
-    pub fn start(loaded: &Loaded, files: Edited, dir: DataDir, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub fn start(
+        loaded: &Loaded,
+        files: Edited,
+        dir: DataDir,
+        clock: Arc<dyn Clock>,
+        asked: &AtomicBool,
+    ) -> anyhow::Result<Self> {
         let settings = &loaded.settings;
         let on = |role: Role| settings.roles.contains(&role);
         let listener = on(Role::Console).then(|| console::bind(settings.listen)).transpose()?;
@@ -144,7 +150,7 @@ impl Service {
             contacts: Contacts::new(people),
             owner: owner(settings),
         };
-        let mut log = sides::open(settings, &dir.path, Arc::clone(&clock))?;
+        let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
         let sink = Arc::clone(&log.sink);
         if on(Role::Agent) {
             start_agent(&mut shell, &making, Arc::clone(&sink))?;

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::agent::{
     Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, Record, Roots, Stop, host_name,
 };
-use crate::config::{AgentTo, LogKind, Settings};
+use crate::config::{AgentTo, GroupProtocol, LogKind, Mechanism, SecuritySettings, Settings};
 use crate::log::embedded::{self, EmbeddedLog, Writer};
 use crate::log::kafka::{self, KafkaLog};
 use crate::log::{LogError, NewRecord, Sink, Source};
@@ -17,12 +19,14 @@ use crate::time::{Clock, Ms, SECOND};
 
 /// The embedded log's file in the data directory.
 pub const LOG_FILE: &str = "log.db";
-/// The topic of dead letters.
+/// The topic of dead letters in the embedded log; in Kafka each topic has its own, see [`dead_topic`].
 pub const DEAD_TOPIC: &str = "bongsu.dead";
 /// Records that the agent keeps while the log or the door is away: 11 h at 10 s, some 20 MB.
 const AGENT_QUEUE: usize = 4_096;
 /// One hand-over to a door takes at most so long.
 const DOOR_TIMEOUT: Ms = 10 * SECOND;
+/// After an attempt to reach a Kafka that is away.
+const KAFKA_RETRY: Duration = Duration::from_secs(1);
 /// Beyond it two clocks do not agree.
 const CLOCKS_DIFFER: Ms = 5 * SECOND;
 
@@ -70,11 +74,16 @@ impl WriterThread {
     }
 }
 
-/// Opens the log that `settings` name.
+/// Opens the log that `settings` name; waits for a Kafka that is away, until `stop` is set.
 ///
 /// # Errors
 /// It cannot be used; the text says what to do.
-pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<LogSides> {
+pub fn open(
+    settings: &Settings,
+    data_dir: &Path,
+    clock: Arc<dyn Clock>,
+    stop: &AtomicBool,
+) -> anyhow::Result<LogSides> {
     let topic = settings.log.topics.first().map(|topic| topic.name.clone()).context("log.topics: no topic is named")?;
     match settings.log.kind {
         LogKind::Embedded => {
@@ -88,29 +97,94 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: Arc<dyn Clock>) -> anyh
             Ok(LogSides { sink, dead: Some(dead), kind: Kind::Embedded(log, Some(writer)), topic })
         }
         LogKind::Kafka => {
-            let log = KafkaLog::new(kafka_config(settings))?;
-            log.ensure_topic(&topic, settings.log.partitions, None)?;
-            log.ensure_topic(DEAD_TOPIC, 1, None)?;
-            log.check_topic(&topic)?;
-            log.check_writable(&topic)?;
+            let mut config = kafka_config(settings)?;
+            config.join = join(settings);
+            let log = KafkaLog::new(config)?;
+            let dead = dead_topic(&topic);
+            await_kafka(stop, || {
+                log.ensure_topic(&topic, settings.log.partitions, None)?;
+                log.ensure_topic(&dead, 1, None)?;
+                log.check_writable(&topic)
+            })?;
             let sink: Arc<dyn Sink> = Arc::new(log.sink(&topic)?);
-            let dead: Arc<dyn Sink> = Arc::new(log.sink(DEAD_TOPIC)?);
+            let dead: Arc<dyn Sink> = Arc::new(log.sink(&dead)?);
             Ok(LogSides { sink, dead: Some(dead), kind: Kind::Kafka(log), topic })
         }
     }
 }
 
-fn kafka_config(settings: &Settings) -> kafka::Config {
+/// TLS and login, with the password read from its file.
+fn security(settings: &SecuritySettings) -> anyhow::Result<kafka::Security> {
+    let tls = settings.tls.then(|| kafka::Tls {
+        authority: settings.ca_file.clone(),
+        certificate: settings.certificate_file.clone(),
+        key: settings.key_file.clone(),
+    });
+    if !settings.sasl {
+        return Ok(kafka::Security { tls, login: None });
+    }
+    let password = match (&settings.password, &settings.password_file) {
+        (Some(password), _) => kafka::Password::new(password.reveal()),
+        (None, Some(file)) => {
+            let help = "help: log.security.password_file must be readable by this user";
+            let text = std::fs::read_to_string(file);
+            let text = text.with_context(|| format!("read `{}`\n  {help}", file.display()))?;
+            kafka::Password::new(text.trim_end_matches(['\r', '\n']))
+        }
+        (None, None) => anyhow::bail!("log.security: a login without a password\n  help: name a password_file"),
+    };
+    let mechanism = match settings.mechanism {
+        Mechanism::Sha512 => "SCRAM-SHA-512",
+        Mechanism::Sha256 => "SCRAM-SHA-256",
+    };
+    let login = kafka::Login { mechanism, user: settings.username.clone().unwrap_or_default(), password };
+    Ok(kafka::Security { tls, login: Some(login) })
+}
+
+fn kafka_config(settings: &Settings) -> anyhow::Result<kafka::Config> {
     let mut config = kafka::Config::new(&settings.log.brokers.join(","));
-    config.group.clone_from(&settings.log.group);
+    if let Some(group) = &settings.log.group {
+        config.group.clone_from(group);
+    }
     config.record_bytes = settings.limits.record_bytes;
-    config
+    config.security = security(&settings.log.security)?;
+    Ok(config)
+}
+
+/// Where refused records of `topic` and parts of them go.
+pub fn dead_topic(topic: &str) -> String {
+    format!("{topic}.dead")
+}
+
+/// Tries until Kafka is there, refuses, or the service is asked to end: a cluster that starts after us is no error.
+fn await_kafka(stop: &AtomicBool, attempt: impl Fn() -> Result<(), LogError>) -> anyhow::Result<()> {
+    let pause = Wake::default();
+    loop {
+        match attempt() {
+            Err(LogError::Unavailable { what, why }) if !stop.load(Ordering::SeqCst) => {
+                tracing::warn!(what, why, "Kafka is away at the start, trying again");
+                pause.wait(KAFKA_RETRY);
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// How this process joins its group, where it names one.
+fn join(settings: &Settings) -> Option<kafka::Join> {
+    settings.log.group.as_ref()?;
+    let protocol = match settings.log.group_protocol {
+        GroupProtocol::Auto => kafka::GroupProtocol::Auto,
+        GroupProtocol::Consumer => kafka::GroupProtocol::Consumer,
+        GroupProtocol::CooperativeSticky => kafka::GroupProtocol::Classic,
+    };
+    Some(kafka::Join { instance: settings.log.instance.clone(), protocol, session: None })
 }
 
 /// The writing side of a Kafka log's telemetry topic, for an agent.
 pub fn kafka_sink(settings: &Settings) -> anyhow::Result<Arc<dyn Sink>> {
     let topic = settings.log.topics.first().context("log.topics: no topic is named")?;
-    Ok(Arc::new(KafkaLog::new(kafka_config(settings))?.sink(&topic.name)?))
+    Ok(Arc::new(KafkaLog::new(kafka_config(settings)?)?.sink(&topic.name)?))
 }
 
 impl LogSides {
@@ -140,7 +214,7 @@ pub fn reader(settings: &Settings, data_dir: &Path, topic: Option<&str>) -> anyh
     let topic = topic.or(first).context("log.topics: no topic is named")?;
     Ok(match settings.log.kind {
         LogKind::Embedded => Box::new(embedded::open_readonly(&data_dir.join(LOG_FILE))?.source(topic)?),
-        LogKind::Kafka => Box::new(KafkaLog::new(kafka_config(settings))?.source(topic)?),
+        LogKind::Kafka => Box::new(KafkaLog::new(kafka_config(settings)?)?.source(topic)?),
     })
 }
 

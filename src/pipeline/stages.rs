@@ -44,6 +44,8 @@ pub struct Lanes {
     limits: Limits,
     lanes: BTreeMap<i32, Lane>,
     wide: Wide,
+    /// Some of the topic's partitions are with others: the wide rules stand still.
+    held: bool,
     effects: Effects,
 }
 
@@ -51,7 +53,19 @@ impl Lanes {
     /// No partition yet; `progress` and `rows` are those of the wide rules.
     pub fn new(setup: Arc<Setup>, limits: Limits, progress: Option<&Progress>, rows: Vec<StateRow>) -> Self {
         let wide = Wide::start(Arc::clone(&setup), progress, rows);
-        Self { setup, limits, lanes: BTreeMap::new(), wide, effects: Effects::default() }
+        Self { setup, limits, lanes: BTreeMap::new(), wide, held: false, effects: Effects::default() }
+    }
+
+    /// Lets the wide rules stand still until [`Lanes::take_wide`]: not all partitions are here.
+    pub fn hold_wide(&mut self) {
+        self.wide = Wide::start(Arc::clone(&self.setup), None, Vec::new());
+        self.held = true;
+    }
+
+    /// Takes the wide rules as the store left them; every partition follows.
+    pub fn take_wide(&mut self, progress: Option<&Progress>, rows: Vec<StateRow>) {
+        self.wide = Wide::start(Arc::clone(&self.setup), progress, rows);
+        self.held = false;
     }
 
     /// Takes a partition; records below `progress.offset` will be muted.
@@ -117,6 +131,9 @@ impl Lanes {
             let mark = mark(&lane.partition);
             sink(Fed { partition: *partition, effects: &mut self.effects, decoded: None, muted: false, mark });
         }
+        if self.held {
+            return self.hold_wide();
+        }
         self.effects.clear();
         self.wide.reload(Arc::clone(setup), &mut self.effects);
         let mark = wide_mark(&self.wide);
@@ -125,6 +142,9 @@ impl Lanes {
 
     /// Hands what a partition contributed to the wide rules over and runs the wide ticks that are complete.
     fn merge(&mut self, partition: i32, muted: bool, sink: &mut dyn FnMut(Fed<'_>)) {
+        if self.held {
+            return;
+        }
         let leaves = std::mem::take(&mut self.effects.leaves);
         for leaf in leaves {
             self.wide.offer(partition, leaf);

@@ -31,8 +31,12 @@ pub struct Tally {
     pub store_away: Option<String>,
     /// Partitions lost to another process.
     pub fenced: u64,
+    /// Records that were gone before they were read.
+    pub gone: u64,
     /// Pulses that the log refused.
     pub pulses_failed: u64,
+    /// Dead letters written.
+    pub dead_letters: u64,
     /// Dead letters that the log refused.
     pub dead_letters_lost: u64,
 }

@@ -44,14 +44,14 @@ pub(crate) trait Side {
 
 // --- embedded
 
-struct Embedded {
+pub(crate) struct Embedded {
     log: EmbeddedLog,
     writer: Option<thread::JoinHandle<()>>,
     _dir: tempfile::TempDir,
 }
 
 impl Embedded {
-    fn new(partitions: i32) -> Self {
+    pub(crate) fn new(partitions: i32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = embedded::Config::new(&[("metrics", partitions)]);
         config.retention_bytes = 4 * 1024 * 1024;

@@ -65,6 +65,14 @@ mod site;
 
 /// A real Kafka broker for tests.
 mod kafka;
+/// Consumer groups over real Kafka: who has which partition, and what a hand-over may not lose.
+mod kafka_group;
+/// Brokers that die, stand still or are not there yet.
+mod kafka_cluster;
+/// TLS, logins and permissions.
+mod kafka_security;
+/// Whole evaluators over one topic: hand-overs.
+mod kafka_hand_over;
 /// What only the embedded log can show.
 mod log_embedded;
 /// The contract over real Kafka.

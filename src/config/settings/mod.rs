@@ -5,9 +5,11 @@
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
+mod security;
 mod store;
 mod table;
 
+pub use security::{Hidden, Mechanism, SecuritySettings};
 pub use store::{Password, PostgresSettings, StoreUrl};
 pub(crate) use table::SETTINGS;
 
@@ -97,6 +99,17 @@ pub enum ClockKind {
     Arrival,
 }
 
+/// How members of a consumer group agree on who has which partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The broker's where it has it.
+    Auto,
+    /// The broker's.
+    Consumer,
+    /// A member's.
+    CooperativeSticky,
+}
+
 /// How records of a topic are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -113,14 +126,18 @@ pub struct LogSettings {
     pub kind: LogKind,
     /// `host:port` of Kafka brokers.
     pub brokers: Vec<String>,
+    /// TLS and login.
+    pub security: SecuritySettings,
     /// Telemetry topics.
     pub topics: Vec<TopicSettings>,
     /// Partitions of topics that we create.
     pub partitions: i32,
     /// What moves the partition clock.
     pub clock: ClockKind,
-    /// Consumer group.
-    pub group: String,
+    /// Consumer group that shares the partitions; `None` = this process has them all.
+    pub group: Option<String>,
+    /// How its members agree on who has what.
+    pub group_protocol: GroupProtocol,
     /// Name of this process among its siblings; `None` = host name and process id.
     pub instance: Option<String>,
     /// Age up to which the embedded log keeps records, ms.
@@ -218,7 +235,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
     let most = |n: Option<i64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
     Settings {
         roles: roles(file, notes),
-        log: log(file.sub("log"), notes),
+        log: log(file.sub("log"), folder, notes),
         store: store::store(file.sub("store"), folder, notes),
         listen: listen(file.sub("console"), notes),
         paths: paths(file.sub("paths"), folder),
@@ -257,7 +274,7 @@ fn roles(file: Obj<'_>, notes: &mut Notes) -> BTreeSet<Role> {
     roles
 }
 
-fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
+fn log(log: Obj<'_>, folder: &Path, notes: &mut Notes) -> LogSettings {
     let kind = if log.text("kind") == Some("kafka") { LogKind::Kafka } else { LogKind::Embedded };
     let brokers = log.texts("brokers");
     if kind == LogKind::Kafka && !log.has("brokers") {
@@ -285,10 +302,16 @@ fn log(log: Obj<'_>, notes: &mut Notes) -> LogSettings {
     LogSettings {
         kind,
         brokers,
+        security: security::security(log.sub("security"), folder, notes),
         topics,
         partitions: log.int("partitions").and_then(|n| i32::try_from(n).ok()).unwrap_or(4),
         clock: if log.text("clock") == Some("arrival") { ClockKind::Arrival } else { ClockKind::Log },
-        group: log.owned("group").unwrap_or_default(),
+        group: log.owned("group"),
+        group_protocol: match log.text("group_protocol") {
+            Some("consumer") => GroupProtocol::Consumer,
+            Some("cooperative-sticky") => GroupProtocol::CooperativeSticky,
+            _ => GroupProtocol::Auto,
+        },
         instance: log.owned("instance"),
         keep: log.duration("keep").unwrap_or(DAY),
         keep_bytes: log.size("keep_bytes").unwrap_or(2_000_000_000),

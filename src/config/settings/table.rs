@@ -2,7 +2,7 @@
 //!
 //! The idea: every default of the service stands here, as one would write it; [`super::settings`] reads it from here.
 
-use crate::config::table::{Key, Kind, Table, later, may, must, or};
+use crate::config::table::{Key, Kind, Table, may, must, or};
 use crate::time::{DAY, HOUR, SECOND};
 
 /// A byte limit above which a record cannot pass the door or Kafka's default `message.max.bytes`.
@@ -12,11 +12,19 @@ static SECURITY: Table = Table {
     name: "log.security",
     doc: "How to speak to Kafka brokers.",
     keys: &[
-        later("protocol", "plaintext only for now; TLS and SASL join with consumer groups"),
-        later("mechanism", "joins with consumer groups"),
-        later("ca_file", "joins with consumer groups"),
-        later("username_file", "joins with consumer groups"),
-        later("password_file", "joins with consumer groups"),
+        or(
+            "protocol",
+            "plaintext",
+            Kind::Word(&["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"]),
+            "as the brokers' listener has it",
+        ),
+        may("ca_file", Kind::Text, "PEM: who signed the brokers' certificates; left out: whom the machine trusts"),
+        may("certificate_file", Kind::Text, "PEM: our certificate, where brokers ask for one"),
+        may("key_file", Kind::Text, "PEM: its key"),
+        or("mechanism", "SCRAM-SHA-512", Kind::Word(&["SCRAM-SHA-512", "SCRAM-SHA-256"]), "how to log in"),
+        may("username", Kind::Text, "who logs in"),
+        may("password", Kind::Text, "only by BONGSU__LOG__SECURITY__PASSWORD, never in a file of settings"),
+        may("password_file", Kind::Text, "or a file that holds it, and nothing else"),
     ],
 };
 
@@ -49,7 +57,13 @@ static LOG: Table = Table {
             Kind::Word(&["log", "arrival"]),
             "log = append time; arrival = for topics that are not ours",
         ),
-        or("group", "bongsu", Kind::Name, "consumer group"),
+        may("group", Kind::Name, "consumer group that shares the partitions; left out: this process has them all"),
+        or(
+            "group_protocol",
+            "auto",
+            Kind::Word(&["auto", "consumer", "cooperative-sticky"]),
+            "auto = consumer where the brokers have it (Kafka 4.0), else cooperative-sticky",
+        ),
         may("instance", Kind::Id, "name of this process among its siblings; left out: host name and process id"),
         or("keep", "24h", Kind::Duration(HOUR, 400 * DAY), "how long the embedded log keeps records"),
         or("keep_bytes", "2GB", Kind::Size(1 << 20, i64::MAX), "and up to which size"),

@@ -4,7 +4,7 @@
 //! ([`LogError::Unavailable`]) or "somebody must change something" ([`LogError::Refused`] with the command).
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
@@ -32,15 +32,25 @@ pub(super) fn settings(config: &Config) -> ClientConfig {
         // A topic that somebody's typing error made would have neither append time nor retention.
         .set("allow.auto.create.topics", "false")
         .set("log.connection.close", "false");
+    config.security.apply(&mut settings);
     for (key, value) in &config.extra {
         settings.set(key, value);
     }
     settings
 }
 
-/// Sends librdkafka's log lines to ours.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context;
+/// Sends librdkafka's log lines to ours, and remembers what it last complained of.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Context {
+    complaint: Arc<Mutex<Option<String>>>,
+}
+
+impl Context {
+    /// The last complaint since the last question, then forgotten.
+    pub(super) fn take_complaint(&self) -> Option<String> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
@@ -49,6 +59,7 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka");
+        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 }
 
@@ -81,19 +92,53 @@ pub(super) fn refused_settings(config: &Config, why: &KafkaError) -> LogError {
     }
 }
 
+/// What a question to the cluster needs to be allowed, in the words of `kafka-acls.sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Reading a topic's records.
+    Read,
+    /// Appending records.
+    Write,
+    /// Making a topic.
+    Create,
+    /// Seeing that a topic is there, its partitions and bounds.
+    Describe,
+    /// Seeing a topic's settings.
+    DescribeConfigs,
+}
+
+/// What is not allowed: the operation and the resource's flag and name, as `kafka-acls.sh` takes them.
+fn missing(config: &Config, topic: &str, need: Need, code: RDKafkaErrorCode) -> Option<(String, String)> {
+    match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed => Some((format!("{need:?}"), format!("--topic {topic}"))),
+        RDKafkaErrorCode::GroupAuthorizationFailed => Some(("Read".to_owned(), format!("--group {}", config.group))),
+        // Since Kafka 3.0 whoever may write some topic may do so idempotently; an idempotent producer is told thus that
+        // it may write none.
+        RDKafkaErrorCode::ClusterAuthorizationFailed if need == Need::Write => {
+            Some(("Write".to_owned(), format!("--topic {topic}")))
+        }
+        RDKafkaErrorCode::ClusterAuthorizationFailed => Some((format!("{need:?}"), "--cluster".to_owned())),
+        _ => None,
+    }
+}
+
 /// What the cluster says about a topic: what time does not heal is refused with the command that does.
-pub(super) fn refused_topic(config: &Config, topic: &str, what: &str, code: RDKafkaErrorCode) -> LogError {
+pub(super) fn refused_topic(config: &Config, topic: &str, need: Need, what: &str, code: RDKafkaErrorCode) -> LogError {
     let what = what.to_owned();
     let why = code.to_string();
     let brokers = &config.brokers;
-    let group = &config.group;
+    if let Some((operation, resource)) = missing(config, topic, need, code) {
+        let principal = config.security.principal();
+        return LogError::Refused {
+            what,
+            why: format!("{principal} lacks {operation} on {}", resource.trim_start_matches("--")),
+            help: format!(
+                "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal {principal} --operation \
+                 {operation} {resource}"
+            ),
+        };
+    }
     let help = match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed
-        | RDKafkaErrorCode::GroupAuthorizationFailed => format!(
-            "kafka-acls.sh --bootstrap-server {brokers} --add --allow-principal User:NAME --operation Read \
-             --operation Write --operation Describe --operation DescribeConfigs --topic {topic} --group {group}"
-        ),
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => format!(
             "kafka-topics.sh --bootstrap-server {brokers} --create --topic {topic} --partitions 24 \
              --config message.timestamp.type=LogAppendTime"

@@ -3,11 +3,14 @@
 //! The idea: the engine trusts a topic's append time and nothing else as its clock, so a topic that lets its producers
 //! choose the time, or that we may not write a pulse to, is refused with the commands that put it right.
 //!
-//! Deliberately not here: consumer groups (all partitions are ours; the trait has the events for more), transactions
-//! (consequences are in SQL), and any silent reset of an offset. All calls block; none starts a thread of ours.
-//! - `client`: settings, log lines and errors. `source`, `sink`: the two sides of a topic.
+//! Deliberately not here: transactions (consequences are in SQL), and any silent reset of an offset. All calls block;
+//! none starts a thread of ours.
+//! - `client`: settings, log lines and errors. `security`: TLS, logins and whom permissions know. `source`, `sink`: the two sides of a topic. `group`: whose partitions
+//!   are whose, where several processes share a topic.
 
 mod client;
+mod group;
+mod security;
 mod sink;
 mod source;
 
@@ -15,19 +18,29 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 
-use crate::log::kafka::client::{Context, REQUEST, block_on, refused_topic, unavailable};
+use crate::log::kafka::client::{Context, Need, REQUEST, block_on, refused_topic, unavailable};
+use crate::log::kafka::security::advice;
+pub use crate::log::kafka::security::{Login, Password, Security, Tls};
 pub use crate::log::kafka::sink::KafkaSink;
 pub use crate::log::kafka::source::KafkaSource;
 use crate::log::{LogError, NewRecord, Sink as _, pause};
 use crate::model::PULSE_KEY;
+use crate::time::Ms;
 
 /// How often a partition is looked at until it has a leader, after it was made or moved …
 const LEADER_LOOKS: usize = 100;
 /// … and the pause between two looks: ten seconds in all, five times what a cold broker takes.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
+/// How often the cluster is asked what it has before it counts as away …
+const METADATA_LOOKS: usize = 10;
+/// … each time for so long.
+const METADATA_WAIT: Duration = Duration::from_secs(1);
+/// Complaints heard after each question: of every broker of a small cluster, one of each kind.
+const COMPLAINTS: usize = 16;
 /// What a record may need on the wire beside its value: key, headers and the batch's own frame.
 const FRAME_BYTES: usize = 64 * 1024;
 
@@ -38,9 +51,13 @@ pub struct Config {
     pub brokers: String,
     /// The group under whose name progress is noted for lag tools.
     pub group: String,
+    /// How to join that group and share its partitions; `None`: every partition is ours, without asking.
+    pub join: Option<Join>,
     /// The longest value of a record, in bytes.
     pub record_bytes: usize,
-    /// Further librdkafka properties (security, for example); they win over ours.
+    /// TLS and login.
+    pub security: Security,
+    /// Further librdkafka properties; they win over ours.
     pub extra: BTreeMap<String, String>,
 }
 
@@ -50,16 +67,43 @@ impl Config {
         Self {
             brokers: brokers.to_owned(),
             group: "bongsu".to_owned(),
+            join: None,
             record_bytes: 1024 * 1024,
+            security: Security::default(),
             extra: BTreeMap::new(),
         }
     }
+}
+
+/// How members of a group agree on who has which partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupProtocol {
+    /// The broker's (`group.protocol=consumer`) where it has it, else `cooperative-sticky`.
+    #[default]
+    Auto,
+    /// `group.protocol=consumer`: Kafka 4.0 and later.
+    Consumer,
+    /// `cooperative-sticky`, decided by one of the members.
+    Classic,
+}
+
+/// How to join a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Join {
+    /// The member's lasting name: one that comes back within its session finds its partitions where they were.
+    pub instance: Option<String>,
+    /// By which protocol.
+    pub protocol: GroupProtocol,
+    /// Silence after which a member is taken for dead, ms; `None`: the default, 45 s. `Consumer` has the broker's.
+    pub session: Option<Ms>,
 }
 
 /// A Kafka cluster.
 pub struct KafkaLog {
     config: Config,
     admin: AdminClient<Context>,
+    /// Asks what there is; unlike the admin client it tells why nobody answers.
+    asking: BaseConsumer<Context>,
 }
 
 impl std::fmt::Debug for KafkaLog {
@@ -71,10 +115,12 @@ impl std::fmt::Debug for KafkaLog {
 impl KafkaLog {
     /// A client of the cluster; connects when it is first asked something. Refused where a property is wrong.
     pub fn new(config: Config) -> Result<Self, LogError> {
-        let admin = client::settings(&config)
-            .create_with_context(Context)
-            .map_err(|why: KafkaError| client::refused_settings(&config, &why))?;
-        Ok(Self { config, admin })
+        config.security.check()?;
+        let refused = |why: KafkaError| client::refused_settings(&config, &why);
+        let settings = client::settings(&config);
+        let admin = settings.create_with_context(Context::default()).map_err(refused)?;
+        let asking = settings.create_with_context(Context::default()).map_err(refused)?;
+        Ok(Self { config, admin, asking })
     }
 
     /// Makes the topic, with append time by the log, where there is none; checks it where there is one. `replication`
@@ -94,8 +140,13 @@ impl KafkaLog {
         let answers = block_on(self.admin.describe_configs(&asked, &options()));
         let described = answers.map_err(|why| unavailable(&what, &why))?.into_iter().next();
         let resource = match described {
+            // Where it may not be seen, rdkafka tells nothing at all instead of the error.
+            Some(Ok(resource)) if resource.entries.is_empty() => {
+                let code = RDKafkaErrorCode::TopicAuthorizationFailed;
+                return Err(refused_topic(&self.config, name, Need::DescribeConfigs, &what, code));
+            }
             Some(Ok(resource)) => resource,
-            Some(Err(code)) => return Err(refused_topic(&self.config, name, &what, code)),
+            Some(Err(code)) => return Err(refused_topic(&self.config, name, Need::DescribeConfigs, &what, code)),
             None => return Err(LogError::Unavailable { what, why: "the broker gave no answer".to_owned() }),
         };
         let kind = resource.get("message.timestamp.type").and_then(|entry| entry.value.as_deref()).unwrap_or("unknown");
@@ -119,7 +170,8 @@ impl KafkaLog {
         self.sink(name)?.append(vec![pulse]).into_iter().collect::<Result<Vec<_>, _>>().map(|_| ())
     }
 
-    /// A new reader of all partitions of a topic; it tells `Assigned` for each of them first.
+    /// A new reader of a topic. Without [`Config::join`] it has all partitions and tells `Assigned` for each of them
+    /// first; with it, they come and go as the group decides.
     pub fn source(&self, topic: &str) -> Result<KafkaSource, LogError> {
         let partitions = self.partitions(topic)?;
         KafkaSource::new(&self.config, topic, partitions)
@@ -152,7 +204,7 @@ impl KafkaLog {
         match made.into_iter().next() {
             // Another instance was faster; what it made is checked like any other.
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, code))) => Err(refused_topic(&self.config, name, &what, code)),
+            Some(Err((_, code))) => Err(refused_topic(&self.config, name, Need::Create, &what, code)),
             None => Err(LogError::Unavailable { what, why: "the broker gave no answer".to_owned() }),
         }
     }
@@ -168,6 +220,7 @@ impl KafkaLog {
             _ => Err(refused_topic(
                 &self.config,
                 name,
+                Need::Describe,
                 &format!("read topic `{name}`"),
                 RDKafkaErrorCode::UnknownTopicOrPartition,
             )),
@@ -190,17 +243,41 @@ impl KafkaLog {
 
     fn metadata<T>(&self, name: &str, read: impl FnOnce(&MetadataTopic) -> T) -> Result<T, LogError> {
         let what = format!("ask Kafka for topic `{name}`");
-        let metadata =
-            self.admin.inner().fetch_metadata(Some(name), REQUEST).map_err(|why| unavailable(&what, &why))?;
+        let metadata = self.patient_metadata(name, &what)?;
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return Err(LogError::Unavailable { what, why: "the broker gave no answer".to_owned() });
         };
         match topic.error().map(RDKafkaErrorCode::from) {
             Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(refused_topic(&self.config, name, &what, code))
+                Err(refused_topic(&self.config, name, Need::Describe, &what, code))
             }
             _ => Ok(read(topic)),
         }
+    }
+
+    /// Asks a few times, so that a refused login or certificate is told at once and not as a long silence.
+    fn patient_metadata(&self, name: &str, what: &str) -> Result<Metadata, LogError> {
+        let brokers = &self.config.brokers;
+        let mut said = None;
+        for _ in 0..METADATA_LOOKS {
+            let answer = self.asking.fetch_metadata(Some(name), METADATA_WAIT);
+            let Err(why) = answer else { return answer.map_err(|why| unavailable(what, &why)) };
+            // Complaints wait in the client until they are served; each poll serves one.
+            for _ in 0..COMPLAINTS {
+                drop(self.asking.poll(Duration::ZERO));
+                // What helps is kept: "all brokers are down" follows each of them.
+                let helps = said.as_deref().is_some_and(|text| advice(text).is_some());
+                said = self.asking.context().take_complaint().filter(|_| !helps).or(said);
+            }
+            if let Some((text, help)) = said.as_deref().and_then(|text| Some((text, advice(text)?))) {
+                return Err(LogError::Refused { what: what.to_owned(), why: text.to_owned(), help: help.to_owned() });
+            }
+            said = said.or_else(|| Some(why.to_string()));
+        }
+        Err(LogError::Unavailable {
+            what: what.to_owned(),
+            why: format!("no answer from `{brokers}`: {}", said.unwrap_or_default()),
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
 
-use crate::log::kafka::client::{log_line, refused_settings, refused_topic, settings};
+use crate::log::kafka::client::{Need, log_line, refused_settings, refused_topic, settings};
 use crate::log::kafka::{Config, FRAME_BYTES};
 use crate::log::{Appended, LogError, NewRecord, Sink};
 
@@ -91,12 +91,18 @@ impl KafkaSink {
         let mut message: BaseRecord<'_, [u8], [u8], Box<Waiting>> =
             BaseRecord::with_opaque_to(&self.topic, Box::new(waiting)).key(&*record.key).payload(&*record.value);
         message.partition = record.partition;
-        producer.send(message).map_err(|(why, _)| self.judge(&why, record))
+        producer.send(message).map_err(|(why, _)| self.judge(producer, &why, record))
     }
 
-    fn judge(&self, why: &KafkaError, record: &NewRecord) -> LogError {
+    fn judge(&self, producer: &Producer, why: &KafkaError, record: &NewRecord) -> LogError {
         let what = format!("append to topic `{}`", self.topic);
-        match why.rdkafka_error_code() {
+        // A producer that died takes its queue with it; why it died is what matters.
+        let died = || producer.client().fatal_error().map(|(code, _)| code);
+        let code = match why.rdkafka_error_code() {
+            Some(code @ (RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::Fatal)) => Some(died().unwrap_or(code)),
+            code => code,
+        };
+        match code {
             Some(RDKafkaErrorCode::QueueFull) => LogError::Full,
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                 LogError::TooLarge { bytes: record.value.len(), limit: self.config.record_bytes }
@@ -106,7 +112,7 @@ impl KafkaSink {
                 why: why.to_string(),
                 help: "the topic has fewer partitions; see kafka-topics.sh --describe".to_owned(),
             },
-            Some(code) => refused_topic(&self.config, &self.topic, &what, code),
+            Some(code) => refused_topic(&self.config, &self.topic, Need::Write, &what, code),
             None => LogError::Unavailable { what, why: why.to_string() },
         }
     }
@@ -133,7 +139,7 @@ impl Sink for KafkaSink {
         drop(answers);
         for (index, answer) in delivered {
             if let (Some(place), Some(record)) = (results.get_mut(index), records.get(index)) {
-                *place = answer.map_err(|why| self.judge(&why, record));
+                *place = answer.map_err(|why| self.judge(&producer, &why, record));
             }
         }
         results

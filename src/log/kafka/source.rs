@@ -1,8 +1,8 @@
-//! The reading side of a Kafka topic: every partition, each from where it was sought.
+//! The reading side of a Kafka topic: every partition, or those that a group assigns, each from where it was sought.
 //!
 //! The idea: one consumer, polled by whoever calls `next`; a partition is assigned to it when it is first sought, so
 //! nothing comes before. A fetch below the log's start is an error in librdkafka here (never a silent reset) and a
-//! [`Event::Gap`] for the reader.
+//! [`Event::Gap`] for the reader. Which partitions are ours is for [`Membership`] to say, a consumer of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::log::kafka::client::{Context, REQUEST, refused_settings, refused_topic, settings, unavailable};
+use crate::log::kafka::client::{Context, Need, REQUEST, refused_settings, refused_topic, settings, unavailable};
+use crate::log::kafka::group::Membership;
 use crate::log::kafka::{Config, LEADER_LOOKS, LEADER_PAUSE};
 use crate::log::{Bounds, Event, LogError, Source, Topic, pause};
 use crate::model::Batch;
@@ -43,7 +44,7 @@ struct Cursor {
     paused: bool,
 }
 
-/// A source of all partitions of one topic.
+/// A source of partitions of one topic.
 pub struct KafkaSource {
     config: Config,
     consumer: BaseConsumer<Context>,
@@ -52,8 +53,10 @@ pub struct KafkaSource {
     asking: BaseConsumer<Context>,
     topic: String,
     cursors: Vec<Cursor>,
-    /// Assignments not told yet.
-    assigned: VecDeque<i32>,
+    /// Who else reads; `None`: every partition is ours.
+    membership: Option<Membership>,
+    /// Assignments and revocations not told yet.
+    owned: VecDeque<Event>,
     /// Polled and not yet told.
     ready: VecDeque<Event>,
 }
@@ -74,15 +77,18 @@ impl KafkaSource {
         for (key, value) in SETTINGS.iter().filter(|(key, _)| !config.extra.contains_key(*key)) {
             settings.set(*key, *value);
         }
-        let client = || settings.create_with_context(Context).map_err(|why| refused_settings(config, &why));
+        let client = || settings.create_with_context(Context::default()).map_err(|why| refused_settings(config, &why));
         let (consumer, asking) = (client()?, client()?);
+        let membership = config.join.as_ref().map(|join| Membership::new(config, join, topic)).transpose()?;
+        let all = if membership.is_some() { 0..0 } else { 0..partitions };
         Ok(Self {
             config: config.clone(),
             consumer,
             asking,
             topic: topic.to_owned(),
             cursors: (0..partitions).map(|_| Cursor::default()).collect(),
-            assigned: (0..partitions).collect(),
+            membership,
+            owned: all.map(|partition| Event::Assigned { partition }).collect(),
             ready: VecDeque::new(),
         })
     }
@@ -107,7 +113,7 @@ impl KafkaSource {
     fn failed(&self, verb: &str, why: &KafkaError) -> LogError {
         let what = format!("{verb} topic `{}`", self.topic);
         match why.rdkafka_error_code() {
-            Some(code) => refused_topic(&self.config, &self.topic, &what, code),
+            Some(code) => refused_topic(&self.config, &self.topic, Need::Read, &what, code),
             None => unavailable(&what, why),
         }
     }
@@ -148,6 +154,30 @@ impl KafkaSource {
         let paused = |p: i32| usize::try_from(p).ok().and_then(|p| self.cursors.get(p)).is_some_and(|c| c.paused);
         let first = self.ready.iter().position(|event| !partition_of(event).is_some_and(paused))?;
         self.ready.remove(first)
+    }
+
+    /// The next assignment or revocation. A revoked partition's records end before its revocation is told.
+    fn owned(&mut self) -> Result<Option<Event>, LogError> {
+        if let Some(membership) = &mut self.membership {
+            let looked = membership.look(&mut self.owned);
+            if self.owned.is_empty() {
+                looked?;
+            }
+        }
+        let event = self.owned.pop_front();
+        if let Some(Event::Revoked { partition, .. }) = event {
+            self.stop(partition)?;
+        }
+        Ok(event)
+    }
+
+    fn stop(&mut self, partition: i32) -> Result<(), LogError> {
+        self.ready.retain(|event| partition_of(event) != Some(partition));
+        if std::mem::take(self.cursor(partition)?).next.is_some() {
+            let list = self.list(partition, 0)?;
+            self.consumer.incremental_unassign(&list).map_err(|why| self.failed("leave", &why))?;
+        }
+        Ok(())
     }
 
     /// Polls until nothing is at hand or it is enough; waits for the first message only.
@@ -237,8 +267,8 @@ fn partition_of(event: &Event) -> Option<i32> {
 
 impl Source for KafkaSource {
     fn next(&mut self, wait: Duration) -> Result<Option<Event>, LogError> {
-        if let Some(partition) = self.assigned.pop_front() {
-            return Ok(Some(Event::Assigned { partition }));
+        if let Some(event) = self.owned()? {
+            return Ok(Some(event));
         }
         if let Some(event) = self.told() {
             return Ok(Some(event));
@@ -292,8 +322,17 @@ impl Source for KafkaSource {
         done.map_err(|why| self.failed("pause", &why))
     }
 
+    fn release(&mut self, partition: i32) {
+        if let Some(membership) = &mut self.membership {
+            membership.release(partition);
+        }
+    }
+
     fn note_committed(&mut self, partition: i32, offset: i64) {
-        let noted = self.list(partition, offset).map(|list| self.consumer.commit(&list, CommitMode::Async));
+        let noted = self.list(partition, offset).map(|list| match &self.membership {
+            Some(membership) => membership.note(&list),
+            None => self.consumer.commit(&list, CommitMode::Async),
+        });
         if let Ok(Err(why)) = noted {
             tracing::debug!(%why, "progress not noted in the consumer group");
         }

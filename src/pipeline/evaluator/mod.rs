@@ -3,17 +3,18 @@
 //! The idea: everything durable goes through one flush; whatever goes wrong, what was not flushed is simply done again
 //! from the log. The evaluator blocks in the log and the store and nowhere else; `step` is one turn, so that a thread, a
 //! replay and a simulated world drive the same code. It decides nothing about rules (`stages`) or flush borders
-//! (`flush`).
+//! (`flush`). `owning`: partitions that come and go, and what they were when they were last ours.
+
+mod owning;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::evaluate::{Setup, Warm, horizon};
-use crate::log::{Bounds, Event, LogError, NewRecord, Sink, Source, Topic};
-use crate::model::{Batch, Flushed, Labels, PULSE_KEY, Progress, State, StateRow, WIDE};
+use crate::evaluate::Setup;
+use crate::log::{Event, LogError, NewRecord, Sink, Source, Topic};
+use crate::model::{Batch, Flushed, Labels, PULSE_KEY, WIDE};
 use crate::pipeline::flush::{self, Pending};
-use crate::pipeline::own::own_signal;
 use crate::pipeline::stages::{At, Fed, Lanes};
 use crate::pipeline::tally::Tally;
 use crate::store::{Store, StoreError};
@@ -25,8 +26,6 @@ const PULSE_AFTER: Ms = 200;
 const BACKLOG_STEPS_MAX: usize = 50_000;
 /// After a failed flush the next try waits so long.
 const RETRY_AFTER: Ms = 250;
-/// How long to look for the first record that is still there.
-const PEEK_WAIT: Duration = Duration::from_secs(5);
 
 /// What an evaluator works with.
 #[derive(Debug)]
@@ -74,7 +73,6 @@ pub struct Evaluator {
     owner: String,
     topic: Topic,
     setup: Arc<Setup>,
-    limits: crate::decode::Limits,
     lanes: Lanes,
     pending: BTreeMap<i32, Pending>,
     assigned: BTreeSet<i32>,
@@ -82,6 +80,10 @@ pub struct Evaluator {
     pulsed: BTreeMap<i32, Ms>,
     read: BTreeMap<i32, Read>,
     retry_at: Ms,
+    /// Not before then is anything taken (again).
+    retake_at: Ms,
+    /// The open incident that says that wide rules are held, by its labels.
+    held: Option<Labels>,
     tally: Tally,
 }
 
@@ -93,7 +95,7 @@ struct Read {
 }
 
 impl Evaluator {
-    /// Takes the wide rules' virtual partition; partitions follow as the log assigns them.
+    /// Takes nothing yet: partitions follow as the log assigns them, the wide rules with the last of them.
     pub fn start(
         sides: Sides,
         owner: &str,
@@ -101,20 +103,22 @@ impl Evaluator {
         limits: crate::decode::Limits,
     ) -> Result<Self, EvaluateError> {
         let topic = sides.source.topic()?;
-        let (lanes, wide) = take_wide(&sides, &topic, owner, &setup, limits)?;
+        let mut lanes = Lanes::new(Arc::clone(&setup), limits, None, Vec::new());
+        lanes.hold_wide();
         Ok(Self {
             sides,
             owner: owner.to_owned(),
             topic,
             setup,
-            limits,
             lanes,
-            pending: BTreeMap::from([(WIDE, wide)]),
+            pending: BTreeMap::new(),
             assigned: BTreeSet::new(),
             stash: VecDeque::new(),
             pulsed: BTreeMap::new(),
             read: BTreeMap::new(),
             retry_at: 0,
+            retake_at: 0,
+            held: None,
             tally: Tally::default(),
         })
     }
@@ -160,8 +164,9 @@ impl Evaluator {
             turn.heard = event.is_some();
             turn.records = self.take(event)?;
         }
-        self.pulse();
+        // First what is known: a pulse into a log that is away takes its time.
         self.flush_if_due(&mut turn)?;
+        self.pulse();
         Ok(turn)
     }
 
@@ -191,10 +196,11 @@ impl Evaluator {
                     self.finish()?;
                 }
                 self.drop_partition(partition);
+                self.sides.source.release(partition);
                 Ok(0)
             }
             Some(Event::Gap { partition, wanted, low }) => {
-                self.report_gap(partition, &format!("records {wanted} to {low} were gone before they were read"))?;
+                self.take_gap(partition, wanted, low)?;
                 Ok(0)
             }
             Some(Event::Batch(batch)) => {
@@ -212,22 +218,18 @@ impl Evaluator {
         }
     }
 
-    fn drop_partition(&mut self, partition: i32) {
-        self.lanes.stop(partition);
-        self.pending.remove(&partition);
-        self.read.remove(&partition);
-        self.assigned.remove(&partition);
-    }
-
     fn take_batch(&mut self, batch: &Batch) {
+        if self.lanes.partition(batch.partition).is_none() {
+            return;
+        }
         let now = self.sides.clock.elapsed();
-        let (pending, tally) = (&mut self.pending, &mut self.tally);
+        let (pending, tally, topic) = (&mut self.pending, &mut self.tally, &self.topic.name);
         let mut dead = Vec::new();
         for slot in &batch.slots {
             let (key, value) = batch.record(slot);
             let at = At { partition: batch.partition, offset: slot.offset, append: slot.append };
             self.lanes.feed(at, key, value, &mut |fed| {
-                crate::pipeline::dead::collect(&fed, at, &mut dead);
+                crate::pipeline::dead::collect(topic, &fed, at, &mut dead);
                 keep(pending, tally, fed, now);
             });
         }
@@ -237,7 +239,9 @@ impl Evaluator {
             read.high = read.high.max(read.next);
         }
         if let Some(sink) = self.sides.dead.as_ref().filter(|_| !dead.is_empty()) {
-            let failed = sink.append(dead).iter().filter(|done| done.is_err()).count();
+            let written = sink.append(dead);
+            let failed = written.iter().filter(|done| done.is_err()).count();
+            self.tally.dead_letters += (written.len() - failed) as u64;
             self.tally.dead_letters_lost += failed as u64;
         }
     }
@@ -251,117 +255,6 @@ impl Evaluator {
                 pending.set_caught_up(read.next >= read.high, now);
             }
         }
-        Ok(())
-    }
-
-    // --- restore
-
-    /// Brings back what was assigned since the last turn: one look-back for all, as wide rules need each at the same ticks.
-    fn restore_assigned(&mut self) -> Result<Vec<i32>, EvaluateError> {
-        let fresh: Vec<i32> = self.assigned.iter().copied().filter(|p| self.lanes.partition(*p).is_none()).collect();
-        if fresh.is_empty() {
-            return Ok(fresh);
-        }
-        let mut found = Vec::new();
-        for &partition in &fresh {
-            let owned = self.sides.store.own(&self.topic.name, partition, &self.owner)?;
-            let bounds = self.sides.source.bounds(partition)?;
-            found.push((partition, owned, bounds));
-        }
-        let clocks = found.iter().filter_map(|(_, owned, _)| owned.progress.as_ref().map(|progress| progress.clock));
-        let oldest = clocks.min().unwrap_or_else(|| self.sides.clock.wall());
-        let from = oldest - horizon(&self.setup.rules);
-        let mut first = false;
-        for (partition, owned, bounds) in found {
-            first |= owned.progress.is_none();
-            self.restore(partition, owned, bounds, from)?;
-        }
-        if first {
-            // Where a first start begins must be durable before anything is read.
-            self.flush(&mut Turn::default())?;
-        }
-        Ok(fresh)
-    }
-
-    fn restore(
-        &mut self,
-        partition: i32,
-        owned: crate::model::Owned,
-        bounds: Bounds,
-        from: Ms,
-    ) -> Result<(), EvaluateError> {
-        let first_start = owned.progress.is_none();
-        // The past never pages: a first start takes over at the log's end and fills windows from before it.
-        let stored =
-            owned.progress.unwrap_or_else(|| Progress { topic_id: self.topic.id.clone(), ..Progress::default() });
-        let mut resume = stored.clone();
-        if first_start {
-            resume.offset = bounds.high;
-        }
-        if let Some(trouble) = self.mend(&stored, &mut resume, bounds, first_start) {
-            self.report_gap(partition, &trouble)?;
-        }
-        let start = self.sides.source.offset_for_time(partition, from)?.unwrap_or(bounds.high);
-        let start = start.min(resume.offset).max(bounds.low);
-        let warm = Warm { low: bounds.low, first_append: self.first_append(partition, bounds)? };
-        let keys: Vec<_> = owned.rows.iter().map(|row: &StateRow| row.fingerprint).collect();
-        self.lanes.start(partition, Some(&resume), owned.rows, warm);
-        let pending = if first_start {
-            Pending::first(owned.epoch, resume.offset)
-        } else {
-            Pending::new(owned.epoch, stored, keys)
-        };
-        self.pending.insert(partition, pending);
-        self.read.insert(partition, Read { next: start, high: bounds.high });
-        self.sides.source.seek(partition, start)?;
-        Ok(())
-    }
-
-    /// A log that is not the one we read: made anew, or ending below what was worked on. Says what happened.
-    fn mend(&self, stored: &Progress, resume: &mut Progress, bounds: Bounds, first_start: bool) -> Option<String> {
-        if first_start {
-            return None;
-        }
-        if stored.topic_id != self.topic.id {
-            resume.offset = bounds.low;
-            return Some("the topic was made anew; reading from its first record".to_owned());
-        }
-        if stored.offset > bounds.high {
-            resume.offset = bounds.high;
-            return Some(format!("the log ends at {} below the committed {}", bounds.high, stored.offset));
-        }
-        if stored.offset < bounds.low {
-            resume.offset = bounds.low;
-            return Some(format!("records {} to {} were gone before they were read", stored.offset, bounds.low));
-        }
-        None
-    }
-
-    /// Append time of the first record that is still there, where earlier ones are gone.
-    fn first_append(&mut self, partition: i32, bounds: Bounds) -> Result<Option<Ms>, EvaluateError> {
-        if bounds.low == 0 || bounds.low == bounds.high {
-            return Ok(None);
-        }
-        self.sides.source.seek(partition, bounds.low)?;
-        let until = self.sides.clock.elapsed() + PEEK_WAIT.as_millis() as Ms;
-        while self.sides.clock.elapsed() < until {
-            match self.sides.source.next(PEEK_WAIT)? {
-                Some(Event::Batch(batch)) if batch.partition == partition => {
-                    return Ok(batch.slots.first().map(|slot| slot.append));
-                }
-                Some(other) => self.stash.push_back(other),
-                None => {}
-            }
-        }
-        Ok(None)
-    }
-
-    fn report_gap(&self, partition: i32, what: &str) -> Result<(), EvaluateError> {
-        let labels = Labels::new([("partition", partition.to_string()), ("topic", self.topic.name.clone())]);
-        tracing::warn!(partition, what, "the log has a gap");
-        let now = self.sides.clock.wall();
-        let signal = own_signal(&crate::model::LOG_GAP, labels, State::Firing, now);
-        self.sides.store.add_input(&crate::model::Input::Own(signal), now)?;
         Ok(())
     }
 
@@ -419,7 +312,7 @@ impl Evaluator {
                 Ok(true)
             }
             Ok(Flushed::Fenced(lost)) => {
-                self.fenced(&lost)?;
+                self.fenced(&lost);
                 Ok(true)
             }
             Err(StoreError::Unavailable { what, why }) => {
@@ -446,40 +339,6 @@ impl Evaluator {
             Err(other) => Err(other.into()),
         }
     }
-
-    /// Others own these partitions now. Whoever is still assigned takes them again; the wide rules come with all of them.
-    fn fenced(&mut self, lost: &[i32]) -> Result<(), EvaluateError> {
-        tracing::warn!(?lost, "fenced: another process took these partitions");
-        self.tally.fenced += lost.len() as u64;
-        let all = lost.contains(&WIDE);
-        if all {
-            let (lanes, wide) = take_wide(&self.sides, &self.topic, &self.owner, &self.setup, self.limits)?;
-            self.lanes = lanes;
-            self.pending = BTreeMap::from([(WIDE, wide)]);
-            self.read.clear();
-            return Ok(());
-        }
-        for partition in lost {
-            self.lanes.stop(*partition);
-            self.pending.remove(partition);
-            self.read.remove(partition);
-        }
-        Ok(())
-    }
-}
-
-fn take_wide(
-    sides: &Sides,
-    topic: &Topic,
-    owner: &str,
-    setup: &Arc<Setup>,
-    limits: crate::decode::Limits,
-) -> Result<(Lanes, Pending), EvaluateError> {
-    let owned = sides.store.own(&topic.name, WIDE, owner)?;
-    let keys: Vec<_> = owned.rows.iter().map(|row| row.fingerprint).collect();
-    let lanes = Lanes::new(Arc::clone(setup), limits, owned.progress.as_ref(), owned.rows);
-    let progress = owned.progress.unwrap_or_default();
-    Ok((lanes, Pending::new(owned.epoch, progress, keys)))
 }
 
 /// Keeps what a record caused until the next flush; what was worked on before causes nothing.
