@@ -15,6 +15,7 @@ mod people;
 mod record;
 mod rule;
 mod signal;
+mod way;
 pub mod wire;
 
 pub use book::*;
@@ -28,3 +29,4 @@ pub use people::*;
 pub use record::*;
 pub use rule::*;
 pub use signal::*;
+pub use way::*;
