@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::outbox::Want;
 use super::sql::{End, Mode, Sql, transact};
 use super::sqlite::{Access, Sqlite};
-use super::{Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
+use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
     Severity, Signal, SignalKey, StateRow, Taken,
@@ -198,6 +198,14 @@ impl Store for SqlStore {
             return Ok(0);
         }
         self.write(|sql| outbox::expire(sql, now))
+    }
+
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        self.read(|sql| reading::accepted(sql, since, limit))
+    }
+
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+        self.write(|sql| outbox::receipt(sql, about, outcome, now))
     }
 
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {
