@@ -2,7 +2,7 @@
 //! stores and threads in the rest.
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `publish`: the service.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `ways`, `receipts`, `publish`: the service.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
@@ -18,6 +18,7 @@ pub mod node;
 pub mod outbox;
 mod own;
 mod publish;
+pub mod receipts;
 pub mod scenario;
 pub mod service;
 pub mod shell;
@@ -27,3 +28,4 @@ pub mod stages;
 mod tally;
 pub mod wake;
 pub mod watch;
+pub mod ways;
