@@ -24,7 +24,7 @@ use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
 use crate::pipeline::watch::{Edited, Watch};
-use crate::pipeline::ways;
+use crate::pipeline::ways::{self, GatewayWatch};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::time::Clock;
@@ -166,7 +166,7 @@ impl Service {
             start_agent(&mut shell, &making, Arc::clone(&sink))?;
         }
         let watch = start_stages(&mut shell, &making, &mut log)?;
-        start_watch(&mut shell, watch)?;
+        start_watch(&mut shell, watch, GatewayWatch::new(making.ways.clone()))?;
         let app = listener.map(|listener| anyhow::Ok((make_app(&shell, &making, sink)?, listener))).transpose()?;
         let topics = settings.log.topics.iter().map(|topic| topic.name.clone()).collect();
         Ok(Self { shell, app, topics, _dir: dir })
@@ -279,10 +279,11 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
     Ok(Watch::new(making.files.clone(), &making.loaded.files, making.contacts.clone(), setups, worlds))
 }
 
-fn start_watch(shell: &mut Shell, mut watch: Watch) -> anyhow::Result<()> {
+fn start_watch(shell: &mut Shell, mut watch: Watch, mut gateways: GatewayWatch) -> anyhow::Result<()> {
     shell.start("watch", move |shared, stop| {
         while stop.wait(Watch::EVERY) {
             watch.look(shared);
+            gateways.look(shared);
         }
         Ok(())
     })?;

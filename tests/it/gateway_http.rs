@@ -9,6 +9,7 @@ use bongsu::notify::{Address, Denied, Gateway, HttpGateway, LookedUp, Refusal, S
 use bongsu::time::{Clock, MINUTE, SystemClock};
 
 use super::sms_double::{APP_KEY, Mood, SECRET_KEY, SmsDouble};
+use super::smtp::certificates;
 
 const NHN: &str = "https://sms.api.nhncloudservice.com";
 const HOOK_KEY: &str = "hook-key-0002";
@@ -34,9 +35,15 @@ pub(crate) fn example(folder: &Path, base: &str) -> String {
 
 /// The example's first gateway over `base`; calls take at most 700 ms.
 fn gateway(base: &str) -> HttpGateway {
+    gateway_of(base, |text| text)
+}
+
+/// The same, after `change` of the example's text.
+fn gateway_of(base: &str, change: impl Fn(String) -> String) -> HttpGateway {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bongsu.yaml");
-    std::fs::write(&path, example(folder.path(), base).replace("timeout: 8s", "timeout: 700ms")).unwrap();
+    let text = change(example(folder.path(), base)).replace("timeout: 8s", "timeout: 700ms");
+    std::fs::write(&path, text).unwrap();
     let loaded = config::load(&[path], &Ask { env: &[], now: 0, whole: false });
     let shown: String = loaded.problems.iter().map(|problem| problem.to_human(loaded.text(problem))).collect();
     assert!(loaded.problems.is_empty(), "{shown}");
@@ -179,6 +186,25 @@ fn nobody_there_means_certainly_not_sent() {
     let gateway = gateway(&base);
     let refused = Sent::Refused { reason: Refusal::Timeout, permanent: false, retry_after: None };
     assert_eq!(send(&gateway, &page("p")), refused);
+}
+
+#[test]
+fn a_provider_behind_tls_is_believed_by_its_own_authority_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, cert, key) = certificates();
+    let (other, ..) = certificates();
+    let double = SmsDouble::start_tls(&cert, &key);
+    let base = format!("https://localhost:{}", double.port());
+    let trusting = |pem: &str| {
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, pem).unwrap();
+        let line = format!("      ca_file: {}\n      send:  ", file.display());
+        gateway_of(&base, |text| text.replacen("      send:  ", &line, 1).replace("700ms", "5s"))
+    };
+    let refused = Sent::Refused { reason: Refusal::Timeout, permanent: false, retry_after: None };
+    assert_eq!(send(&trusting(&other), &page("p")), refused);
+    assert!(double.messages().is_empty() && double.calls() == 0);
+    assert_eq!(send(&trusting(&authority), &page("p")), accepted("r1:1"));
 }
 
 #[test]

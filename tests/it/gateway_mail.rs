@@ -1,5 +1,6 @@
 //! Mail against a real server: what arrives, and on which side of "certainly not sent" each fault lies.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,4 +158,27 @@ fn mail_goes_to_named_domains_alone() {
         assert_eq!(sent, refused(Refusal::Recipient, true), "{address}");
     }
     assert!(matches!(gateway.send(&page("p"), &Address("a@Example.TEST".to_owned())), Sent::Accepted { .. }));
+}
+
+#[test]
+fn a_server_without_tls_hears_nothing_but_a_greeting() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 localhost\r\n").unwrap();
+        let mut heard = Vec::new();
+        for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
+            if line.starts_with("EHLO") {
+                stream.write_all(b"250-localhost\r\n250 AUTH PLAIN LOGIN\r\n").unwrap();
+            }
+            heard.push(line);
+        }
+        heard
+    });
+    let gateway = gateway(Settings { port, implicit_tls: false, ca_file: None, password: "password" });
+    assert_eq!(send(&gateway, &page("p")), refused(Refusal::Auth, false));
+    drop(gateway);
+    let heard = server.join().unwrap();
+    assert!(heard.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{heard:?}");
 }

@@ -11,6 +11,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 /// Its keys.
@@ -74,18 +77,41 @@ struct Asked {
 impl SmsDouble {
     /// Starts it on a free port.
     pub(crate) fn start() -> Self {
+        Self::serving(|double, stream| drop(double.serve(stream)))
+    }
+
+    /// Starts it behind TLS with this certificate and key (PEM).
+    pub(crate) fn start_tls(cert: &str, key: &str) -> Self {
+        let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        // An error means that another test was first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert], key).unwrap();
+        let config = Arc::new(config);
+        Self::serving(move |double, stream| {
+            let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+            drop(double.serve(StreamOwned::new(tls, stream)));
+        })
+    }
+
+    fn serving(serve: impl Fn(&Self, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let state = State { next: VecDeque::new(), otherwise: Mood::Well, messages: Vec::new(), calls: 0 };
         let double = Self { address: listener.local_addr().unwrap(), state: Arc::new(Mutex::new(state)) };
-        let served = double.clone();
+        let (served, serve) = (double.clone(), Arc::new(serve));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let double = served.clone();
+                let (double, serve) = (served.clone(), Arc::clone(&serve));
                 // A connection that breaks ends its thread.
-                std::thread::spawn(move || drop(double.serve(&stream)));
+                std::thread::spawn(move || serve(&double, stream));
             }
         });
         double
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// `http://127.0.0.1:port`.
@@ -122,16 +148,14 @@ impl SmsDouble {
         self.with(|state| state.messages.iter_mut().for_each(|message| message.result = Some(code)));
     }
 
-    fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(stream.try_clone()?);
+    fn serve<S: Read + Write>(&self, stream: S) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
         while let Some(asked) = read(&mut reader)? {
-            match self.answer(&asked) {
-                Some((status, extra, body)) => {
-                    let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{extra}\r\n", body.len());
-                    (&mut &*stream).write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
-                }
-                None => return stream.shutdown(std::net::Shutdown::Both),
-            }
+            // Without an answer the connection is closed.
+            let Some((status, extra, body)) = self.answer(&asked) else { return Ok(()) };
+            let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{extra}\r\n", body.len());
+            reader.get_mut().write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
+            reader.get_mut().flush()?;
         }
         Ok(())
     }
@@ -234,7 +258,7 @@ impl SmsDouble {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
+fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);

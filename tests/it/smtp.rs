@@ -88,7 +88,7 @@ impl Drop for Smtp {
 }
 
 /// A certificate authority, and a certificate and key for `localhost`, as PEM.
-fn certificates() -> (String, String, String) {
+pub(crate) fn certificates() -> (String, String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -114,16 +114,19 @@ impl Paced {
                 let reason = state.last.unwrap_or(Refusal::Server);
                 return Err(Sent::Refused { reason, permanent: false, retry_after: None });
             }
-            let wait = if state.busy >= self.concurrency { PATIENCE } else { state.next - now };
-            if wait <= 0 {
+            let left = PATIENCE - waited;
+            let is_full = state.busy >= self.concurrency;
+            let wait = if is_full { left } else { state.next - now };
+            if wait <= 0 && !is_full {
                 state.busy += 1;
                 state.next = now + self.every;
                 // The one that tries whether it is well again goes alone.
                 state.left_alone = now + PAUSE;
                 return Ok(());
             }
-            if waited + wait.min(PATIENCE) > PATIENCE {
-                return Err(Sent::Refused { reason: Refusal::Rate, permanent: false, retry_after: Some(wait) });
+            if left <= 0 || wait > left {
+                let retry_after = Some(wait.max(SECOND));
+                return Err(Sent::Refused { reason: Refusal::Rate, permanent: false, retry_after });
             }
             waited += wait;
             let length = Duration::from_millis(wait.unsigned_abs());
