@@ -55,8 +55,8 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("file-too-large", "An edited file is limited to 4 MiB, so that reading it stays instant. Split it."),
     (
         "gateway-kind",
-        "The keys of a gateway contradict each other: `http:` belongs to `kind: http` (channels sms and mms), `smtp:` to \
-        `kind: smtp` (channel mail), and a request has one body.",
+        "The keys of a gateway contradict each other: `http:` belongs to `kind: http` (channels sms and mms), \
+        `smtp:` to `kind: smtp` (channel mail), and a request has one body.",
     ),
     (
         "inline-secret",
@@ -95,8 +95,8 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ),
     (
         "plain-http",
-        "Message texts, numbers and keys would travel where others can read them. Gateways are spoken to by https; plain \
-        http is taken only for an address on this host.",
+        "Message texts, numbers and keys would travel where others can read them. Gateways are spoken to by https; \
+        plain http is taken only for an address on this host.",
     ),
     (
         "range-needed",

@@ -1,7 +1,7 @@
 //! Receipts that providers post: `POST /v1/receipts/<gateway>`.
 //!
-//! The idea: the only way in for somebody who is neither of us nor has our token, so it does one thing: it hands the body
-//! to the gateway, which knows the secret and the shape, and answers with a number. A wrong secret learns nothing else.
+//! The idea: the only way in for somebody who is neither of us nor has our token, so it does one thing: it hands the
+//! body to the gateway, which knows the secret and the shape, and answers with a number. A wrong secret learns nothing else.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};

@@ -215,7 +215,7 @@ impl Gateway for SmtpGateway {
             Ok(answer) => Sent::Accepted { id: format!("{}/{answer}", self.id) },
             Err((stage, error)) => {
                 let sent = meaning(stage, &error);
-                tracing::warn!(gateway = self.id, page = page.id, ?stage, %error, "the mail server did not take a mail");
+                tracing::warn!(gateway = self.id, page = page.id, ?stage, %error, "a mail was not taken");
                 sent
             }
         }

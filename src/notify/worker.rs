@@ -100,8 +100,8 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A sender called `name`, unique among those alive. Of several gateways for one channel the first is preferred; the
-    /// next one is tried where it certainly did not send a page for a fault of its own.
+    /// A sender called `name`, unique among those alive. Of several gateways for one channel the first is preferred;
+    /// the next one is tried where it certainly did not send a page for a fault of its own.
     pub fn new(
         name: impl Into<String>,
         outbox: Arc<dyn Outbox>,

@@ -1,7 +1,7 @@
 //! What became of accepted pages: asked for again and again, or told at the door.
 //!
-//! The idea: a receipt is an input like any other. Whoever learns of one writes it with the store's one transaction, which
-//! takes it for a page once and ignores it when it comes again; so polling and webhook may both be on. Escalation never
+//! The idea: a receipt is an input like any other. Whoever learns of one writes it with the store's one transaction,
+//! which takes it for a page once and ignores it when it comes again; so polling and webhook may both be on. Escalation never
 //! waits for a receipt: a message that was delivered has not been read yet.
 
 use std::collections::BTreeMap;

@@ -149,8 +149,8 @@ pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
     }
 }
 
-/// A page that a receipt is about. Only one whose hand-over ended with a yes, or with nobody knowing, can have one. `$1`
-/// its id or the gateway's, `$2` not decided before.
+/// A page that a receipt is about. Only one whose hand-over ended with a yes, or with nobody knowing, can have one.
+/// `$1` its id or the gateway's, `$2` not decided before.
 const BY_PAGE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND state IN ('accepted', 'unknown')";
 const BY_DETAIL: &str = "FROM outbox WHERE detail = $1 AND decided >= $2 AND state = 'accepted'";
 

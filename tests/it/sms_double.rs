@@ -2,7 +2,7 @@
 //! thread per connection, its own account of what it took, and moods in which real providers are met.
 //!
 //! The idea: what it took is its own truth, so that a test can ask "how often did this reach the provider?" whatever
-//! answers were lost. It refuses what the real one refuses: a wrong key, a sender that is not registered, no date range.
+//! answers were lost. It refuses what the real one refuses: a wrong key, a sender that is not registered, no dates.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -229,9 +229,10 @@ impl SmsDouble {
         });
         Ok(json!({
             "header": {"isSuccessful": true, "resultCode": 0, "resultMessage": "SUCCESS"},
-            "body": {"data": {"requestId": format!("r{n}"), "statusCode": "2", "senderGroupingKey": page, "sendResultList": [
-                {"recipientNo": to, "resultCode": 0, "resultMessage": "SUCCESS", "recipientSeq": 1}
-            ]}},
+            "body": {"data": {
+                "requestId": format!("r{n}"), "statusCode": "2", "senderGroupingKey": page,
+                "sendResultList": [{"recipientNo": to, "resultCode": 0, "resultMessage": "SUCCESS", "recipientSeq": 1}],
+            }},
         }))
     }
 
@@ -250,7 +251,8 @@ impl SmsDouble {
             .enumerate()
             .filter(|(_, message)| message.is_long == is_long && key.as_ref().is_none_or(|key| *key == message.page))
             .map(|(n, message)| {
-                json!({"requestId": format!("r{}", n + 1), "recipientSeq": 1, "msgStatus": if message.result.is_some() { "3" } else { "2" },
+                let status = if message.result.is_some() { "3" } else { "2" };
+                json!({"requestId": format!("r{}", n + 1), "recipientSeq": 1, "msgStatus": status,
                     "resultCode": message.result, "senderGroupingKey": message.page})
             })
             .collect();

@@ -1,7 +1,7 @@
 """A real mail server for the tests: aiosmtpd on loopback, TLS and a login demanded, with faults on order.
 
-Says its ports first (STARTTLS, implicit TLS), then one JSON line per mail that it took. Orders come as lines on standard
-input, each for one mail: `rcpt 450`, `data 552`, `data hang`, `data cut`. When standard input ends, it ends.
+Says its ports first (STARTTLS, implicit TLS), then one JSON line per mail that it took. Orders come as lines on
+standard input, each for one mail: `rcpt 450`, `data 552`, `data hang`, `data cut`. When standard input ends, it ends.
 """
 import asyncio
 import collections

@@ -31,7 +31,7 @@ static SIGN: Table = Table {
 
 static REQUEST: Table = Table {
     name: "request",
-    doc: "A request; placeholders: {{text}} {{title}} {{to}} {{from}} {{id}} {{kind}} and those of `sign` and `secrets`.",
+    doc: "A request; placeholders: {{text}} {{title}} {{to}} {{from}} {{id}} {{kind}}, those of `sign` and `secrets`.",
     keys: &[
         or("method", "POST", Kind::Word(&["POST", "GET"]), "the method"),
         must("url", Kind::Text, "the address; https unless loopback"),
