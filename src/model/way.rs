@@ -161,6 +161,8 @@ pub struct Question {
     pub url_long: Option<Template>,
     /// What an answer must hold to be one at all.
     pub success: Vec<Check>,
+    /// So long after its answer was lost a message may still turn up: a no counts only after it, ms.
+    pub settle: Ms,
     /// Where the list of messages stands; `None` = the answer is the message.
     pub list: Option<String>,
     /// How the message is read.

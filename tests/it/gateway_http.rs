@@ -171,6 +171,19 @@ fn a_lost_answer_is_unknown_until_the_provider_was_asked() {
 }
 
 #[test]
+fn a_lost_message_that_is_not_there_may_still_turn_up_for_a_while() {
+    let double = SmsDouble::start();
+    for (settle, expected) in [("10m", LookedUp::Unknown), ("0s", LookedUp::NotThere)] {
+        let with = format!("settle: {settle}\n        list: /body/data");
+        let gateway = gateway_of(&double.base(), |text| text.replacen("list: /body/data", &with, 1));
+        double.next(Mood::CutBefore);
+        assert!(matches!(send(&gateway, &page("p")), Sent::Unknown { .. }));
+        assert_eq!(gateway.look_up(&page("p")), Some(expected));
+        assert_eq!(gateway.look_up(&page("never-tried")), Some(LookedUp::NotThere));
+    }
+}
+
+#[test]
 fn a_slow_answer_inside_the_time_is_an_answer() {
     let double = SmsDouble::start();
     let gateway = gateway(&double.base());

@@ -30,7 +30,10 @@ fn site(double: &SmsDouble, change: impl Fn(String) -> String) -> Site {
 /// The example with one gateway for SMS and none for mail; questions every second.
 fn only_nhn(text: &str) -> String {
     let end = text.find("\n  # NAVER").unwrap();
-    text[..end].replace("every: 30s", "every: 1s").replace("timeout: 8s", "timeout: 700ms")
+    text[..end]
+        .replace("every: 30s", "every: 1s")
+        .replace("timeout: 8s", "timeout: 700ms")
+        .replace("list: /body/data", "settle: 1s\n        list: /body/data")
 }
 
 fn first(site: &Site, state: &str) -> Value {

@@ -267,6 +267,7 @@ fn question(obj: Obj<'_>, names: &Names<'_>, notes: &mut Notes) -> Option<Questi
         request,
         url_long,
         success: checks(obj, notes),
+        settle: obj.duration("settle").unwrap_or(0),
         list: obj.owned("list"),
         item: Item { page: obj.owned("page"), id: obj.texts("id"), state: obj.texts("state"), states: states(obj) },
     })

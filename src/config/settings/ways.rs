@@ -4,7 +4,7 @@
 //! verdict stands, and what its codes mean. [`super::gateways`] checks what the keys mean together.
 
 use crate::config::table::{Kind, Table, may, must, or};
-use crate::time::{DAY, SECOND};
+use crate::time::{DAY, MINUTE, SECOND};
 
 /// Reasons of a refusal, as `notify` has them.
 pub(super) const REASONS: [&str; 6] = ["auth", "rate", "recipient", "content", "server", "timeout"];
@@ -81,6 +81,12 @@ static LOOK_UP: Table = Table {
         may("json", Kind::Text, "a JSON body"),
         may("form", Kind::Map(&Kind::Label), "a form body"),
         may("success", Kind::List(&Kind::Table(&CHECK), 1), "what an answer must hold to be one"),
+        or(
+            "settle",
+            "10s",
+            Kind::Duration(0, 10 * MINUTE),
+            "a lost message may turn up so much later: no is no after it",
+        ),
         may("list", Kind::Text, "JSON pointer to the list of messages; an empty list = not there"),
         may("page", Kind::Text, "pointer inside a message to our id; others are passed over"),
         may("id", Kind::List(&Kind::Text, 1), "pointers inside a message to the provider's id"),

@@ -4,8 +4,9 @@
 //! or it left and the answer was lost. Only the second may be tried again without asking.
 //! It knows no provider; what a request holds is `render`'s part, what an answer means `answer`'s.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::blocking::Client;
@@ -16,10 +17,12 @@ use super::answer::{self, Answer};
 use super::render::{Fields, Ready, is_long};
 use crate::model::{Channel, Fate, HttpWay, Page, Question, SecretText, Template, Way};
 use crate::notify::{Address, Denied, Gateway, LookedUp, Refusal, Sent, Told};
-use crate::time::{Clock, Ms};
+use crate::time::{Clock, HOUR, Ms};
 
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// A lost answer is remembered for so long: beyond the longest wait for a message to turn up.
+const LOST_KEPT: Ms = HOUR;
 /// An idle connection is dropped after so long: most fronts drop theirs after 30 s or more, and a request on a dropped
 /// one has an unknown outcome.
 const IDLE: Duration = Duration::from_secs(10);
@@ -33,6 +36,9 @@ pub struct HttpGateway {
     secrets: Vec<(String, SecretText)>,
     client: Client,
     clock: Arc<dyn Clock>,
+    /// When answers were lost, elapsed time by page: a provider's search may be behind what it takes. After a crash this
+    /// is empty, and the lease that had to end first is the wait.
+    lost: Mutex<BTreeMap<String, Ms>>,
 }
 
 /// How a call ended.
@@ -73,7 +79,15 @@ impl HttpGateway {
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().map_err(|error| format!("prepare the connection: {error}"))?;
-        Ok(Self { id: gateway.id.clone(), channel: gateway.channel, way: way.clone(), secrets, client, clock })
+        Ok(Self {
+            id: gateway.id.clone(),
+            channel: gateway.channel,
+            way: way.clone(),
+            secrets,
+            client,
+            clock,
+            lost: Mutex::default(),
+        })
     }
 
     fn fields<'a>(&'a self, page: &'a Page, (to, sent, salt): (&'a str, &'a str, &'a str)) -> Fields<'a> {
@@ -119,6 +133,24 @@ impl HttpGateway {
         }
     }
 
+    fn lost(&self) -> MutexGuard<'_, BTreeMap<String, Ms>> {
+        // Nothing in here panics half-way through a change.
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers that the answer to a page was lost just now.
+    fn remember(&self, page: &str) {
+        let now = self.clock.elapsed();
+        let mut lost = self.lost();
+        lost.retain(|_, at| now - *at < LOST_KEPT);
+        lost.insert(page.to_owned(), now);
+    }
+
+    /// Whether a page whose answer was lost may still turn up.
+    fn may_turn_up(&self, page: &str, settle: Ms) -> bool {
+        self.lost().get(page).is_some_and(|at| self.clock.elapsed() - at < settle)
+    }
+
     /// The provider's own part of an id of ours.
     fn own<'a>(&self, id: &'a str) -> Option<&'a str> {
         id.strip_prefix(&self.id)?.strip_prefix('/')
@@ -157,13 +189,20 @@ impl Gateway for HttpGateway {
         match self.call(&ready) {
             Called::Answered(answer) => match answer::sent(&self.way, &answer) {
                 Sent::Accepted { id } => Sent::Accepted { id: format!("{}/{id}", self.id) },
-                other => other,
+                Sent::Unknown { why } => {
+                    self.remember(&page.id);
+                    Sent::Unknown { why }
+                }
+                refused @ Sent::Refused { .. } => refused,
             },
             Called::NotSent(why) => {
                 tracing::warn!(gateway = self.id, page = page.id, why, "the gateway cannot be reached");
                 Sent::Refused { reason: Refusal::Timeout, permanent: false, retry_after: None }
             }
-            Called::Lost(why) => Sent::Unknown { why },
+            Called::Lost(why) => {
+                self.remember(&page.id);
+                Sent::Unknown { why }
+            }
         }
     }
 
@@ -172,6 +211,7 @@ impl Gateway for HttpGateway {
         Some(match self.ask(question, page, "") {
             Ok(answer) => match answer::looked_up(question, &page.id, &answer) {
                 LookedUp::Accepted { id } => LookedUp::Accepted { id: format!("{}/{id}", self.id) },
+                LookedUp::NotThere if self.may_turn_up(&page.id, question.settle) => LookedUp::Unknown,
                 other => other,
             },
             Err(why) => {

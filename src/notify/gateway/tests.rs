@@ -163,6 +163,7 @@ fn a_look_up_says_not_there_only_where_the_provider_does() {
         request: request("GET", "https://a.test/", Body::None),
         url_long: None,
         success: vec![Check { at: "/ok".to_owned(), is: "true".to_owned() }],
+        settle: 0,
         list: Some("/data".to_owned()),
         item,
     };
