@@ -5,6 +5,7 @@
 mod ack;
 mod agent;
 pub mod check;
+mod gateway;
 mod ledger;
 mod output;
 mod record;
@@ -49,6 +50,9 @@ enum Command {
     Resolve(ack::ResolveArgs),
     /// Say that an incident is not over.
     Reopen(ack::ReopenArgs),
+    /// Gateways to SMS, MMS and e-mail.
+    #[command(subcommand)]
+    Gateway(gateway::GatewayCommand),
     /// Proof that no decision was altered.
     #[command(subcommand)]
     Ledger(ledger::LedgerCommand),
@@ -85,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Unack(args) => ack::unack(&args),
         Command::Resolve(args) => ack::resolve(&args),
         Command::Reopen(args) => ack::reopen(&args),
+        Command::Gateway(command) => gateway::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Status(args) => status::run(&args),
         Command::Store(command) => store::run(&command),

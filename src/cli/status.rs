@@ -63,6 +63,25 @@ fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
     }))
 }
 
+fn gateways(status: &Value) -> Vec<String> {
+    let all = status["gateways"].as_array().into_iter().flatten();
+    all.map(|gateway| {
+        let since = gateway["since"].as_i64().map_or_else(String::new, |at| format!(" since {}", rfc3339(at)));
+        let last = gateway["last"].as_str().map_or_else(String::new, |word| format!(" ({word})"));
+        let how =
+            if gateway["failing"] == Value::Bool(true) { format!("FAILING{since}{last}") } else { "ok".to_owned() };
+        format!(
+            "gateway {} ({}): {how}, accepted {}, refused {}, unknown {}",
+            text(&gateway["id"]),
+            text(&gateway["channel"]),
+            gateway["accepted"],
+            gateway["refused"],
+            gateway["unknown"]
+        )
+    })
+    .collect()
+}
+
 fn human(status: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let healthy = status["healthy"] == Value::Bool(true);
@@ -94,6 +113,7 @@ fn human(status: &Value) -> Vec<String> {
             p["high"]
         ));
     }
+    lines.extend(gateways(status));
     lines.extend(sources(status));
     for w in status["warming"].as_array().into_iter().flatten() {
         lines.push(format!(

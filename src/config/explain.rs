@@ -54,6 +54,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("file-missing", "A file that the configuration names cannot be read."),
     ("file-too-large", "An edited file is limited to 4 MiB, so that reading it stays instant. Split it."),
     (
+        "gateway-kind",
+        "The keys of a gateway contradict each other: `http:` belongs to `kind: http` (channels sms and mms), \
+        `smtp:` to `kind: smtp` (channel mail), and a request has one body.",
+    ),
+    (
         "inline-secret",
         "Secrets do not belong into files that are copied, shown and versioned. Put the secret into a file \
         that only the service may read and name it with `…_file`, or give it by BONGSU__SECTION__KEY.",
@@ -83,6 +88,16 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         ignored, because a rule that is half understood would watch something else than you think.",
     ),
     ("out-of-range", "The value is written rightly, but lies outside what can work."),
+    (
+        "placeholder",
+        "A request of a gateway has a placeholder that nothing fills, or lacks one without which the message would be \
+        empty or reach nobody. Placeholders are written {{name}}; a secret is one once it is named under `secrets`.",
+    ),
+    (
+        "plain-http",
+        "Message texts, numbers and keys would travel where others can read them. Gateways are spoken to by https; \
+        plain http is taken only for an address on this host.",
+    ),
     (
         "range-needed",
         "`outside` compares with a range: `value: [low, high]`. Everything else compares with one number.",
@@ -129,6 +144,7 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-contact", "A chain names a contact that is not in contacts.yaml."),
     ("unknown-key", "No such key here. Unknown keys are errors, because a misspelt one would silently have no effect."),
     ("unknown-role", "A chain names a role that no contact of that organisation has: the step would reach nobody."),
+    ("unknown-secret", "A gateway uses a secret that is not named under `secrets`, where its file or variable stands."),
     (
         "unknown-variable",
         "An environment variable that begins with BONGSU__ addresses no setting. It is an error, because \

@@ -23,6 +23,7 @@ mod rules;
 mod scalar;
 mod scenario;
 mod schema;
+mod secret;
 mod settings;
 mod table;
 mod tree;
@@ -36,7 +37,8 @@ pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};
 pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
 pub use schema::{Draw, SCHEMAS, key_reference};
+pub use secret::read_secret;
 pub use settings::{
-    AgentSettings, AgentTo, ClockKind, Format, Gateway, GroupProtocol, Hidden, Limits, LogKind, LogSettings, Mechanism,
+    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Hidden, Limits, LogKind, LogSettings, Mechanism,
     Password, Paths, PostgresSettings, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
 };

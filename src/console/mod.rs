@@ -14,6 +14,7 @@ mod html;
 mod json;
 mod measure;
 mod page;
+mod receipts;
 mod sections;
 mod seams;
 mod secret;
@@ -71,6 +72,8 @@ pub struct Parts {
     pub view: Arc<dyn View>,
     /// What people do.
     pub act: Arc<dyn Act>,
+    /// Receipts that gateways post.
+    pub receipts: Arc<dyn Receipts>,
     /// The text of `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Content type of the text of `/metrics`.
@@ -147,6 +150,7 @@ impl App {
             .route("/healthz", get(api::healthz))
             .route("/metrics", get(api::metrics))
             .route("/v1/records", post(door::records))
+            .route("/v1/receipts/{gateway}", post(receipts::receipts))
             .route("/v1/status", get(api::status))
             .route("/v1/incidents", get(api::incidents))
             .route("/v1/pages", get(api::pages))

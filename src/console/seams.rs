@@ -62,6 +62,28 @@ pub struct Answer {
     pub text: String,
 }
 
+/// Why receipts were not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unposted {
+    /// No such gateway, or it takes no posted receipts.
+    NotHere,
+    /// The secret is missing or wrong.
+    Secret,
+    /// The body cannot be read.
+    Unreadable,
+    /// It cannot be written now: one sentence.
+    Away(String),
+}
+
+/// Takes receipts that gateways post.
+pub trait Receipts: Send + Sync {
+    /// Takes a body posted for `gateway`; `header` gives a header of the request. Says how many pages it settled.
+    ///
+    /// # Errors
+    /// See [`Unposted`]; nothing but what was counted before was written.
+    fn take(&self, gateway: &str, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Result<usize, Unposted>;
+}
+
 /// What there is to see. An error is one sentence.
 pub trait View: Send + Sync {
     /// Whether the service does its work now, from memory.
@@ -115,6 +137,29 @@ pub struct StatusView {
     pub limits: Vec<LimitView>,
     /// Newest readings of watched hosts, the most telling first.
     pub readings: Vec<ReadingView>,
+    /// Gateways in order of preference.
+    pub gateways: Vec<GatewayView>,
+}
+
+/// One gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct GatewayView {
+    /// Its id.
+    pub id: String,
+    /// The channel that it is for.
+    pub channel: String,
+    /// It failed several times in a row and is only tried now and then.
+    pub failing: bool,
+    /// Since when it has been failing.
+    pub since: Option<Ms>,
+    /// The last refusal's word.
+    pub last: Option<String>,
+    /// Pages it took since the start.
+    pub accepted: u64,
+    /// Pages it refused.
+    pub refused: u64,
+    /// Pages whose answer was lost.
+    pub unknown: u64,
 }
 
 /// One partition.

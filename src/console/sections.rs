@@ -193,7 +193,10 @@ pub(super) fn phones(html: &mut Html, shown: &Shown) {
         for contact in &shown.contacts {
             let got = |row: &&PageRow| {
                 row.page.to == contact.id
-                    && matches!(row.state, PageState::Accepted | PageState::Handed | PageState::Unknown)
+                    && matches!(
+                        row.state,
+                        PageState::Accepted | PageState::Delivered | PageState::Handed | PageState::Unknown
+                    )
             };
             let rows: Vec<_> = shown.pages.iter().filter(got).collect();
             phone(html, contact, &rows);
@@ -220,7 +223,7 @@ fn phone(html: &mut Html, contact: &Contact, rows: &[&PageRow]) {
     for row in rows.iter().take(PHONE_ROWS) {
         html.raw("<li><span class=\"sub\">").time(Some(row.done.or(row.handed).unwrap_or(row.page.decided)));
         html.raw(" · ").raw(form(row)).raw(" · ").num(carrier_bytes(&row.page.text) as i128).raw("바이트");
-        if row.state != PageState::Accepted {
+        if !matches!(row.state, PageState::Accepted | PageState::Delivered) {
             html.raw(" · ").raw(state_word(row.state));
         }
         html.raw("</span><p class=\"bubble\">");
@@ -276,7 +279,7 @@ fn page_row(html: &mut Html, row: &PageRow, now: Ms) {
     html.raw("</td>").cell(reason_word(page.reason)).raw("<td>").num(page.step).raw("</td>");
     html.cell(&page.to).cell(form(row)).raw("<td>");
     let look = match row.state {
-        PageState::Accepted => "ok",
+        PageState::Accepted | PageState::Delivered => "ok",
         PageState::Failed => "bad",
         PageState::Unknown => "warn",
         PageState::Handed => "info",
@@ -303,6 +306,7 @@ fn why(row: &PageRow, now: Ms) -> String {
         PageState::Handed => "응답 대기".to_owned(),
         PageState::Accepted if detail.is_empty() || detail == row.page.id => "발송 접수됨".to_owned(),
         PageState::Accepted => format!("발송 접수됨 ({detail})"),
+        PageState::Delivered => "단말 도달".to_owned(),
         PageState::Failed | PageState::Unknown | PageState::Cancelled => detail_word(detail).to_owned(),
     }
 }
@@ -329,6 +333,7 @@ const fn state_word(it: PageState) -> &'static str {
         PageState::Waiting => "대기",
         PageState::Handed => "인계",
         PageState::Accepted => "접수",
+        PageState::Delivered => "도달",
         PageState::Failed => "실패",
         PageState::Unknown => "불명",
         PageState::Cancelled => "취소",

@@ -39,10 +39,23 @@ pub const LOG_GAP: Builtin = own("log-gap", "로그 누락", Severity::S2);
 pub const WALL_CLOCK: Builtin = own("wall-clock", "시스템 시각 이상", Severity::S3);
 /// An edited file cannot be used; the old set stays; identity `file`.
 pub const BROKEN_CONFIG: Builtin = own("broken-config", "설정 오류", Severity::S3);
+/// A gateway has been failing for a while; identity `gateway`.
+pub const GATEWAY_FAILING: Builtin = own("gateway-failing", "발송 경로 장애", Severity::S2);
 
 /// All of them.
-pub const BUILTINS: [Builtin; 10] =
-    [SOURCE_SILENT, SOURCE_SKEW, LOG_SKEW, CLOCK_BREAK, BLIND, LIMIT, PIPELINE_LAG, LOG_GAP, WALL_CLOCK, BROKEN_CONFIG];
+pub const BUILTINS: [Builtin; 11] = [
+    SOURCE_SILENT,
+    SOURCE_SKEW,
+    LOG_SKEW,
+    CLOCK_BREAK,
+    BLIND,
+    LIMIT,
+    PIPELINE_LAG,
+    LOG_GAP,
+    WALL_CLOCK,
+    BROKEN_CONFIG,
+    GATEWAY_FAILING,
+];
 
 /// Looks one up.
 pub fn builtin(id: &str) -> Option<&'static Builtin> {

@@ -16,6 +16,7 @@ mod postgres;
 mod record;
 mod rule;
 mod signal;
+mod way;
 pub mod wire;
 
 pub use book::*;
@@ -30,3 +31,4 @@ pub use postgres::*;
 pub use record::*;
 pub use rule::*;
 pub use signal::*;
+pub use way::*;

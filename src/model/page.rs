@@ -115,7 +115,12 @@ pub enum Outcome {
         /// The gateway's id, empty where it has none.
         id: String,
     },
-    /// It will not arrive.
+    /// It is on the phone: a receipt says so, after [`Outcome::Accepted`].
+    Delivered {
+        /// The gateway's id.
+        id: String,
+    },
+    /// It will not arrive; may come after [`Outcome::Accepted`], as a receipt.
     Failed {
         /// Why, classified: auth, rate, recipient, content, server, timeout, expired.
         reason: String,
@@ -134,6 +139,7 @@ impl Outcome {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Accepted { .. } => "accepted",
+            Self::Delivered { .. } => "delivered",
             Self::Failed { .. } => "failed",
             Self::Unknown { .. } => "unknown",
             Self::Resent => "resent",
@@ -143,7 +149,7 @@ impl Outcome {
     /// The gateway's id or the reason.
     pub fn detail(&self) -> &str {
         match self {
-            Self::Accepted { id } => id,
+            Self::Accepted { id } | Self::Delivered { id } => id,
             Self::Failed { reason } | Self::Unknown { reason } => reason,
             Self::Resent => "",
         }
@@ -154,6 +160,7 @@ impl Outcome {
         let detail = detail.to_owned();
         match word {
             "accepted" => Some(Self::Accepted { id: detail }),
+            "delivered" => Some(Self::Delivered { id: detail }),
             "failed" => Some(Self::Failed { reason: detail }),
             "unknown" => Some(Self::Unknown { reason: detail }),
             "resent" => Some(Self::Resent),
@@ -171,6 +178,8 @@ pub enum PageState {
     Handed,
     /// The gateway took it.
     Accepted,
+    /// It is on the phone.
+    Delivered,
     /// It will not arrive.
     Failed,
     /// Nobody knows.
@@ -181,8 +190,8 @@ pub enum PageState {
 
 impl PageState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Handed, Self::Accepted, Self::Failed, Self::Unknown, Self::Cancelled];
+    pub const ALL: [Self; 7] =
+        [Self::Waiting, Self::Handed, Self::Accepted, Self::Delivered, Self::Failed, Self::Unknown, Self::Cancelled];
 
     /// Its word in rows and output.
     pub const fn word(self) -> &'static str {
@@ -190,6 +199,7 @@ impl PageState {
             Self::Waiting => "waiting",
             Self::Handed => "handed",
             Self::Accepted => "accepted",
+            Self::Delivered => "delivered",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::Cancelled => "cancelled",

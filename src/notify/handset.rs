@@ -102,7 +102,7 @@ impl Gateway for Handset {
             Err(error) => {
                 tracing::warn!(page = page.id, %error, "handset file not written");
                 // The file may have appeared and only its folder's flush failed.
-                match self.look_up(&page.id) {
+                match self.look_up(page) {
                     Some(LookedUp::NotThere) => {
                         Sent::Refused { reason: Refusal::Server, permanent: false, retry_after: Some(RETRY) }
                     }
@@ -112,7 +112,8 @@ impl Gateway for Handset {
         }
     }
 
-    fn look_up(&self, page_id: &str) -> Option<LookedUp> {
+    fn look_up(&self, page: &Page) -> Option<LookedUp> {
+        let page_id = page.id.as_str();
         if !is_plain(page_id) {
             return Some(LookedUp::NotThere);
         }

@@ -7,17 +7,21 @@
 //!
 //! Not here: the outbox's rows (`store`, reached through [`Outbox`]), contacts ([`AddressBook`]), texts (`page`).
 
+mod email;
+mod gateway;
 mod handset;
 #[cfg(test)]
 mod tests;
 mod worker;
 
+pub use email::SmtpGateway;
+pub use gateway::{GatewayHealth, HttpGateway, Paced};
 pub use handset::Handset;
 pub use worker::{Did, Done, What, Worker};
 
 use std::fmt;
 
-use crate::model::{Channel, Lease, Outcome, Page, Severity};
+use crate::model::{Channel, Fate, Lease, Outcome, Page, Severity};
 use crate::time::Ms;
 
 /// An outbox call that failed, in one sentence. Trying again later may help; nothing was half done.
@@ -110,6 +114,21 @@ impl Refusal {
             Self::Expired => "expired",
         }
     }
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word() == word)
+    }
+
+    /// Whether trying again is of no use, where the gateway does not say.
+    pub const fn is_permanent(self) -> bool {
+        matches!(self, Self::Auth | Self::Recipient | Self::Content | Self::Expired)
+    }
+
+    /// Whether another gateway would say the same: the fault is the message's or the person's, not the gateway's.
+    pub const fn is_of_the_page(self) -> bool {
+        matches!(self, Self::Recipient | Self::Content | Self::Expired)
+    }
 }
 
 /// A gateway's answer to a page.
@@ -144,6 +163,11 @@ pub enum LookedUp {
         /// Its own number for it.
         id: String,
     },
+    /// Yes, and it will not arrive.
+    Failed {
+        /// Why.
+        reason: Refusal,
+    },
     /// No, and it will not turn up.
     NotThere,
     /// It cannot say now; ask again.
@@ -160,5 +184,42 @@ pub trait Gateway: Send + Sync {
     /// Sends `page` with its id as the idempotency key.
     fn send(&self, page: &Page, address: &Address) -> Sent;
     /// Asks by our id. `None`: this gateway cannot be asked.
-    fn look_up(&self, page_id: &str) -> Option<LookedUp>;
+    fn look_up(&self, page: &Page) -> Option<LookedUp>;
+    /// How often it is to be asked what became of accepted pages, and until how long after; `None`: not at all. ms.
+    fn poll(&self) -> Option<(Ms, Ms)> {
+        None
+    }
+    /// Asks what became of a page that was accepted under `id`. `None`: it was not accepted here, or nobody knows.
+    fn receipt(&self, _page: &Page, _id: &str) -> Option<Fate> {
+        None
+    }
+    /// Reads receipts that the provider posted; `header` gives a header of that request.
+    ///
+    /// # Errors
+    /// It does not take any, it was not the provider, or the body cannot be read.
+    fn told(&self, _header: &dyn Fn(&str) -> Option<String>, _body: &[u8]) -> Result<Vec<Told>, Denied> {
+        Err(Denied::NotHere)
+    }
+}
+
+/// One receipt that a provider posted: about a page by our id, or by the id under which it was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Our id.
+    pub page: Option<String>,
+    /// The id of [`Sent::Accepted`].
+    pub id: Option<String>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// Why posted receipts were not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// No such gateway, or it takes none.
+    NotHere,
+    /// The secret is missing or wrong.
+    Secret,
+    /// The body is not what the configuration describes.
+    Unreadable,
 }

@@ -100,7 +100,8 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A sender called `name`, unique among those alive. Of several gateways for one channel the first is used.
+    /// A sender called `name`, unique among those alive. Of several gateways for one channel the first is preferred;
+    /// the next one is tried where it certainly did not send a page for a fault of its own.
     pub fn new(
         name: impl Into<String>,
         outbox: Arc<dyn Outbox>,
@@ -208,18 +209,35 @@ impl Worker {
         did.pages.push(Done { page: lease.page.id.clone(), severity: lease.page.severity, what, after });
     }
 
-    fn gateway(&self, lease: &Lease) -> Option<Arc<dyn Gateway>> {
-        self.gateways.iter().find(|gateway| gateway.serves(lease.page.channel)).cloned()
+    fn gateways(&self, lease: &Lease) -> impl Iterator<Item = &Arc<dyn Gateway>> {
+        let channel = lease.page.channel;
+        self.gateways.iter().filter(move |gateway| gateway.serves(channel))
+    }
+
+    /// Asks every gateway that may have been given the page. A yes of one is a yes; a no needs a no of all; `None`: one
+    /// of them cannot be asked.
+    fn look_up(&self, lease: &Lease) -> Option<LookedUp> {
+        let answers: Vec<_> = self.gateways(lease).map(|gateway| gateway.look_up(&lease.page)).collect();
+        let has =
+            |answer: &&Option<LookedUp>| matches!(answer, Some(LookedUp::Accepted { .. } | LookedUp::Failed { .. }));
+        if let Some(found) = answers.iter().find(has) {
+            return found.clone();
+        }
+        if answers.contains(&Some(LookedUp::Unknown)) {
+            return Some(LookedUp::Unknown);
+        }
+        answers.into_iter().find(Option::is_none).unwrap_or(Some(LookedUp::NotThere))
     }
 
     /// Finds out about a page that may have been sent already: asks, and only then sends or gives up.
     fn settle(&self, lease: &Lease) -> OutboxResult<What> {
-        let Some(gateway) = self.gateway(lease) else {
+        if self.gateways(lease).next().is_none() {
             return self.write(lease, Outcome::Unknown { reason: "no gateway left to ask".to_owned() });
-        };
+        }
         let late = self.now() >= lease.page.deadline;
-        match gateway.look_up(&lease.page.id) {
+        match self.look_up(lease) {
             Some(LookedUp::Accepted { id }) => self.write(lease, Outcome::Accepted { id }),
+            Some(LookedUp::Failed { reason }) => self.write(lease, failed(reason)),
             Some(LookedUp::NotThere) => self.send(lease),
             Some(LookedUp::Unknown) if late => self
                 .write(lease, Outcome::Unknown { reason: "the gateway could not say before the deadline".to_owned() }),
@@ -242,38 +260,56 @@ impl Worker {
         if self.now() >= lease.page.deadline {
             return self.write(lease, failed(Refusal::Expired));
         }
-        let Some(gateway) = self.gateway(lease) else {
+        if self.gateways(lease).next().is_none() {
             tracing::error!(page = lease.page.id, channel = lease.page.channel.word(), "no gateway for this channel");
             return self.write(lease, failed(Refusal::Server));
-        };
+        }
         let Some(address) = self.book.address(&lease.page.to, lease.page.channel) else {
             tracing::error!(page = lease.page.id, to = lease.page.to, "contact has no address on this channel");
             return self.write(lease, failed(Refusal::Recipient));
         };
-        if !self.outbox.renew(lease, self.now() + LEASE)? {
-            return Ok(What::Lost);
-        }
-        match gateway.send(&lease.page, &address) {
-            Sent::Accepted { id } => self.write(lease, Outcome::Accepted { id }),
-            Sent::Refused { reason, permanent: true, .. } => self.write(lease, failed(reason)),
-            Sent::Refused { reason, permanent: false, retry_after } => self.retry(lease, reason, retry_after),
-            Sent::Unknown { why } => {
-                tracing::warn!(
-                    page = lease.page.id,
-                    gateway = gateway.id(),
-                    why,
-                    "nobody knows whether a page was sent"
-                );
-                self.after_unknown(lease, gateway.as_ref(), why)
+        // The refusal that leaves most hope: the first that may pass, else the first.
+        let mut no: Option<(Refusal, bool, Option<Ms>)> = None;
+        for gateway in self.gateways(lease) {
+            if !self.outbox.renew(lease, self.now() + LEASE)? {
+                return Ok(What::Lost);
             }
+            match gateway.send(&lease.page, &address) {
+                Sent::Accepted { id } => return self.write(lease, Outcome::Accepted { id }),
+                Sent::Unknown { why } => {
+                    let (page, gateway_id) = (&lease.page.id, gateway.id());
+                    tracing::warn!(page, gateway = gateway_id, why, "nobody knows whether a page was sent");
+                    return self.after_unknown(lease, gateway.as_ref(), why);
+                }
+                Sent::Refused { reason, permanent: true, .. } if reason.is_of_the_page() => {
+                    return self.write(lease, failed(reason));
+                }
+                Sent::Refused { reason, permanent, retry_after } => {
+                    tracing::warn!(
+                        page = lease.page.id,
+                        gateway = gateway.id(),
+                        reason = reason.word(),
+                        "page refused"
+                    );
+                    if no.is_none_or(|(_, was_permanent, _)| was_permanent && !permanent) {
+                        no = Some((reason, permanent, retry_after));
+                    }
+                }
+            }
+        }
+        match no {
+            Some((reason, false, retry_after)) => self.retry(lease, reason, retry_after),
+            Some((reason, true, _)) => self.write(lease, failed(reason)),
+            None => self.write(lease, failed(Refusal::Server)),
         }
     }
 
     /// The answer was lost just now. A gateway that says *not there* this early may still be busy with it, so only a
     /// yes is final; all else is asked again after a while by whoever takes the ended lease.
     fn after_unknown(&self, lease: &Lease, gateway: &dyn Gateway, why: String) -> OutboxResult<What> {
-        match gateway.look_up(&lease.page.id) {
+        match gateway.look_up(&lease.page) {
             Some(LookedUp::Accepted { id }) => self.write(lease, Outcome::Accepted { id }),
+            Some(LookedUp::Failed { reason }) => self.write(lease, failed(reason)),
             None if !may_resend(lease) => self.write(lease, Outcome::Unknown { reason: why }),
             _ => self.ask_again(lease),
         }

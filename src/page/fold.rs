@@ -180,12 +180,13 @@ impl Desk {
     }
 
     pub(super) fn outcome_many(&mut self, page: &str, outcome: &Outcome, out: &mut Decisions) {
-        let is_final = matches!(outcome, Outcome::Accepted { .. } | Outcome::Failed { .. });
+        let arrives = matches!(outcome, Outcome::Accepted { .. } | Outcome::Delivered { .. });
+        let is_final = arrives || matches!(outcome, Outcome::Failed { .. });
         let Some(many) = self.many.get(page).cloned().filter(|_| is_final) else { return };
         self.many.remove(page);
         self.changed_notes.insert(format!("many/{page}"));
         let members = many.members.into_iter().filter(|_| !many.is_end).map(|member| member.incident);
-        if matches!(outcome, Outcome::Accepted { .. }) {
+        if arrives {
             out.told.extend(members);
         } else if let Some(channel) = Channel::parse(&many.channel).filter(|_| !many.is_digest) {
             for incident in members {

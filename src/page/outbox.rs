@@ -189,6 +189,7 @@ impl Desk {
         let Some(known) = self.pages.get_mut(page) else { return out };
         let state = match outcome {
             Outcome::Accepted { .. } => PageState::Accepted,
+            Outcome::Delivered { .. } => PageState::Delivered,
             Outcome::Failed { .. } => PageState::Failed,
             Outcome::Unknown { .. } => PageState::Unknown,
             Outcome::Resent => return out,
@@ -198,7 +199,7 @@ impl Desk {
         if known.reason == Reason::Resolved {
             return out;
         }
-        if state == PageState::Accepted {
+        if matches!(state, PageState::Accepted | PageState::Delivered) {
             out.told.push(known.incident);
         } else if state == PageState::Failed {
             self.untell(&known, &mut out);
@@ -214,7 +215,10 @@ impl Desk {
         let Some(run) = self.runs.get(&failed.incident) else { return };
         let since = run.since;
         let reached = |known: &Known| {
-            let arrives = matches!(known.state, PageState::Handed | PageState::Accepted | PageState::Unknown);
+            let arrives = matches!(
+                known.state,
+                PageState::Handed | PageState::Accepted | PageState::Delivered | PageState::Unknown
+            );
             arrives && known.reason != Reason::Resolved && known.occurrence >= since
         };
         let is_seat = |known: &Known| known.to == failed.to && known.channel == failed.channel;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
-    Act, Answer, CountsView, Frame, Health, Incoming, Intake, IntakeError, LimitView, PartitionView, ReadingView,
-    RulesView, SourceView, StatusView, View, WarmingView,
+    Act, Answer, CountsView, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LimitView, PartitionView,
+    ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
@@ -117,6 +117,8 @@ pub struct Front {
     pub clock: Arc<dyn Clock>,
     /// What does not change.
     pub standing: Standing,
+    /// Gateways in order of preference.
+    pub ways: Vec<Arc<crate::notify::Paced>>,
 }
 
 impl Front {
@@ -160,6 +162,7 @@ impl View for Front {
             warming: evaluation.warming,
             limits: evaluation.limits,
             readings: evaluation.readings,
+            gateways: self.ways.iter().map(|way| gateway_view(way.health())).collect(),
         })
     }
 
@@ -177,6 +180,19 @@ impl View for Front {
 
     fn contacts(&self) -> Vec<Contact> {
         self.contacts.people().contacts.clone()
+    }
+}
+
+fn gateway_view(health: crate::notify::GatewayHealth) -> GatewayView {
+    GatewayView {
+        id: health.id,
+        channel: health.channel.word().to_owned(),
+        failing: health.failing,
+        since: health.since,
+        last: health.last.map(str::to_owned),
+        accepted: health.accepted,
+        refused: health.refused,
+        unknown: health.unknown,
     }
 }
 

@@ -2,7 +2,7 @@
 //! stores and threads in the rest.
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `publish`: the service.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`: the service.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
@@ -18,6 +18,7 @@ pub mod node;
 pub mod outbox;
 mod own;
 mod publish;
+pub mod receipts;
 pub mod scenario;
 pub mod service;
 pub mod shell;
@@ -28,3 +29,4 @@ pub mod stores;
 mod tally;
 pub mod wake;
 pub mod watch;
+pub mod ways;

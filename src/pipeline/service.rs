@@ -14,18 +14,23 @@ use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
 use crate::model::RuleSet;
-use crate::notify::{Gateway, Handset};
+use crate::notify::{Gateway, Paced};
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::Contacts;
+use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
 use crate::pipeline::stores;
 use crate::pipeline::watch::{Edited, Watch};
+use crate::pipeline::ways::{self, GatewayWatch};
 use crate::telemetry::Metrics;
 use crate::time::Clock;
+
+/// Accepted pages are looked through for receipts to ask for this often.
+const RECEIPTS_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// The one process of a data directory: holds its lock as long as it lives.
 #[derive(Debug)]
@@ -119,6 +124,7 @@ struct Making<'a> {
     world: Arc<World>,
     contacts: Contacts,
     owner: String,
+    ways: Vec<Arc<Paced>>,
 }
 
 impl Service {
@@ -149,6 +155,7 @@ impl Service {
             world,
             contacts: Contacts::new(people),
             owner: owner(settings),
+            ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
         let sink = Arc::clone(&log.sink);
@@ -156,7 +163,7 @@ impl Service {
             start_agent(&mut shell, &making, Arc::clone(&sink))?;
         }
         let watch = start_stages(&mut shell, &making, &mut log)?;
-        start_watch(&mut shell, watch)?;
+        start_watch(&mut shell, watch, GatewayWatch::new(making.ways.clone()))?;
         let app = listener.map(|listener| anyhow::Ok((make_app(&shell, &making, sink)?, listener))).transpose()?;
         let topics = settings.log.topics.iter().map(|topic| topic.name.clone()).collect();
         Ok(Self { shell, app, topics, _dir: dir })
@@ -263,33 +270,61 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         shell.start("incident", move |shared, stop| shell::lead(leading, &mail, shared, stop))?;
     }
     if on(Role::Notify) {
-        let gateways = gateways(making)?;
-        let contacts = making.contacts.clone();
-        let name = making.owner.clone();
-        shell.start("notify", move |shared, stop| {
-            shell::send(&name, gateways, contacts, shared, stop);
-            Ok(())
-        })?;
+        start_senders(shell, making)?;
+        start_receipts(shell, making)?;
     }
     Ok(Watch::new(making.files.clone(), &making.loaded.files, making.contacts.clone(), setups, worlds))
 }
 
-fn start_watch(shell: &mut Shell, mut watch: Watch) -> anyhow::Result<()> {
+fn start_watch(shell: &mut Shell, mut watch: Watch, mut gateways: GatewayWatch) -> anyhow::Result<()> {
     shell.start("watch", move |shared, stop| {
         while stop.wait(Watch::EVERY) {
             watch.look(shared);
+            gateways.look(shared);
         }
         Ok(())
     })?;
     Ok(())
 }
 
-/// The handset shows what each phone would have received; real gateways stand before it.
-fn gateways(making: &Making<'_>) -> anyhow::Result<Vec<Arc<dyn Gateway>>> {
-    let folder = making.dir.path.join("handset");
-    let handset = Handset::open(&folder, Arc::clone(&making.clock))
-        .with_context(|| format!("open handset folder `{}`", folder.display()))?;
-    Ok(vec![Arc::new(handset)])
+fn receipts(shell: &Shell, making: &Making<'_>) -> Receipts {
+    Receipts {
+        store: Arc::clone(&shell.shared.store),
+        clock: Arc::clone(&making.clock),
+        ways: making.ways.clone(),
+        wake: Arc::clone(&shell.shared.lead),
+    }
+}
+
+/// Asks for receipts where a gateway is to be asked; those that are posted come through the door.
+fn start_receipts(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
+    let receipts = receipts(shell, making);
+    if receipts.has_to_ask() {
+        let mut asking = Asking::new(receipts);
+        shell.start("receipts", move |shared, stop| {
+            while stop.wait(RECEIPTS_EVERY) {
+                if let Err(error) = asking.turn(shared.clock.wall(), &|| stop.is_stopped()) {
+                    tracing::warn!(%error, "receipts cannot be written, trying again");
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// As many senders as the gateways keep busy: one that waits for a gateway must not hold up the pages of another.
+fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
+    for n in 0..ways::senders(&making.loaded.settings) {
+        let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
+        let contacts = making.contacts.clone();
+        let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
+        shell.start("notify", move |shared, stop| {
+            shell::send(&name, gateways, contacts, shared, stop);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<console::App> {
@@ -305,6 +340,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
             roles: settings.roles.iter().map(|role| role.word().to_owned()).collect(),
             data_dir: making.dir.path.display().to_string(),
         },
+        ways: making.ways.clone(),
     };
     let desk =
         Desk { store: Arc::clone(&shared.store), clock: Arc::clone(&making.clock), wake: Arc::clone(&shared.lead) };
@@ -314,6 +350,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
         frame: Arc::new(DecodeFrame),
         view: Arc::new(front),
         act: Arc::new(desk),
+        receipts: Arc::new(receipts(shell, making)),
         metrics: Arc::new(move || metrics.encode()),
         metrics_type: Metrics::CONTENT_TYPE,
         token: console::token_file(&making.dir.path.join("token"))?,

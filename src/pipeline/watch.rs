@@ -133,7 +133,8 @@ impl Watch {
     }
 }
 
-fn own(shared: &Shared, rule: &Builtin, labels: Labels, to: State) {
+/// Raises or ends a trouble of the engine's own.
+pub(super) fn own(shared: &Shared, rule: &Builtin, labels: Labels, to: State) {
     let now = shared.clock.wall();
     if let Err(error) = shared.store.add_input(&Input::Own(own_signal(rule, labels, to, now)), now) {
         tracing::error!(%error, rule = rule.id, "an incident of the engine's own could not be raised");

@@ -11,7 +11,7 @@ use super::pool::{Connect, Connection, Pool, Pooled};
 use super::postgres::{PostgresOptions, Server};
 use super::sql::{End, Mode, Sql, transact};
 use super::sqlite::{Access, Sqlite};
-use super::{Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
+use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow,
     PostgresUrl, Progress, Severity, Signal, SignalKey, StateRow, Taken,
@@ -273,6 +273,14 @@ impl Store for SqlStore {
             return Ok(0);
         }
         self.write(|sql| outbox::expire(sql, now))
+    }
+
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        self.read(|sql| reading::accepted(sql, since, limit))
+    }
+
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+        self.write(|sql| outbox::receipt(sql, about, outcome, now))
     }
 
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {

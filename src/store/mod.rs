@@ -116,6 +116,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Fails pages that wait past their deadline, with an [`Input::Outcome`] each; returns how many.
     fn expire(&self, now: Ms) -> Result<usize>;
 
+    /// Accepted pages decided at `since` or later, newest first: those a receipt may still come for.
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>>;
+    /// Writes what a receipt says of a page that was accepted (or whose fate nobody knew), with its [`Input::Outcome`]
+    /// in the same transaction. `false`: there is no such page, or it is settled already: a receipt that comes twice.
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool>;
+
     // --- reading, for people
 
     /// The newest incidents, newest first.
@@ -141,6 +147,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// whose incident is closed. A bounded bite per call: call again until [`Purged::is_empty`].
     fn purge(&self, before: Ms) -> Result<Purged>;
 }
+
+/// Which page a receipt is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    /// The one with our id.
+    Page(&'a str),
+    /// The one that was accepted under the gateway's id.
+    Detail(&'a str),
+}
+
+/// Receipts are taken for pages decided no longer ago than this: the longest that carriers keep a message is 80 hours.
+pub const RECEIPT_AGE: Ms = 7 * crate::time::DAY;
 
 /// How many rows a purge removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

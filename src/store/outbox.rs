@@ -3,10 +3,10 @@
 //! The idea: every change of a page that somebody holds is fenced on (worker, lease epoch), and whatever the leader
 //! must know is an input row of the same transaction. SQL decides who may send, never whether to send.
 
-use super::Result;
 use super::book::put_inputs;
 use super::rows;
 use super::sql::{End, Row, Sql, Value, limit};
+use super::{About, RECEIPT_AGE, Result};
 use crate::model::{Input, Lease, Outcome, PageState, Severity, wire};
 use crate::time::Ms;
 
@@ -142,10 +142,33 @@ pub(super) fn outcome(sql: &mut dyn Sql, lease: &Lease, outcome: &Outcome, now: 
 pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
     match outcome {
         Outcome::Accepted { .. } => Some(PageState::Accepted),
+        Outcome::Delivered { .. } => Some(PageState::Delivered),
         Outcome::Failed { .. } => Some(PageState::Failed),
         Outcome::Unknown { .. } => Some(PageState::Unknown),
         Outcome::Resent => None,
     }
+}
+
+/// A page that a receipt is about. Only one whose hand-over ended with a yes, or with nobody knowing, can have one.
+/// `$1` its id or the gateway's, `$2` not decided before.
+const BY_PAGE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND state IN ('accepted', 'unknown')";
+const BY_DETAIL: &str = "FROM outbox WHERE detail = $1 AND decided >= $2 AND state = 'accepted'";
+
+/// Writes what a receipt says, and its input.
+pub(super) fn receipt(sql: &mut dyn Sql, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<End<bool>> {
+    let Some(state) = settled(outcome) else { return Ok(End::Drop(false)) };
+    let (from, key) = match about {
+        About::Page(id) => (BY_PAGE, *id),
+        About::Detail(detail) => (BY_DETAIL, *detail),
+    };
+    let text = format!("SELECT id {from} LIMIT 1{}", sql.claiming());
+    let found = sql.query(&text, &[key.into(), (now - RECEIPT_AGE).into()])?;
+    let Some(row) = found.first() else { return Ok(End::Drop(false)) };
+    let id = row.text(0)?;
+    let args = [state.word().into(), outcome.detail().into(), now.into(), id.into()];
+    sql.execute("UPDATE outbox SET state = $1, detail = $2, done = $3 WHERE id = $4", &args)?;
+    put_inputs(sql, &[Input::Outcome { page: id.to_owned(), outcome: outcome.clone() }], now)?;
+    Ok(End::Keep(true))
 }
 
 /// Gives a page back unsent.

@@ -28,6 +28,13 @@ pub(super) fn pages(sql: &mut dyn Sql, incident: Option<&str>, most: usize) -> R
     sql.query(&format!("SELECT {} FROM outbox {filter}", rows::PAGE), &args)?.iter().map(rows::page_row).collect()
 }
 
+/// Accepted pages, newest first.
+pub(super) fn accepted(sql: &mut dyn Sql, since: Ms, most: usize) -> Result<Vec<PageRow>> {
+    let filter = "WHERE decided >= $1 AND state = 'accepted' ORDER BY decided DESC, id DESC LIMIT $2";
+    let args = [since.into(), limit(most)];
+    sql.query(&format!("SELECT {} FROM outbox {filter}", rows::PAGE), &args)?.iter().map(rows::page_row).collect()
+}
+
 /// State rows that are not healthy.
 pub(super) fn states(sql: &mut dyn Sql, most: usize) -> Result<Vec<StateRow>> {
     let text = "SELECT fingerprint, json FROM states WHERE bad = 1 ORDER BY topic, fingerprint LIMIT $1";

@@ -52,6 +52,11 @@ fn ten_mistakes_in_settings_are_ten_problems() {
 }
 
 #[test]
+fn ten_mistakes_in_gateways_are_ten_problems() {
+    check("gateways/bongsu.yaml");
+}
+
+#[test]
 fn ten_mistakes_in_rules_are_ten_problems() {
     check("rules.yaml");
 }

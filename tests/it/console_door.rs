@@ -167,3 +167,20 @@ fn only_posts_with_the_token_get_in() {
     }
     assert!(hosts(&world).is_empty());
 }
+
+#[test]
+fn a_receipt_needs_its_own_secret_and_no_token() {
+    let world = World::new();
+    let post = |gateway: &str, secret: &str| {
+        let request = world.client.post(format!("{}/v1/receipts/{gateway}", world.url)).header("x-secret", secret);
+        request.body("four").send().unwrap()
+    };
+    let taken = post("posts", "right");
+    assert_eq!(taken.status().as_u16(), 200);
+    assert_eq!(taken.json::<serde_json::Value>().unwrap()["accepted"], 4);
+    assert_eq!(post("posts", "wrong").status().as_u16(), 401);
+    assert_eq!(post("other", "right").status().as_u16(), 404);
+    // The path lets nobody read anything: only a POST goes past the token.
+    let get = world.client.get(format!("{}/v1/receipts/posts", world.url)).send().unwrap();
+    assert_eq!(get.status().as_u16(), 401);
+}

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use bongsu::console::{
-    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Secret, StatusView, View, bind,
-    serve, token_file,
+    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, Secret, StatusView,
+    Unposted, View, bind, serve, token_file,
 };
 use bongsu::model::{Contact, Entry, Incident, Input, PageRow};
 use bongsu::time::{ManualClock, Ms};
@@ -97,6 +97,16 @@ impl Act for Seams {
     }
 }
 
+impl Receipts for Seams {
+    fn take(&self, gateway: &str, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> Result<usize, Unposted> {
+        match (gateway, header("x-secret").as_deref()) {
+            ("posts", Some("right")) => Ok(body.len()),
+            ("posts", _) => Err(Unposted::Secret),
+            _ => Err(Unposted::NotHere),
+        }
+    }
+}
+
 /// A running console and a client that knows its token.
 pub(crate) struct World {
     pub(crate) seams: Arc<Seams>,
@@ -123,6 +133,7 @@ impl World {
             frame: seams.clone(),
             view: seams.clone(),
             act: seams.clone(),
+            receipts: seams.clone(),
             metrics: Arc::new(|| "bongsu_records_total 1\n# EOF\n".to_owned()),
             metrics_type: "text/plain",
             token: token.clone(),

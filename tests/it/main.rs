@@ -23,6 +23,14 @@ mod console_door;
 mod console_page;
 /// A console with small seams behind it, for the two above.
 mod console_world;
+/// The mail gateway against a real server.
+mod gateway_mail;
+/// A real mail server for whoever needs one.
+mod smtp;
+/// The HTTP gateway against a provider on loopback.
+mod gateway_http;
+/// A text-message provider on loopback, with moods.
+mod sms_double;
 /// The handset in a process of its own, killed in the middle of its work.
 mod notify_handset;
 /// A real PostgreSQL server for whoever needs one.
@@ -52,6 +60,8 @@ mod replay;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;
+/// The ways out of a running service: faults, fail-over, receipts.
+mod ways_out;
 /// The service from the door to the phone.
 mod service;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.

@@ -39,7 +39,7 @@ fn page(n: usize) -> Page {
 fn send_all(folder: &Path, mut sent: impl FnMut(usize)) {
     let handset = Handset::open(folder, Arc::new(ManualClock::at(0))).unwrap();
     for n in 0..PAGES {
-        if handset.look_up(&page(n).id) == Some(LookedUp::NotThere) {
+        if handset.look_up(&page(n)) == Some(LookedUp::NotThere) {
             let answer = handset.send(&page(n), &Address("010-0000-0001".to_owned()));
             assert_eq!(answer, Sent::Accepted { id: format!("p{n}") });
             sent(n);

@@ -1,6 +1,7 @@
 //! Hand-over ③: a page has one holder at a time, and the leader hears of everything that becomes of it.
 
 use bongsu::model::*;
+use bongsu::store::About;
 
 use crate::store_suite::*;
 
@@ -18,6 +19,8 @@ over_all!(
     doubt_survives_being_given_back,
     a_page_that_waited_too_long_fails,
     a_renewed_lease_is_not_reclaimed,
+    a_receipt_settles_an_accepted_page_once_and_tells_the_leader,
+    a_receipt_is_only_for_what_was_handed_over,
 );
 
 fn three() -> Vec<Page> {
@@ -205,4 +208,46 @@ fn a_renewed_lease_is_not_reclaimed(home: &dyn Home) {
     assert!(store.renew(&lease, 80).unwrap());
     assert_eq!(store.reclaim("b", 1, 79, 99).unwrap(), []);
     assert_eq!(store.reclaim("b", 1, 80, 99).unwrap().len(), 1);
+}
+
+fn a_receipt_settles_an_accepted_page_once_and_tells_the_leader(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    let leases = store.claim("w", None, 9, 20, 50).unwrap();
+    for (lease, id) in leases.iter().zip(["a/1", "a/2", "a/3"]) {
+        assert!(store.outcome(lease, &Outcome::Accepted { id: id.to_owned() }, 21).unwrap());
+    }
+    let ids = |rows: Vec<PageRow>| rows.into_iter().map(|row| row.page.id).collect::<Vec<_>>();
+    assert_eq!(store.accepted(0, 9).unwrap().len(), 3);
+    assert_eq!(store.accepted(1_000, 9).unwrap(), [], "decided before");
+    let before = store.inputs(&[], 99).unwrap().len();
+    let first = leases[0].page.id.as_str();
+    let delivered = Outcome::Delivered { id: "a/1".to_owned() };
+    let failed = Outcome::Failed { reason: "recipient".to_owned() };
+    assert!(store.receipt(&About::Page(first), &delivered, 30).unwrap());
+    assert!(!store.receipt(&About::Page(first), &delivered, 31).unwrap(), "twice");
+    assert!(!store.receipt(&About::Page(first), &failed, 31).unwrap(), "settled is settled");
+    assert!(store.receipt(&About::Detail("a/2"), &failed, 32).unwrap());
+    assert!(!store.receipt(&About::Detail("a/9"), &failed, 32).unwrap(), "nobody's");
+    let inputs: Vec<Input> = store.inputs(&[], 99).unwrap().into_iter().skip(before).map(|taken| taken.input).collect();
+    let second = leases[1].page.id.clone();
+    let expected = [
+        Input::Outcome { page: first.to_owned(), outcome: delivered },
+        Input::Outcome { page: second.clone(), outcome: failed },
+    ];
+    assert_eq!(inputs, expected);
+    assert_eq!(ids(store.accepted(0, 9).unwrap()), [leases[2].page.id.clone()]);
+    let rows = store.pages(None, 9).unwrap();
+    let state = |id: &str| rows.iter().find(|row| row.page.id == id).map(|row| (row.state, row.detail.as_str()));
+    assert_eq!(state(first), Some((PageState::Delivered, "a/1")));
+    assert_eq!(state(&second), Some((PageState::Failed, "recipient")));
+}
+
+fn a_receipt_is_only_for_what_was_handed_over(home: &dyn Home) {
+    let (store, _) = outbox(home, three());
+    let delivered = Outcome::Delivered { id: String::new() };
+    assert!(!store.receipt(&About::Page("worst"), &delivered, 20).unwrap(), "it waits");
+    let lease = store.claim("w", None, 1, 20, 50).unwrap().pop().unwrap();
+    assert!(!store.receipt(&About::Page("worst"), &delivered, 21).unwrap(), "its sender has it");
+    assert!(store.outcome(&lease, &Outcome::Unknown { reason: "lost".to_owned() }, 22).unwrap());
+    assert!(store.receipt(&About::Page("worst"), &delivered, 23).unwrap(), "nobody knew, and now somebody does");
 }

@@ -5,9 +5,11 @@
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
+mod gateways;
 mod security;
 mod store;
 mod table;
+mod ways;
 
 pub use security::{Hidden, Mechanism, SecuritySettings};
 pub use store::{Password, PostgresSettings, StoreUrl};
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::Notes;
 use super::read::Obj;
-use crate::model::{Channel, Labels};
+use crate::model::{Labels, Way};
 use crate::time::{DAY, Ms, SECOND};
 
 /// What one process does.
@@ -72,7 +74,7 @@ pub struct Settings {
     /// Edited files, absolute or relative to the working directory.
     pub paths: Paths,
     /// Gateways in order of preference; empty = the handset sink for every channel.
-    pub gateways: Vec<Gateway>,
+    pub gateways: Vec<Way>,
     /// Limits.
     pub limits: Limits,
     /// What becomes of samples from a skewed clock.
@@ -172,15 +174,6 @@ pub struct Paths {
     pub templates: PathBuf,
 }
 
-/// Who takes messages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gateway {
-    /// Stable id.
-    pub id: String,
-    /// For which channel.
-    pub channel: Channel,
-}
-
 /// Limits; reaching one is counted and visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -239,7 +232,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
         store: store::store(file.sub("store"), folder, notes),
         listen: listen(file.sub("console"), notes),
         paths: paths(file.sub("paths"), folder),
-        gateways: gateways(file, notes),
+        gateways: gateways::gateways(file, folder, notes),
         limits: Limits {
             series: most(limits.int("series")),
             series_per_rule: most(limits.int("series_per_rule")),
@@ -338,20 +331,6 @@ fn paths(paths: Obj<'_>, folder: &Path) -> Paths {
         calendar: path("calendar"),
         templates: path("templates"),
     }
-}
-
-fn gateways(file: Obj<'_>, notes: &mut Notes) -> Vec<Gateway> {
-    let mut gateways: Vec<Gateway> = Vec::new();
-    for gateway in file.subs("gateways") {
-        let (Some(id), Some(channel)) = (gateway.owned("id"), gateway.word("channel", Channel::parse)) else {
-            continue;
-        };
-        if gateways.iter().any(|other| other.id == id) {
-            notes.error("duplicate-id", gateway.at("id"), format!("gateway `{id}` stands twice"), "keep one");
-        }
-        gateways.push(Gateway { id, channel });
-    }
-    gateways
 }
 
 fn agent(file: Obj<'_>, notes: &mut Notes) -> AgentSettings {

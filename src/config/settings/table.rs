@@ -5,6 +5,8 @@
 use crate::config::table::{Key, Kind, Table, may, must, or};
 use crate::time::{DAY, HOUR, SECOND};
 
+use super::ways::GATEWAY;
+
 /// A byte limit above which a record cannot pass the door or Kafka's default `message.max.bytes`.
 const RECORD_BYTES_MAX: i64 = 16 << 20;
 
@@ -104,16 +106,6 @@ static PATHS: Table = Table {
         or("inventory", "inventory.yaml", Kind::Text, "what is watched"),
         or("calendar", "calendar.yaml", Kind::Text, "days off beside the computed ones"),
         or("templates", "templates", Kind::Text, "message templates; may be absent"),
-    ],
-};
-
-static GATEWAY: Table = Table {
-    name: "gateway",
-    doc: "Who takes messages of one channel.",
-    keys: &[
-        must("id", Kind::Id, "stable id"),
-        must("channel", Kind::Word(&["sms", "mms", "mail"]), "for which channel"),
-        must("kind", Kind::Word(&["handset"]), "handset = shows what each phone would have received"),
     ],
 };
 

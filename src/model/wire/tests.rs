@@ -111,7 +111,7 @@ fn input() -> impl Strategy<Value = Input> {
         two().prop_map(|(incident, by)| Input::Reopen { incident, by }),
         text().prop_map(|page| Input::Handed { page }),
         text().prop_map(|page| Input::GivenBack { page }),
-        (text(), one_of(&["accepted", "failed", "unknown", "resent"]), text())
+        (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text())
             .prop_map(move |(page, word, detail)| Input::Outcome { page, outcome: outcome((word, detail)) }),
         Just(Input::Due),
         text().prop_map(|hash| Input::Reload { hash }),

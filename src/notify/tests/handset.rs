@@ -28,9 +28,9 @@ fn files(folder: &Path) -> Vec<String> {
 fn a_page_is_one_file_with_its_text_and_a_masked_phone() {
     let folder = tempfile::tempdir().unwrap();
     let handset = open(folder.path());
-    assert_eq!(handset.look_up("p1"), Some(LookedUp::NotThere));
+    assert_eq!(handset.look_up(&page("p1")), Some(LookedUp::NotThere));
     assert_eq!(handset.send(&page("p1"), &address()), Sent::Accepted { id: "p1".to_owned() });
-    assert_eq!(handset.look_up("p1"), Some(LookedUp::Accepted { id: "p1".to_owned() }));
+    assert_eq!(handset.look_up(&page("p1")), Some(LookedUp::Accepted { id: "p1".to_owned() }));
     assert_eq!(files(&folder.path().join("msp-duty-1")), ["p1.txt"]);
     let text = fs::read_to_string(folder.path().join("msp-duty-1/p1.txt")).unwrap();
     assert_eq!(
@@ -58,7 +58,7 @@ fn an_unfinished_file_of_a_killed_sender_is_no_page() {
     fs::write(folder.path().join("msp-duty-1/p1.0.part"), "time: 20").unwrap();
     let handset = open(folder.path());
     assert!(files(&folder.path().join("msp-duty-1")).is_empty());
-    assert_eq!(handset.look_up("p1"), Some(LookedUp::NotThere));
+    assert_eq!(handset.look_up(&page("p1")), Some(LookedUp::NotThere));
     assert_eq!(handset.send(&page("p1"), &address()), Sent::Accepted { id: "p1".to_owned() });
 }
 
@@ -78,7 +78,7 @@ fn no_id_leaves_the_folder() {
     let handset = open(&root);
     let sent = handset.send(&page("../../evil"), &address());
     assert!(matches!(sent, Sent::Refused { permanent: true, .. }));
-    assert_eq!(handset.look_up("../evil"), Some(LookedUp::NotThere));
+    assert_eq!(handset.look_up(&page("../evil")), Some(LookedUp::NotThere));
     let to = Page { to: "../../evil".to_owned(), ..page("p1") };
     handset.send(&to, &address());
     assert_eq!(files(folder.path()), ["handset"]);

@@ -1,7 +1,8 @@
 //! The sender against an outbox in memory and gateways that accept, refuse, hang or lie.
 
+mod failover;
 mod handset;
-mod world;
+pub(in crate::notify) mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;

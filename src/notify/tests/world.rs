@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Channel, Lease, Outcome, Page, Reason, Severity};
+use crate::model::{Channel, Lease, Outcome, Page, Reason, Severity, Way};
 use crate::notify::{
-    Address, AddressBook, Did, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Worker,
+    Address, AddressBook, Did, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Paced, Refusal, Sent, Worker,
 };
 use crate::time::{Clock, HOUR, ManualClock, Ms};
 
-pub(super) const NOW: Ms = 1_764_000_000_000;
+pub(in crate::notify) const NOW: Ms = 1_764_000_000_000;
 
 struct Row {
     page: Page,
@@ -177,6 +177,9 @@ impl Outbox for FakeOutbox {
 pub(super) enum Answer {
     Take,
     Busy(Option<Ms>),
+    /// It cannot be reached: certainly not sent.
+    Away,
+    Locked,
     Never,
     /// Takes the page; the answer is lost.
     LostAfter,
@@ -195,6 +198,18 @@ pub(super) struct FakeGateway {
 }
 
 impl FakeGateway {
+    fn new(clock: &Arc<ManualClock>) -> Self {
+        Self {
+            clock: clock.clone(),
+            mood: Mutex::new(Answer::Take),
+            sent: Mutex::default(),
+            taken: Mutex::default(),
+            askable: AtomicBool::new(true),
+            evasive: AtomicBool::new(false),
+            takes: AtomicI64::new(0),
+        }
+    }
+
     pub(super) fn always(&self, answer: Answer) {
         *self.mood.lock().unwrap() = answer;
     }
@@ -240,12 +255,15 @@ impl Gateway for FakeGateway {
         match mood {
             Answer::Take => Sent::Accepted { id: format!("gw-{}", page.id) },
             Answer::Busy(retry_after) => Sent::Refused { reason: Refusal::Server, permanent: false, retry_after },
+            Answer::Away => Sent::Refused { reason: Refusal::Timeout, permanent: false, retry_after: None },
+            Answer::Locked => Sent::Refused { reason: Refusal::Auth, permanent: true, retry_after: None },
             Answer::Never => Sent::Refused { reason: Refusal::Recipient, permanent: true, retry_after: None },
             Answer::LostAfter | Answer::LostBefore => Sent::Unknown { why: "no answer".to_owned() },
         }
     }
 
-    fn look_up(&self, page_id: &str) -> Option<LookedUp> {
+    fn look_up(&self, page: &Page) -> Option<LookedUp> {
+        let page_id = page.id.as_str();
         if !self.askable.load(Ordering::SeqCst) {
             return None;
         }
@@ -269,33 +287,43 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) outbox: Arc<FakeOutbox>,
     pub(super) gateway: Arc<FakeGateway>,
+    gateways: Vec<Arc<dyn Gateway>>,
     worker: Option<Worker>,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::at(NOW));
-        let gateway = FakeGateway {
-            clock: clock.clone(),
-            mood: Mutex::new(Answer::Take),
-            sent: Mutex::default(),
-            taken: Mutex::default(),
-            askable: AtomicBool::new(true),
-            evasive: AtomicBool::new(false),
-            takes: AtomicI64::new(0),
-        };
-        let mut world = Self { clock, outbox: Arc::default(), gateway: Arc::new(gateway), worker: None };
+        let gateway = Arc::new(FakeGateway::new(&clock));
+        let gateways: Vec<Arc<dyn Gateway>> = vec![gateway.clone()];
+        let mut world = Self { clock, outbox: Arc::default(), gateway, gateways, worker: None };
         world.new_worker();
         world
     }
 
     pub(super) fn make_worker(&self, name: &str) -> Worker {
-        Worker::new(name, self.outbox.clone(), vec![self.gateway.clone()], Arc::new(Book), self.clock.clone())
+        Worker::new(name, self.outbox.clone(), self.gateways.clone(), Arc::new(Book), self.clock.clone())
     }
 
     /// The sender's process died; another one starts.
     pub(super) fn new_worker(&mut self) {
         self.worker = Some(self.make_worker("w1"));
+    }
+
+    /// A second gateway behind the first.
+    pub(super) fn second(&mut self) -> Arc<FakeGateway> {
+        let second = Arc::new(FakeGateway::new(&self.clock));
+        self.gateways.push(second.clone());
+        self.new_worker();
+        second
+    }
+
+    /// The first gateway behind its pace and health.
+    pub(super) fn pace(&mut self, way: &Way) -> Arc<Paced> {
+        let paced = Arc::new(Paced::new(self.gateway.clone(), way, self.clock.clone()));
+        self.gateways[0] = paced.clone();
+        self.new_worker();
+        paced
     }
 
     pub(super) fn take_worker(&mut self) -> Worker {
@@ -326,7 +354,7 @@ impl World {
     }
 }
 
-pub(super) fn page(id: &str) -> Page {
+pub(in crate::notify) fn page(id: &str) -> Page {
     Page {
         id: id.to_owned(),
         incident: "INC-2511-001".to_owned(),

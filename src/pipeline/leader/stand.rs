@@ -236,6 +236,7 @@ impl Stand {
         let row = self.pages.iter_mut().find(|row| row.page.id == id).expect("a page of that id");
         row.state = match outcome {
             Outcome::Accepted { .. } => PageState::Accepted,
+            Outcome::Delivered { .. } => PageState::Delivered,
             Outcome::Failed { .. } => PageState::Failed,
             _ => PageState::Unknown,
         };

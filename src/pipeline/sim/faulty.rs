@@ -10,7 +10,7 @@ use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
     RowChange, Severity, Signal, SignalKey, StateRow, Taken,
 };
-use crate::store::{Purged, Result, Store, StoreError};
+use crate::store::{About, Purged, Result, Store, StoreError};
 use crate::time::Ms;
 
 /// A planted fault; each must be found by the invariants.
@@ -225,6 +225,14 @@ impl Store for FaultyStore {
     fn expire(&self, now: Ms) -> Result<usize> {
         self.alive()?;
         self.inner.expire(now)
+    }
+
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        self.inner.accepted(since, limit)
+    }
+
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+        self.durable(|| self.inner.receipt(about, outcome, now))
     }
 
     fn purge(&self, before: Ms) -> Result<Purged> {

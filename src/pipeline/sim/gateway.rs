@@ -96,12 +96,12 @@ impl Gateway for FakeGateway {
         })
     }
 
-    fn look_up(&self, page_id: &str) -> Option<LookedUp> {
+    fn look_up(&self, page: &Page) -> Option<LookedUp> {
         self.with(|phone| {
             if !phone.can_be_asked {
                 return None;
             }
-            Some(match phone.arrived.get(page_id) {
+            Some(match phone.arrived.get(&page.id) {
                 Some(_) => LookedUp::Accepted { id: "sim".to_owned() },
                 None => LookedUp::NotThere,
             })

@@ -198,7 +198,7 @@ fn pages_are_settled(world: &World) -> Result<(), Violation> {
     let now = crate::time::Clock::wall(world.clock.as_ref());
     for row in world.store.pages(None, ALL).map_err(|error| error.to_string())? {
         let settled = match row.state {
-            PageState::Accepted | PageState::Failed | PageState::Cancelled => true,
+            PageState::Accepted | PageState::Delivered | PageState::Failed | PageState::Cancelled => true,
             PageState::Unknown => row.page.severity > Severity::S2 || row.tries > 1,
             PageState::Waiting => row.page.due > now,
             PageState::Handed => false,

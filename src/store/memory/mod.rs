@@ -10,10 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::outbox::Want;
 use super::reading::PURGE_MAX;
 use super::rows::is_bad;
-use super::{Purged, Result, Store, flush};
+use super::{About, Purged, Result, Store, flush};
 use crate::model::{
     BookCommit, BookRows, ChainRow, Committed, Entry, Fingerprint, Flush, Flushed, Incident, IncidentState, Input,
-    Lease, Outcome, Owned, PageRow, PartFlush, Progress, RowChange, Severity, Signal, SignalKey, StateRow, Taken,
+    Lease, Outcome, Owned, PageRow, PageState, PartFlush, Progress, RowChange, Severity, Signal, SignalKey, StateRow,
+    Taken,
 };
 use crate::time::Ms;
 
@@ -262,6 +263,17 @@ impl Store for MemoryStore {
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {
         let all = self.tables().incidents.values().cloned().collect();
         Ok(newest(all, limit, |incident: &Incident| (incident.detected, incident.id.clone())))
+    }
+
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        let tables = self.tables();
+        let rows = tables.outbox.values().map(|slot| &slot.row);
+        let fits = |row: &&PageRow| row.state == PageState::Accepted && row.page.decided >= since;
+        Ok(newest(rows.filter(fits).cloned().collect(), limit, |row: &PageRow| (row.page.decided, row.page.id.clone())))
+    }
+
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+        Ok(self.tables().receipt(about, outcome, now))
     }
 
     fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {

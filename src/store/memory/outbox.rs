@@ -3,6 +3,7 @@
 use super::{Slot, Tables};
 use crate::model::{Input, Lease, Outcome, Page, PageRow, PageState, Severity};
 use crate::store::outbox::{Want, settled, too_late};
+use crate::store::{About, RECEIPT_AGE};
 use crate::time::Ms;
 
 impl Slot {
@@ -88,6 +89,25 @@ impl Tables {
             }
         }
         self.put_input(Input::Outcome { page: lease.page.id.clone(), outcome: outcome.clone() }, now);
+        true
+    }
+
+    pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> bool {
+        let Some(state) = settled(outcome) else { return false };
+        let fits = |slot: &Slot| {
+            let row = &slot.row;
+            let is_it = match about {
+                About::Page(id) => row.page.id == *id && matches!(row.state, PageState::Accepted | PageState::Unknown),
+                About::Detail(detail) => row.detail == *detail && row.state == PageState::Accepted,
+            };
+            is_it && row.page.decided >= now - RECEIPT_AGE
+        };
+        let Some(slot) = self.outbox.values_mut().find(|slot| fits(slot)) else { return false };
+        slot.row.state = state;
+        outcome.detail().clone_into(&mut slot.row.detail);
+        slot.row.done = Some(now);
+        let page = slot.row.page.id.clone();
+        self.put_input(Input::Outcome { page, outcome: outcome.clone() }, now);
         true
     }
 
