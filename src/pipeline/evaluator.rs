@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evaluate::{Setup, Warm, horizon};
-use crate::log::{Bounds, Event, LogError, NewRecord, Sink, Source, Topic};
-use crate::model::{Batch, Flushed, Labels, PULSE_KEY, Progress, State, StateRow, WIDE};
+use crate::log::{Bounds, Event, LogError, Sink, Source, Topic};
+use crate::model::{Batch, Flushed, Labels, Progress, State, StateRow, WIDE};
 use crate::pipeline::flush::{self, Pending};
+use crate::pipeline::mend::mend;
 use crate::pipeline::own::own_signal;
+use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
 use crate::pipeline::tally::Tally;
 use crate::store::{Store, StoreError};
@@ -79,9 +81,11 @@ pub struct Evaluator {
     pending: BTreeMap<i32, Pending>,
     assigned: BTreeSet<i32>,
     stash: VecDeque<Event>,
-    pulsed: BTreeMap<i32, Ms>,
+    pulses: Pulses,
     read: BTreeMap<i32, Read>,
     retry_at: Ms,
+    /// Why the last flush did not become durable.
+    refused: Option<String>,
     tally: Tally,
 }
 
@@ -90,6 +94,8 @@ pub struct Evaluator {
 struct Read {
     next: i64,
     high: i64,
+    /// When the last record was taken, elapsed time.
+    at: Ms,
 }
 
 impl Evaluator {
@@ -112,9 +118,10 @@ impl Evaluator {
             pending: BTreeMap::from([(WIDE, wide)]),
             assigned: BTreeSet::new(),
             stash: VecDeque::new(),
-            pulsed: BTreeMap::new(),
+            pulses: Pulses::default(),
             read: BTreeMap::new(),
             retry_at: 0,
+            refused: None,
             tally: Tally::default(),
         })
     }
@@ -147,6 +154,17 @@ impl Evaluator {
     /// Next offset to read and next offset of the log, per partition.
     pub fn places(&self) -> impl Iterator<Item = (i32, i64, i64)> {
         self.read.iter().map(|(partition, read)| (*partition, read.next, read.high))
+    }
+
+    /// What keeps it from its work without stopping it, in one Korean sentence: nothing is lost, it goes on by itself.
+    pub fn trouble(&self) -> Option<String> {
+        let store = self.refused.as_ref().map(|why| format!("저장소에 기록할 수 없습니다: {why}"));
+        store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
+    }
+
+    /// How far the wall clock is ahead of the log's at least, negative: behind; `None` where nothing tells.
+    pub fn clock_difference(&self) -> Option<Ms> {
+        self.pulses.difference()
     }
 
     /// One turn: what the log has (waiting at most `wait`), pulses, and a flush where one is due.
@@ -231,9 +249,10 @@ impl Evaluator {
                 keep(pending, tally, fed, now);
             });
         }
+        self.pulses.read(batch);
         if let Some(slot) = batch.slots.last() {
             let read = self.read.entry(batch.partition).or_default();
-            read.next = slot.offset + 1;
+            (read.next, read.at) = (slot.offset + 1, now);
             read.high = read.high.max(read.next);
         }
         if let Some(sink) = self.sides.dead.as_ref().filter(|_| !dead.is_empty()) {
@@ -297,8 +316,7 @@ impl Evaluator {
         let mut resume = stored.clone();
         if first_start {
             resume.offset = bounds.high;
-        }
-        if let Some(trouble) = self.mend(&stored, &mut resume, bounds, first_start) {
+        } else if let Some(trouble) = mend(&stored, &mut resume, bounds, &self.topic.id) {
             self.report_gap(partition, &trouble)?;
         }
         let start = self.sides.source.offset_for_time(partition, from)?.unwrap_or(bounds.high);
@@ -312,29 +330,9 @@ impl Evaluator {
             Pending::new(owned.epoch, stored, keys)
         };
         self.pending.insert(partition, pending);
-        self.read.insert(partition, Read { next: start, high: bounds.high });
+        self.read.insert(partition, Read { next: start, high: bounds.high, at: self.sides.clock.elapsed() });
         self.sides.source.seek(partition, start)?;
         Ok(())
-    }
-
-    /// A log that is not the one we read: made anew, or ending below what was worked on. Says what happened.
-    fn mend(&self, stored: &Progress, resume: &mut Progress, bounds: Bounds, first_start: bool) -> Option<String> {
-        if first_start {
-            return None;
-        }
-        if stored.topic_id != self.topic.id {
-            resume.offset = bounds.low;
-            return Some("the topic was made anew; reading from its first record".to_owned());
-        }
-        if stored.offset > bounds.high {
-            resume.offset = bounds.high;
-            return Some(format!("the log ends at {} below the committed {}", bounds.high, stored.offset));
-        }
-        if stored.offset < bounds.low {
-            resume.offset = bounds.low;
-            return Some(format!("records {} to {} were gone before they were read", stored.offset, bounds.low));
-        }
-        None
     }
 
     /// Append time of the first record that is still there, where earlier ones are gone.
@@ -372,21 +370,18 @@ impl Evaluator {
         let Some(sink) = &self.sides.pulses else { return };
         let now = self.sides.clock.wall();
         let shortest = self.setup.rules.rules.iter().map(|rule| rule.interval).min().unwrap_or(1_000).max(1);
-        let mut records = Vec::new();
+        let mut quiet = Vec::new();
         for (partition, read) in &self.read {
-            let due = self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
-            let overdue = due.is_none_or(|due| now > due + PULSE_AFTER);
-            let last = self.pulsed.get(partition).copied().unwrap_or(Ms::MIN);
-            // A wall clock that stepped back must not stop pulses: only the distance counts.
-            if read.next >= read.high && overdue && now.abs_diff(last) >= shortest.unsigned_abs() {
-                self.pulsed.insert(*partition, now);
-                records.push(NewRecord { partition: Some(*partition), key: PULSE_KEY.to_vec(), value: Vec::new() });
+            let lane = self.lanes.partition(*partition);
+            let due = lane.and_then(crate::evaluate::Partition::next_tick);
+            // The wall clock may be behind the log's: by the time that passed since its last record, the log's is later.
+            let log = lane.map_or(now, |lane| lane.place().1 + self.sides.clock.elapsed() - read.at);
+            let overdue = due.is_none_or(|due| now.max(log) > due + PULSE_AFTER);
+            if read.next >= read.high && overdue && self.pulses.may(*partition, now, shortest) {
+                quiet.push(*partition);
             }
         }
-        if !records.is_empty() {
-            let failed = sink.append(records).iter().filter(|done| done.is_err()).count();
-            self.tally.pulses_failed += failed as u64;
-        }
+        self.tally.pulses_failed += self.pulses.write(sink.as_ref(), &self.sides.clock, &quiet);
     }
 
     // --- flush
@@ -407,7 +402,9 @@ impl Evaluator {
             return Ok(false);
         };
         let now = self.sides.clock.elapsed();
-        match self.sides.store.flush(&flush) {
+        let done = self.sides.store.flush(&flush);
+        self.refused = done.as_ref().err().map(ToString::to_string);
+        match done {
             Ok(Flushed::Done) => {
                 flush::settle(&mut self.pending, now);
                 turn.flushed = true;
@@ -476,7 +473,8 @@ fn take_wide(
 ) -> Result<(Lanes, Pending), EvaluateError> {
     let owned = sides.store.own(&topic.name, WIDE, owner)?;
     let keys: Vec<_> = owned.rows.iter().map(|row| row.fingerprint).collect();
-    let lanes = Lanes::new(Arc::clone(setup), limits, owned.progress.as_ref(), owned.rows);
+    let mut lanes = Lanes::new(Arc::clone(setup), limits, owned.progress.as_ref(), owned.rows);
+    lanes.tell_ticks_apart();
     let progress = owned.progress.unwrap_or_default();
     Ok((lanes, Pending::new(owned.epoch, progress, keys)))
 }
@@ -488,6 +486,6 @@ fn keep(pending: &mut BTreeMap<i32, Pending>, tally: &mut Tally, fed: Fed<'_>, n
         return;
     }
     if let Some(pending) = pending.get_mut(&fed.partition) {
-        pending.push(fed.mark, &mut fed.effects.rows, &fed.effects.signals, now);
+        pending.push(fed.mark, fed.again, &mut fed.effects.rows, &fed.effects.signals, now);
     }
 }

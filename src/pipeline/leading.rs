@@ -28,6 +28,8 @@ pub struct Leading {
     seat: Option<Seat>,
     retry_at: Ms,
     pages_first: bool,
+    /// What the store said when it was last asked in vain.
+    refused: Option<String>,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
     pub redecided: u64,
 }
@@ -41,7 +43,17 @@ struct Seat {
 impl Leading {
     /// Leads nothing yet; the first [`Leading::step`] takes the seat.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
-        Self { store, clock, owner: owner.to_owned(), world, seat: None, retry_at: 0, pages_first: false, redecided: 0 }
+        Self {
+            store,
+            clock,
+            owner: owner.to_owned(),
+            world,
+            seat: None,
+            retry_at: 0,
+            pages_first: false,
+            refused: None,
+            redecided: 0,
+        }
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
@@ -57,6 +69,11 @@ impl Leading {
         self.seat.as_ref().map(|seat| &seat.leader)
     }
 
+    /// What keeps it from the store, until a turn succeeds.
+    pub fn trouble(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// When it must act without being woken, wall time.
     pub fn next_due(&self) -> Option<Ms> {
         self.leader().and_then(Leader::next_due)
@@ -67,7 +84,9 @@ impl Leading {
         if self.clock.elapsed() < self.retry_at {
             return Ok(false);
         }
-        match self.turn() {
+        let turn = self.turn();
+        self.refused = turn.as_ref().err().map(ToString::to_string);
+        match turn {
             Err(StoreError::Unavailable { what, why }) => {
                 tracing::warn!(what, why, "the incident stage cannot reach the store, trying again");
                 self.seat = None;
