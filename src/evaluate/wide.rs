@@ -2,25 +2,21 @@
 //!
 //! The idea: each partition hands over what each series says when that changes; a tick runs once every partition has
 //! passed it. Folding goes by series in the order of their keys, so how series are spread over partitions cannot show.
-//! While a partition is not at hand, nothing is known: each instance is `unknown(pipeline lag)` and one alarm names the
-//! rules. That does not come from the log, so it is the one thing here that a replay does not repeat.
+//! When a partition goes, nothing is known any more: [`Wide::lag`]. That does not come from the log, so it is the one thing
+//! here that a replay does not repeat.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
-use crate::evaluate::builtins::Alarms;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
 use crate::evaluate::partition::orphan;
 use crate::evaluate::plan::Plan;
 use crate::evaluate::{Effects, Setup, next, passed};
-use crate::model::{Ended, Fingerprint, Labels, PIPELINE_LAG, Progress, SeriesKey, StateRow};
-use crate::time::{MINUTE, Ms, SECOND};
-
-/// After a start, a partition that has not come for so long is missing.
-const PATIENCE: Ms = MINUTE;
+use crate::model::{Ended, Fingerprint, Progress, SeriesKey, StateRow};
+use crate::time::{Ms, SECOND};
 
 /// The wide rules of one topic.
 #[derive(Debug)]
@@ -44,11 +40,6 @@ pub struct Wide {
     clock: Ms,
     /// The last tick at which somebody was visited.
     last: Ms,
-    alarms: Alarms,
-    /// A partition is missing, and whoever asks has been told.
-    lagging: bool,
-    /// The clock at which all partitions at hand were awake and one was missing, before the first tick of its own.
-    alone: Option<Ms>,
 }
 
 impl Wide {
@@ -72,16 +63,8 @@ impl Wide {
             idle: false,
             clock: 0,
             last: durable,
-            alarms: Alarms::default(),
-            lagging: false,
-            alone: None,
         };
         for row in rows {
-            if *row.rule == *PIPELINE_LAG.id {
-                it.lagging = true;
-                it.alarms.load(row);
-                continue;
-            }
             let found = it.plan.rules.iter().position(|compiled| *compiled.rule.id == *row.rule);
             match found.filter(|place| it.plan.rules[*place].watch == row.watch) {
                 Some(place) => {
@@ -98,7 +81,7 @@ impl Wide {
 
     fn rest(&mut self) {
         let none = self.plan.rules.iter().all(|compiled| compiled.local);
-        self.idle = none && self.orphans.is_empty() && !self.lagging && self.board.ids().is_empty();
+        self.idle = none && self.orphans.is_empty() && self.board.ids().is_empty();
     }
 
     /// Takes what a partition hands over; a leaf counts from its tick on.
@@ -121,9 +104,6 @@ impl Wide {
     /// Runs the ticks that every partition has passed. `clocks` are those of the partitions at hand; while one of the
     /// topic's is missing, nothing runs, and while one reads again what it knew, nothing that is new.
     pub fn advance(&mut self, clocks: impl Iterator<Item = (i32, Ms)>, out: &mut Effects) {
-        if self.idle {
-            return;
-        }
         let clocks: BTreeMap<i32, Ms> = clocks.collect();
         let awake = clocks.keys().all(|partition| self.awake.contains(partition));
         for (partition, clock) in &clocks {
@@ -134,12 +114,7 @@ impl Wide {
                 self.fall_back(*partition, *clock, out);
             }
         }
-        if usize::try_from(self.setup.partitions).is_ok_and(|wanted| clocks.len() < wanted) {
-            self.lack(clocks.values().copied().min().filter(|_| awake), out);
-            return;
-        }
-        self.alone = None;
-        if self.live && !awake {
+        if usize::try_from(self.setup.partitions).is_ok_and(|wanted| clocks.len() < wanted) || (self.live && !awake) {
             return;
         }
         let clock = clocks.values().copied().min().unwrap_or(0);
@@ -194,44 +169,31 @@ impl Wide {
 
     fn next(&mut self) -> Option<Ms> {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
-        let back = (!self.orphans.is_empty() || self.lagging).then(|| next(self.clock.max(self.durable + 1), SECOND));
-        offered.into_iter().chain(self.board.next(self.clock)).chain(back).min()
+        let gone = (!self.orphans.is_empty()).then(|| next(self.clock.max(self.durable + 1), SECOND));
+        offered.into_iter().chain(self.board.next(self.clock)).chain(gone).min()
     }
 
-    /// A partition is missing; `clock` is that of the slowest of the others, where all of them read what is new.
-    fn lack(&mut self, clock: Option<Ms>, out: &mut Effects) {
-        let Some(clock) = clock.filter(|_| !self.lagging) else { return };
+    /// A partition goes to others, and the wide rules with it: each instance is unknown from the last tick on, whatever
+    /// it knew, until somebody has all partitions again.
+    pub fn lag(&mut self, out: &mut Effects) {
         if !self.live {
-            // At a start partitions come one by one.
-            if clock - *self.alone.get_or_insert(clock) < PATIENCE {
-                return;
-            }
             self.clock = self.clock.max(self.durable + 1);
             self.resume(self.clock, out);
         }
-        self.lagging = true;
         let at = passed(self.clock, SECOND).max(self.last);
-        let rows = out.rows.len();
-        let signals = out.signals.len();
+        let (rows, signals) = (out.rows.len(), out.signals.len());
         for id in self.board.ids() {
             let Some(it) = self.board.get_mut(id) else { continue };
             judge::lag(it, &self.plan.rules[it.rule], at, out);
         }
-        let wide = self.plan.rules.iter().filter(|compiled| !compiled.local);
-        let rules: Vec<&str> = wide.map(|compiled| compiled.rule.id.as_ref()).collect();
-        let labels = Labels::new([("rules", rules.join(" "))]);
-        self.alarms.raise((&PIPELINE_LAG, PIPELINE_LAG.severity, labels), at, at, out);
         out.signals[signals..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
         out.rows[rows..].sort_by_key(crate::model::RowChange::fingerprint);
         self.board.stir();
     }
 
-    /// All partitions are at hand again: whoever is visited from here on knows.
-    fn recover(&mut self, at: Ms, out: &mut Effects) {
-        self.lagging = false;
-        for row in self.alarms.of(&PIPELINE_LAG).cloned().collect::<Vec<_>>() {
-            self.alarms.clear(&PIPELINE_LAG, &row.labels, at, None, out);
-        }
+    /// Whether there is no wide rule and no trace of one: then nothing need be handed over.
+    pub fn is_idle(&self) -> bool {
+        self.idle
     }
 
     /// A partition's clock went back: what it handed over of the segment that it left is void, and where it was past
@@ -278,9 +240,6 @@ impl Wide {
         }
         let start = out.signals.len();
         let rows = out.rows.len();
-        if self.live && self.lagging {
-            self.recover(at, out);
-        }
         let mut visits = Vec::new();
         self.board.take(at, &mut visits);
         for id in &visits {

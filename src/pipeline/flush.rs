@@ -2,11 +2,14 @@
 //!
 //! The idea: changes are kept step by step (a step is one record and the ticks it closed) until the store has them, so
 //! that a flush may end at any step, a failed one is simply made again, and rows that came and went in between cost
-//! nothing. Pure: it does not know a store or a clock; `now` says how long something has waited.
+//! nothing. A tick that changes more rows than a flush holds is cut into several steps: in between, the store has the
+//! partition in the middle of that tick (the cursor), and whoever starts from there works the tick out again; instances
+//! that are durable already say nothing new, because judging a tick twice changes nothing.
+//! Pure: it does not know a store or a clock; `now` says how long something has waited.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{Fingerprint, Flush, PartFlush, Progress, RowChange, Signal};
+use crate::model::{Cursor, Fingerprint, Flush, PartFlush, Progress, RowChange, Signal};
 use crate::time::{Ms, SECOND};
 
 /// Rows in one flush: a storm must not lock other writers out for seconds (4 s were measured for 500,000 rows).
@@ -29,12 +32,70 @@ pub struct Mark {
     pub heard: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Step {
     mark: Mark,
+    /// It ends in the middle of a tick.
+    cursor: Option<Cursor>,
     seq: i64,
     rows: Vec<RowChange>,
     signals: Vec<(i64, Signal)>,
+}
+
+impl Step {
+    fn is_large(&self) -> bool {
+        self.rows.len() > FLUSH_ROWS_MAX || self.signals.len() > FLUSH_ROWS_MAX
+    }
+
+    /// Cuts it into steps that fit a flush: signals in their order, each with its row, then the other rows by identity.
+    /// All but the last end at `again`. An identity that has two signals leaves it whole: between them, its row could
+    /// not say which of the two is durable.
+    fn cut(self, again: Mark) -> Vec<Self> {
+        let told: BTreeSet<Fingerprint> = self.signals.iter().map(|(_, signal)| signal.fingerprint).collect();
+        if told.len() < self.signals.len() {
+            return vec![self];
+        }
+        let end = (self.mark, self.seq);
+        let mut rows: BTreeMap<Fingerprint, RowChange> = BTreeMap::new();
+        for change in self.rows {
+            rows.insert(change.fingerprint(), change);
+        }
+        let first = self.seq.saturating_sub_unsigned(self.signals.len() as u64);
+        let empty = |seq| Self { mark: again, seq, ..Self::default() };
+        let mut steps = vec![empty(first)];
+        for (seq, signal) in self.signals {
+            let row = rows.remove(&signal.fingerprint);
+            let step = room(&mut steps, empty);
+            step.cursor = Some(Cursor { tick: again.clock, fingerprint: signal.fingerprint });
+            step.seq = seq;
+            step.rows.extend(row);
+            step.signals.push((seq, signal));
+        }
+        // What somebody waits for does not wait for the rest.
+        if steps.last().is_some_and(|step| !step.signals.is_empty()) && !rows.is_empty() {
+            let seq = self.seq;
+            steps.push(empty(seq));
+        }
+        for (fingerprint, row) in rows {
+            let step = room(&mut steps, empty);
+            step.cursor = Some(Cursor { tick: again.clock, fingerprint });
+            step.rows.push(row);
+        }
+        if let Some(last) = steps.last_mut() {
+            (last.mark, last.seq) = end;
+            last.cursor = None;
+        }
+        steps
+    }
+}
+
+/// The last step where it has room, or a new one after it.
+fn room(steps: &mut Vec<Step>, empty: impl Fn(i64) -> Step) -> &mut Step {
+    let n = steps.len() - 1;
+    if steps[n].rows.len().max(steps[n].signals.len()) >= FLUSH_ROWS_MAX {
+        steps.push(empty(steps[n].seq));
+    }
+    steps.last_mut().expect("there is one to begin with")
 }
 
 /// What one partition has caused since its last durable flush.
@@ -96,8 +157,9 @@ impl Pending {
         it
     }
 
-    /// Adds what one record caused. Signals that the incident stage does not act on leave no trace here.
-    pub fn push(&mut self, mark: Mark, rows: &mut Vec<RowChange>, signals: &[Signal], now: Ms) {
+    /// Adds what one record or tick caused. Signals that the incident stage does not act on leave no trace here.
+    /// `again`: the place from which all of it would come out again; with one, it may become durable piece by piece.
+    pub fn push(&mut self, mark: Mark, again: Option<Mark>, rows: &mut Vec<RowChange>, signals: &[Signal], now: Ms) {
         self.mark = mark;
         self.moved_since.get_or_insert(now);
         let mut acted = Vec::new();
@@ -114,7 +176,11 @@ impl Pending {
         if !acted.is_empty() {
             self.signal_since.get_or_insert(now);
         }
-        self.steps.push_back(Step { mark, seq: self.seq, rows: std::mem::take(rows), signals: acted });
+        let step = Step { mark, cursor: None, seq: self.seq, rows: std::mem::take(rows), signals: acted };
+        match again {
+            Some(again) if step.is_large() => self.steps.extend(step.cut(again)),
+            _ => self.steps.push_back(step),
+        }
     }
 
     /// Says whether everything in the log has been read; a change is worth a flush.
@@ -153,7 +219,10 @@ impl Pending {
         let mut n_steps = 0;
         let mut last = None;
         for step in &self.steps {
-            if n_steps > 0 && rows.len() + step.rows.len() > *budget {
+            // The first of a flush is taken in any case: it may be one that cannot be cut.
+            let first = n_steps == 0 && *budget == FLUSH_ROWS_MAX;
+            let size = (rows.len() + step.rows.len()).max(signals.len() + step.signals.len());
+            if !first && size > *budget {
                 break;
             }
             for change in &step.rows {
@@ -161,9 +230,9 @@ impl Pending {
             }
             signals.extend(step.signals.iter().cloned());
             n_steps += 1;
-            last = Some((step.mark, step.seq));
+            last = Some((step.mark, step.seq, step.cursor));
         }
-        let (mark, seq) = if n_steps == self.steps.len() { (self.mark, self.seq) } else { last? };
+        let (mark, seq, cursor) = if n_steps == self.steps.len() { (self.mark, self.seq, None) } else { last? };
         rows.retain(|key, change| matches!(change, RowChange::Put(_)) || self.stored.contains(key));
         let progress = Progress {
             topic_id: topic_id.to_owned(),
@@ -172,14 +241,14 @@ impl Pending {
             segment: mark.segment,
             seq,
             rules: rules.to_owned(),
-            cursor: None,
+            cursor,
             heard: mark.heard,
             caught_up: self.caught_up,
         };
         if progress == self.durable && rows.is_empty() && !self.fresh {
             return None;
         }
-        *budget = budget.saturating_sub(rows.len());
+        *budget = budget.saturating_sub(rows.len().max(signals.len()));
         self.in_flight = Some(InFlight { steps: n_steps, progress: progress.clone() });
         Some(PartFlush {
             partition,
@@ -210,8 +279,8 @@ impl Pending {
     }
 }
 
-/// The next flush of all partitions in `lanes`, at most [`FLUSH_ROWS_MAX`] rows unless one step alone has more; `None`
-/// where nothing changed. Nothing is forgotten until [`settle`].
+/// The next flush of all partitions in `lanes`, at most [`FLUSH_ROWS_MAX`] rows unless one step that cannot be cut (a
+/// clock break, a reload) has more; `None` where nothing changed. Nothing is forgotten until [`settle`].
 pub fn compose(topic: &str, topic_id: &str, rules: &str, lanes: &mut BTreeMap<i32, Pending>) -> Option<Flush> {
     let mut budget = FLUSH_ROWS_MAX;
     let mut parts = Vec::new();

@@ -50,6 +50,7 @@ struct Notices {
     /// When each stage last said something, elapsed time.
     heard: BTreeMap<&'static str, Ms>,
     troubles: BTreeMap<&'static str, String>,
+    clock_difference: Option<Ms>,
     broken: Option<String>,
 }
 
@@ -76,6 +77,16 @@ impl Board {
     /// Publishes what `evaluate` says of itself.
     pub fn publish(&self, evaluation: Evaluation) {
         self.with(|notices| notices.evaluation = evaluation);
+    }
+
+    /// Says how far the wall clock is ahead of the log's, where something tells.
+    pub fn set_clock_difference(&self, by: Option<Ms>) {
+        self.with(|notices| notices.clock_difference = by);
+    }
+
+    /// How far the wall clock is ahead of the log's.
+    pub fn clock_difference(&self) -> Option<Ms> {
+        self.with(|notices| notices.clock_difference)
     }
 
     /// Says why the newest edit of the files is not in force.

@@ -27,8 +27,9 @@ pub struct Leading {
     world: Arc<World>,
     seat: Option<Seat>,
     retry_at: Ms,
-    trouble: Option<String>,
     pages_first: bool,
+    /// What the store said when it was last asked in vain.
+    refused: Option<String>,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
     pub redecided: u64,
 }
@@ -42,8 +43,17 @@ struct Seat {
 impl Leading {
     /// Leads nothing yet; the first [`Leading::step`] takes the seat.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
-        let (seat, trouble, owner) = (None, None, owner.to_owned());
-        Self { store, clock, owner, world, seat, retry_at: 0, trouble, pages_first: false, redecided: 0 }
+        Self {
+            store,
+            clock,
+            owner: owner.to_owned(),
+            world,
+            seat: None,
+            retry_at: 0,
+            pages_first: false,
+            refused: None,
+            redecided: 0,
+        }
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
@@ -59,14 +69,14 @@ impl Leading {
         self.seat.as_ref().map(|seat| &seat.leader)
     }
 
+    /// What keeps it from the store, until a turn succeeds.
+    pub fn trouble(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// When it must act without being woken, wall time.
     pub fn next_due(&self) -> Option<Ms> {
         self.leader().and_then(Leader::next_due)
-    }
-
-    /// What keeps it from the store, while something does.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
     }
 
     /// One turn: what is due, then what waits. `true`: something was decided, there may be more.
@@ -74,18 +84,16 @@ impl Leading {
         if self.clock.elapsed() < self.retry_at {
             return Ok(false);
         }
-        match self.turn() {
+        let turn = self.turn();
+        self.refused = turn.as_ref().err().map(ToString::to_string);
+        match turn {
             Err(StoreError::Unavailable { what, why }) => {
                 tracing::warn!(what, why, "the incident stage cannot reach the store, trying again");
                 self.seat = None;
                 self.retry_at = self.clock.elapsed() + RETRY_AFTER;
-                self.trouble = Some(what);
                 Ok(false)
             }
-            other => {
-                self.trouble = None;
-                other
-            }
+            other => other,
         }
     }
 

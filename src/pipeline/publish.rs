@@ -32,6 +32,7 @@ pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
     ] {
         counter.inc_by(now.saturating_sub(counter.get()));
     }
+    shared.board.set_clock_difference(evaluator.clock_difference());
     shared.board.publish(Evaluation {
         partitions: partitions(evaluator, shared),
         sources: sources(evaluator),

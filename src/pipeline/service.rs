@@ -254,6 +254,7 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         setup.partitions = topic.partitions;
         let evaluator = Evaluator::start(sides, &making.owner, Arc::new(setup), decode_limits(settings))?;
         let mail = Arc::clone(&setups);
+        shell.shared.board.report("evaluate", making.clock.elapsed(), Some(shell::STARTING.to_owned()));
         shell.start("evaluate", move |shared, stop| shell::evaluate(evaluator, &mail, shared, stop))?;
     }
     if let Some(writer) = writer {
@@ -273,7 +274,8 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         start_senders(shell, making)?;
         start_receipts(shell, making)?;
     }
-    Ok(Watch::new(making.files.clone(), &making.loaded.files, making.contacts.clone(), setups, worlds))
+    let (files, read) = (making.files.clone(), &making.loaded.files);
+    Ok(Watch::new(files, read, making.contacts.clone(), (setups, worlds), making.clock.as_ref()))
 }
 
 fn start_watch(shell: &mut Shell, mut watch: Watch, mut gateways: GatewayWatch) -> anyhow::Result<()> {

@@ -34,8 +34,13 @@ const READ_WAIT: Duration = Duration::from_millis(50);
 const LOG_RETRY: Duration = Duration::from_secs(1);
 /// The leader looks at the store this often without being woken.
 const LEAD_POLL: Duration = Duration::from_millis(50);
+/// Until it has its first partition, but no longer, an evaluator counts as starting.
+const STARTING_MAX: Ms = 10 * SECOND;
 /// Stages publish how they are this often.
 const PUBLISH_EVERY: Ms = SECOND;
+
+/// What an evaluator says of itself until it has its first partition.
+pub(super) const STARTING: &str = "판정 단계를 시작하는 중입니다";
 
 /// What every thread may need.
 #[derive(Debug, Clone)]
@@ -173,6 +178,7 @@ impl Shell {
 /// The `evaluate` role: turns until it is stopped, then what is still there, then a last flush.
 pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
     let mut published: Option<Ms> = None;
+    let began = shared.clock.elapsed();
     while !stop.is_stopped() {
         if let Some(setup) = mail.take() {
             evaluator.reload(setup);
@@ -182,7 +188,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
                 if turn.signalled {
                     shared.lead.ring();
                 }
-                evaluator.tally().store_away.as_deref().map(store_away)
+                evaluator.trouble()
             }
             Err(EvaluateError::Log(crate::log::LogError::Unavailable { what, why })) => {
                 tracing::warn!(what, why, "the log is away, trying again");
@@ -197,6 +203,9 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
             Err(other) => return Err(other.to_string()),
         };
         let now = shared.clock.elapsed();
+        // At a first start the log's end is where work begins: what is sent before that is the past.
+        let starting = evaluator.places().next().is_none() && now - began < STARTING_MAX;
+        let trouble = trouble.or_else(|| starting.then(|| STARTING.to_owned()));
         shared.board.report("evaluate", now, trouble);
         if published.is_none_or(|before| now - before >= PUBLISH_EVERY) {
             published = Some(now);
@@ -226,7 +235,8 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
             leading.reload(world);
         }
         let busy = leading.step().map_err(|error| error.to_string())?;
-        shared.board.report("incident", shared.clock.elapsed(), leading.trouble().map(store_away));
+        let trouble = leading.trouble().map(|why| format!("저장소에 접근할 수 없습니다: {why}"));
+        shared.board.report("incident", shared.clock.elapsed(), trouble);
         if !busy {
             shared.lead.wait(LEAD_POLL);
         }

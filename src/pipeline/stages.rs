@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decode::{Decoder, Limits};
-use crate::evaluate::{Effects, Partition, Setup, Warm, Wide};
-use crate::model::{Decoded, Progress, StateRow, WIDE};
+use crate::evaluate::{Effects, LeafTick, Partition, Setup, Warm, Wide};
+use crate::model::{Decoded, Kind, Progress, StateRow, WIDE};
 use crate::pipeline::flush::Mark;
 use crate::time::Ms;
+
+/// Ticks that one record closes and that are looked at one by one: three hours of seconds. A clock that jumps further
+/// must not hold the partition up; what falls silent has fallen silent by then.
+const TICKS_APART_MAX: usize = 10_800;
 
 /// What one record caused in one partition.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ pub struct Fed<'a> {
     pub muted: bool,
     /// The partition's place after it.
     pub mark: Mark,
+    /// The place from which all of it would come out again, less what had become durable by then; `None` where it must
+    /// become durable whole.
+    pub again: Option<Mark>,
 }
 
 #[derive(Debug)]
@@ -35,6 +42,10 @@ struct Lane {
     partition: Partition,
     /// Records below are muted.
     resume: i64,
+    /// Where the durable clock stood: ticks below are muted. `None` once what is read is new.
+    resume_clock: Option<Ms>,
+    /// No tick can run before this time; 0 where that is not known.
+    due: Ms,
 }
 
 /// All partitions that this process owns, and the wide rules over them.
@@ -47,25 +58,60 @@ pub struct Lanes {
     /// Some of the topic's partitions are with others: the wide rules stand still.
     held: bool,
     effects: Effects,
+    /// Ticks are told of one by one.
+    tick_by_tick: bool,
+    /// The partitions' clocks as the wide rules saw them last.
+    clocks: BTreeMap<i32, Ms>,
+    /// Wide ticks up to this time have run, and none above it; 0 where that is not known.
+    wide_due: Ms,
 }
 
 impl Lanes {
     /// No partition yet; `progress` and `rows` are those of the wide rules.
     pub fn new(setup: Arc<Setup>, limits: Limits, progress: Option<&Progress>, rows: Vec<StateRow>) -> Self {
         let wide = Wide::start(Arc::clone(&setup), progress, rows);
-        Self { setup, limits, lanes: BTreeMap::new(), wide, held: false, effects: Effects::default() }
+        Self {
+            setup,
+            limits,
+            lanes: BTreeMap::new(),
+            wide,
+            held: false,
+            effects: Effects::default(),
+            tick_by_tick: false,
+            clocks: BTreeMap::new(),
+            wide_due: 0,
+        }
     }
 
-    /// Lets the wide rules stand still until [`Lanes::take_wide`]: not all partitions are here.
-    pub fn hold_wide(&mut self) {
-        self.wide = Wide::start(Arc::clone(&self.setup), None, Vec::new());
+    /// From now on each tick that a record closes is told of on its own, before the record: what it caused may then
+    /// become durable before the rest. Where nothing becomes durable this would only cost time.
+    pub fn tell_ticks_apart(&mut self) {
+        self.tick_by_tick = true;
+    }
+
+    /// Lets the wide rules stand still until [`Lanes::take_wide`], because not all partitions are here: what they knew
+    /// is unknown from here on, and `sink` is told so.
+    pub fn hold_wide(&mut self, sink: &mut dyn FnMut(Fed<'_>)) {
+        if !self.held {
+            self.effects.clear();
+            self.wide.lag(&mut self.effects);
+            let mark = wide_mark(&self.wide);
+            sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted: false, mark, again: None });
+        }
+        self.begin_wide(None, Vec::new());
         self.held = true;
     }
 
     /// Takes the wide rules as the store left them; every partition follows.
     pub fn take_wide(&mut self, progress: Option<&Progress>, rows: Vec<StateRow>) {
-        self.wide = Wide::start(Arc::clone(&self.setup), progress, rows);
+        self.begin_wide(progress, rows);
         self.held = false;
+    }
+
+    fn begin_wide(&mut self, progress: Option<&Progress>, rows: Vec<StateRow>) {
+        self.wide = Wide::start(Arc::clone(&self.setup), progress, rows);
+        self.clocks.clear();
+        self.wide_due = 0;
     }
 
     /// Takes a partition; records below `progress.offset` will be muted.
@@ -75,6 +121,8 @@ impl Lanes {
             decoded: Decoded::default(),
             partition: Partition::start(Arc::clone(&self.setup), partition, progress, rows, warm),
             resume: progress.map_or(0, |progress| progress.offset),
+            resume_clock: progress.map(|progress| progress.clock),
+            due: 0,
         };
         self.lanes.insert(partition, lane);
     }
@@ -103,12 +151,30 @@ impl Lanes {
     pub fn feed(&mut self, at: At, key: &[u8], value: &[u8], sink: &mut dyn FnMut(Fed<'_>)) {
         let Some(lane) = self.lanes.get_mut(&at.partition) else { return };
         lane.decoder.decode(at.append, key, value, &mut lane.decoded);
-        self.effects.clear();
-        lane.partition.apply(at.offset, at.append, &lane.decoded, &mut self.effects);
-        let mark = mark(&lane.partition);
         let muted = at.offset < lane.resume;
+        let mut leaves = Vec::new();
+        self.effects.clear();
+        if !muted {
+            lane.take_over(&mut self.effects);
+            if self.tick_by_tick {
+                // What the rows told of rules that are gone comes out at once, and not a second time.
+                lane.tell(at.partition, &mut self.effects, None, &mut leaves, sink);
+                lane.close_ticks(at, &mut self.effects, &mut leaves, sink);
+            }
+        }
+        self.effects.leaves.extend(leaves);
+        let before = mark(&lane.partition);
+        let host = lane.hide_stray(key);
+        lane.partition.apply(at.offset, at.append, &lane.decoded, &mut self.effects);
+        lane.decoded.host = host.unwrap_or_else(|| Arc::clone(&lane.decoded.host));
+        let mark = mark(&lane.partition);
+        let broke = mark.segment != before.segment;
+        if broke {
+            lane.due = 0;
+        }
+        let again = (self.tick_by_tick && !broke).then_some(Mark { clock: mark.clock, ..before });
         let decoded = Some(&lane.decoded);
-        sink(Fed { partition: at.partition, effects: &mut self.effects, decoded, muted, mark });
+        sink(Fed { partition: at.partition, effects: &mut self.effects, decoded, muted, mark, again });
         self.merge(at.partition, muted, sink);
     }
 
@@ -118,7 +184,7 @@ impl Lanes {
         self.effects.clear();
         lane.partition.close(until, &mut self.effects);
         let mark = mark(&lane.partition);
-        sink(Fed { partition, effects: &mut self.effects, decoded: None, muted: false, mark });
+        sink(Fed { partition, effects: &mut self.effects, decoded: None, muted: false, mark, again: None });
         self.merge(partition, false, sink);
     }
 
@@ -128,32 +194,142 @@ impl Lanes {
         for (partition, lane) in &mut self.lanes {
             self.effects.clear();
             lane.partition.reload(Arc::clone(setup), &mut self.effects);
+            lane.due = 0;
             let mark = mark(&lane.partition);
-            sink(Fed { partition: *partition, effects: &mut self.effects, decoded: None, muted: false, mark });
+            let effects = &mut self.effects;
+            sink(Fed { partition: *partition, effects, decoded: None, muted: false, mark, again: None });
         }
         if self.held {
-            return self.hold_wide();
+            return self.begin_wide(None, Vec::new());
         }
         self.effects.clear();
         self.wide.reload(Arc::clone(setup), &mut self.effects);
         let mark = wide_mark(&self.wide);
-        sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted: false, mark });
+        sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted: false, mark, again: None });
     }
 
     /// Hands what a partition contributed to the wide rules over and runs the wide ticks that are complete.
     fn merge(&mut self, partition: i32, muted: bool, sink: &mut dyn FnMut(Fed<'_>)) {
-        if self.held {
-            return;
-        }
         let leaves = std::mem::take(&mut self.effects.leaves);
         for leaf in leaves {
             self.wide.offer(partition, leaf);
         }
+        if self.held || self.wide.is_idle() {
+            return;
+        }
+        let clocks: BTreeMap<i32, Ms> =
+            self.lanes.iter().map(|(partition, lane)| (*partition, lane.partition.place().1)).collect();
+        if self.tick_by_tick {
+            self.merge_ticks(&clocks, sink);
+        }
+        self.merge_until(&clocks, muted, sink);
+        self.clocks = clocks;
+    }
+
+    /// Runs the wide ticks that `clocks` close one by one. After a restart that found partitions past the last wide tick
+    /// those in between are one step: no clock tells them apart any more.
+    fn merge_ticks(&mut self, clocks: &BTreeMap<i32, Ms>, sink: &mut dyn FnMut(Fed<'_>)) {
+        let known = |(partition, clock): (&i32, &Ms)| self.clocks.get(partition).is_some_and(|before| before <= clock);
+        if !clocks.iter().all(known) {
+            // A clock went back, or a partition came.
+            self.wide_due = 0;
+            return;
+        }
+        let low = clocks.values().copied().min().unwrap_or(0);
+        // Ticks below `passed` have run; 0 where a partition has no record yet.
+        let passed = self.clocks.values().copied().min().unwrap_or(0);
+        if passed == 0 {
+            self.wide_due = 0;
+            return;
+        }
+        let mut at = if self.wide_due == 0 { passed - 1 } else { self.wide_due };
+        for _ in 0..TICKS_APART_MAX {
+            let intervals = self.setup.rules.rules.iter().map(|rule| rule.interval.max(1));
+            let Some(due) = intervals.map(|interval| at.div_euclid(interval) * interval + interval).min() else {
+                return;
+            };
+            self.wide_due = at;
+            if due >= low {
+                return;
+            }
+            let until = |(partition, clock): (&i32, &Ms)| {
+                let before = self.clocks.get(partition).copied().unwrap_or(*clock);
+                (*partition, (*clock).min(before.max(due + 1)))
+            };
+            let until: BTreeMap<i32, Ms> = clocks.iter().map(until).collect();
+            self.merge_until(&until, false, sink);
+            self.clocks = until;
+            at = due;
+        }
+    }
+
+    fn merge_until(&mut self, clocks: &BTreeMap<i32, Ms>, muted: bool, sink: &mut dyn FnMut(Fed<'_>)) {
         self.effects.clear();
-        let clocks = self.lanes.iter().map(|(partition, lane)| (*partition, lane.partition.place().1));
-        self.wide.advance(clocks, &mut self.effects);
+        let segment = self.wide.place().1;
+        self.wide.advance(clocks.iter().map(|(partition, clock)| (*partition, *clock)), &mut self.effects);
         let mark = wide_mark(&self.wide);
-        sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted, mark });
+        // One tick comes out again if those below it are muted; of several, the first would.
+        let one_tick = self.effects.counters.ticks == 1 && mark.segment == segment;
+        let below = Mark { offset: mark.offset - 1, clock: mark.clock - 1, ..mark };
+        let again = (self.tick_by_tick && one_tick).then_some(below);
+        sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted, mark, again });
+    }
+}
+
+impl Lane {
+    /// The first record that is new: ticks that were durable before it, in the middle of what it closed, are muted too.
+    fn take_over(&mut self, out: &mut Effects) {
+        let Some(durable) = self.resume_clock.take() else { return };
+        let clock = self.partition.place().1;
+        if clock > 0 && clock < durable {
+            let time = Decoded { kind: Kind::Pulse, ..Decoded::default() };
+            self.partition.apply(self.resume - 1, durable, &time, out);
+        }
+        // Nothing is left to run below this: it only brings the rows into force.
+        self.partition.close(self.partition.place().1, out);
+    }
+
+    /// A record with nothing usable in it, under another host's key, says nothing of its host: that lives in another
+    /// partition, and its silence is told of there. Gives the host that was hidden.
+    fn hide_stray(&mut self, key: &[u8]) -> Option<Arc<str>> {
+        let decoded = &mut self.decoded;
+        let stray = decoded.kind == Kind::Rejected && decoded.misplaced && !key.is_empty();
+        stray.then(|| std::mem::replace(&mut decoded.host, Arc::from("")))
+    }
+
+    /// Runs the ticks that a record at `at` closes, one by one.
+    fn close_ticks(&mut self, at: At, out: &mut Effects, leaves: &mut Vec<LeafTick>, sink: &mut dyn FnMut(Fed<'_>)) {
+        for _ in 0..TICKS_APART_MAX {
+            if at.append <= self.due {
+                return;
+            }
+            let Some(due) = self.partition.next_tick() else { return };
+            self.due = due;
+            if due < at.append {
+                self.partition.close(due + 1, out);
+                let again = Mark { clock: due, ..mark(&self.partition) };
+                self.tell(at.partition, out, Some(again), leaves, sink);
+            }
+        }
+        self.partition.close(at.append, out);
+        self.tell(at.partition, out, None, leaves, sink);
+    }
+
+    /// Tells what there is, without a record, and keeps the leaves of wide rules for later.
+    fn tell(
+        &self,
+        partition: i32,
+        effects: &mut Effects,
+        again: Option<Mark>,
+        leaves: &mut Vec<LeafTick>,
+        sink: &mut dyn FnMut(Fed<'_>),
+    ) {
+        leaves.append(&mut effects.leaves);
+        if !effects.rows.is_empty() || !effects.signals.is_empty() || effects.counters.visited > 0 {
+            let mark = mark(&self.partition);
+            sink(Fed { partition, effects: &mut *effects, decoded: None, muted: false, mark, again });
+        }
+        effects.clear();
     }
 }
 

@@ -27,8 +27,6 @@ pub struct Tally {
     pub rows: u64,
     /// Flushes that had to be made again.
     pub flushes_failed: u64,
-    /// What kept the newest flush from the store; `None` once one became durable.
-    pub store_away: Option<String>,
     /// Partitions lost to another process.
     pub fenced: u64,
     /// Records that were gone before they were read.
@@ -62,16 +60,9 @@ impl Tally {
     /// Counts a flush that became durable.
     pub fn flushed(&mut self, flush: &Flush) {
         self.flushes += 1;
-        self.store_away = None;
         for part in &flush.parts {
             self.rows += part.rows.len() as u64;
             self.signals += part.signals.len() as u64;
         }
-    }
-
-    /// Counts a flush that the store did not take now.
-    pub fn flush_failed(&mut self, what: &str) {
-        self.flushes_failed += 1;
-        self.store_away = Some(what.to_owned());
     }
 }

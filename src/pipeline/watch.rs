@@ -2,7 +2,7 @@
 //!
 //! Files are looked at, not subscribed to: a look at a dozen time stamps every two seconds costs nothing and works the
 //! same for editors that rename, mounted config maps and network disks. A broken file keeps the old set and raises an
-//! incident of its own.
+//! incident of its own. So does a wall clock that jumped, or that differs from the log's.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +16,13 @@ use crate::pipeline::outbox::Contacts;
 use crate::pipeline::own::own_signal;
 use crate::pipeline::service;
 use crate::pipeline::shell::{Mail, Shared};
-use crate::time::{MINUTE, Ms, SECOND};
+use crate::time::{Clock, MINUTE, Ms, SECOND};
 
-/// A wall clock that moved by more than this against the machine's uptime has jumped.
+/// A wall clock that moved by more than this against the machine's uptime has jumped; one that is further from the log's
+/// differs.
 const JUMP: Ms = 5 * SECOND;
+/// Incidents among which those of an earlier run are looked for.
+const INCIDENTS_MAX: usize = 10_000;
 /// A clock that has not jumped again for so long is good.
 const JUMP_OVER: Ms = MINUTE;
 /// Reads the edited files anew.
@@ -40,6 +43,9 @@ impl std::fmt::Debug for Edited {
     }
 }
 
+/// Where a watch leaves what changed: for the evaluator, and for the leader.
+pub type Mails = (Arc<Mail<Arc<Setup>>>, Arc<Mail<Arc<World>>>);
+
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
 /// The watch.
@@ -50,9 +56,12 @@ pub struct Watch {
     setups: Arc<Mail<Arc<Setup>>>,
     worlds: Arc<Mail<Arc<World>>>,
     stamps: Vec<Stamp>,
-    broken: bool,
+    /// Whether the incident about the files is open; `None` until the store was asked.
+    broken: Option<bool>,
+    /// Whether the incident about the clock is open; `None` until the store was asked.
+    wrong: Option<bool>,
     /// Wall time minus uptime at the last look.
-    offset: Option<Ms>,
+    offset: Ms,
     jumped_at: Option<Ms>,
 }
 
@@ -60,35 +69,40 @@ impl Watch {
     /// Distance of looks.
     pub const EVERY: Duration = Duration::from_secs(2);
 
-    /// A watch over `read`, the files as they were read at the start, that leaves what changed in `setups` and `worlds`.
-    pub fn new(
-        files: Edited,
-        read: &[SourceFile],
-        contacts: Contacts,
-        setups: Arc<Mail<Arc<Setup>>>,
-        worlds: Arc<Mail<Arc<World>>>,
-    ) -> Self {
-        Self { files, contacts, setups, worlds, stamps: stamps(read), broken: false, offset: None, jumped_at: None }
+    /// A watch over `read`, the files as they were read at the start, that leaves what changed in `mails`. `clock`: a
+    /// jump is one since now.
+    pub fn new(files: Edited, read: &[SourceFile], contacts: Contacts, mails: Mails, clock: &dyn Clock) -> Self {
+        let (setups, worlds) = mails;
+        let offset = clock.wall() - clock.elapsed();
+        let stamps = stamps(read);
+        Self { files, contacts, setups, worlds, stamps, broken: None, wrong: None, offset, jumped_at: None }
     }
 
     /// One look.
     pub fn look(&mut self, shared: &Shared) {
         self.look_at_clock(shared);
+        if self.broken.is_none() {
+            // What was read at the start is good: an incident that an earlier run left open is over.
+            self.broken = is_open(shared, &BROKEN_CONFIG);
+            settle(shared, &BROKEN_CONFIG, &mut self.broken, false);
+        }
         self.look_at_files(shared);
     }
 
     fn look_at_clock(&mut self, shared: &Shared) {
         let (wall, elapsed) = (shared.clock.wall(), shared.clock.elapsed());
-        let offset = wall - elapsed;
-        let before = self.offset.replace(offset).unwrap_or(offset);
-        if (offset - before).abs() > JUMP {
-            tracing::warn!(by_ms = offset - before, "the wall clock jumped");
+        let moved = wall - elapsed - std::mem::replace(&mut self.offset, wall - elapsed);
+        if moved.abs() > JUMP {
+            tracing::warn!(by_ms = moved, "the wall clock jumped");
             self.jumped_at = Some(elapsed);
-            own(shared, &WALL_CLOCK, Labels::default(), State::Firing);
-        } else if self.jumped_at.is_some_and(|at| elapsed - at >= JUMP_OVER) {
-            self.jumped_at = None;
-            own(shared, &WALL_CLOCK, Labels::default(), State::Resolved);
         }
+        let jumped = self.jumped_at.is_some_and(|at| elapsed - at < JUMP_OVER);
+        let differs = shared.board.clock_difference().filter(|by| by.abs() > JUMP);
+        self.wrong = self.wrong.or_else(|| is_open(shared, &WALL_CLOCK));
+        if let (Some(by), Some(false)) = (differs, self.wrong) {
+            tracing::warn!(by_ms = by, "the wall clock differs from the log's");
+        }
+        settle(shared, &WALL_CLOCK, &mut self.wrong, jumped || differs.is_some());
     }
 
     fn look_at_files(&mut self, shared: &Shared) {
@@ -107,15 +121,11 @@ impl Watch {
             let what = format!("{}:{}:{}: {}", problem.file, problem.line, problem.col, problem.message);
             tracing::error!(what, "an edited file cannot be used; the old set stays in force");
             shared.board.set_broken(Some(what));
-            if !std::mem::replace(&mut self.broken, true) {
-                own(shared, &BROKEN_CONFIG, Labels::default(), State::Firing);
-            }
+            settle(shared, &BROKEN_CONFIG, &mut self.broken, true);
             return;
         }
         shared.board.set_broken(None);
-        if std::mem::replace(&mut self.broken, false) {
-            own(shared, &BROKEN_CONFIG, Labels::default(), State::Resolved);
-        }
+        settle(shared, &BROKEN_CONFIG, &mut self.broken, false);
         let rules = Arc::new(loaded.rules.clone());
         let people = Arc::new(loaded.people.clone());
         let inventory = Arc::new(loaded.inventory.clone());
@@ -133,11 +143,32 @@ impl Watch {
     }
 }
 
+/// Whether an earlier run left the incident of `rule` open; `None` where the store does not say.
+fn is_open(shared: &Shared, rule: &Builtin) -> Option<bool> {
+    let incidents = shared.store.incidents(INCIDENTS_MAX).ok()?;
+    Some(incidents.iter().any(|incident| *incident.rule == *rule.id && incident.state.is_live()))
+}
+
+/// Opens or ends the incident of `rule`, where it is not as it should be; tried again at the next look where the store
+/// does not take it.
+fn settle(shared: &Shared, rule: &Builtin, open: &mut Option<bool>, wanted: bool) {
+    if open.is_none_or(|open| open == wanted) {
+        return;
+    }
+    let to = if wanted { State::Firing } else { State::Resolved };
+    let now = shared.clock.wall();
+    match shared.store.add_input(&Input::Own(own_signal(rule, Labels::default(), to, now)), now) {
+        Ok(_) => *open = Some(wanted),
+        Err(error) => tracing::error!(%error, rule = rule.id, "an incident of the engine's own could not be told"),
+    }
+    shared.lead.ring();
+}
+
 /// Raises or ends a trouble of the engine's own.
 pub(super) fn own(shared: &Shared, rule: &Builtin, labels: Labels, to: State) {
     let now = shared.clock.wall();
     if let Err(error) = shared.store.add_input(&Input::Own(own_signal(rule, labels, to, now)), now) {
-        tracing::error!(%error, rule = rule.id, "an incident of the engine's own could not be raised");
+        tracing::error!(%error, rule = rule.id, "an incident of the engine's own could not be told");
     }
     shared.lead.ring();
 }

@@ -1,9 +1,13 @@
 //! The door: every status code, every limit, and that one bad line never costs another one.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use bongsu::console::IntakeError;
 use serde_json::json;
 
 use crate::console_world::{World, answer, chunked};
+use crate::site::{DEADLINE, eventually};
 
 fn record(host: &str) -> String {
     format!(r#"{{"v":1,"ts":1764000000000,"host":"{host}","points":[["system.cpu.utilization",0.5]]}}"#)
@@ -130,22 +134,70 @@ fn many_rejections_are_counted_not_listed() {
     assert_eq!(answer["rejected_unlisted"], 4_000);
 }
 
+/// The bodies of the greatest length that fit the budget at once.
+const BODIES: usize = 4;
+
+/// How a sender goes away in the middle of its body.
+#[derive(Debug, Clone, Copy)]
+enum Leaves {
+    /// Says so.
+    Closed,
+    /// After a part of the body.
+    Halfway,
+    /// The connection is reset: the answer lies unread in it.
+    Reset,
+    /// What it sends is no body.
+    Nonsense,
+}
+
+/// A sender that announces the longest body and waits until the door asks for it. `None`: there was no room.
+fn slow(world: &World, leaves: Leaves) -> Option<TcpStream> {
+    let mut slow = TcpStream::connect(world.url.trim_start_matches("http://")).unwrap();
+    slow.set_read_timeout(Some(DEADLINE)).unwrap();
+    let length = match leaves {
+        Leaves::Nonsense => "Transfer-Encoding: chunked".to_owned(),
+        _ => format!("Content-Length: {}", 16 << 20),
+    };
+    let token = world.token.reveal();
+    write!(slow, "POST /v1/records HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n").unwrap();
+    // The door says `100 Continue` when it has made room and wants the body: no guessing whether it is that far.
+    write!(slow, "{length}\r\nExpect: 100-continue\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    slow.read_exact(&mut status).unwrap();
+    match &status {
+        b"HTTP/1.1 100" => {}
+        b"HTTP/1.1 429" => return None,
+        other => panic!("{}", String::from_utf8_lossy(other)),
+    }
+    if !matches!(leaves, Leaves::Reset) {
+        slow.read_exact(&mut [0; " Continue\r\n\r\n".len()]).unwrap();
+    }
+    match leaves {
+        Leaves::Closed | Leaves::Reset => {}
+        Leaves::Halfway => slow.write_all(record("half").as_bytes()).unwrap(),
+        Leaves::Nonsense => slow.write_all(b"no length\r\n").unwrap(),
+    }
+    Some(slow)
+}
+
 #[test]
 fn bodies_under_way_share_one_budget() {
-    use std::io::Write;
     let world = World::new();
-    let open = || {
-        let mut slow = std::net::TcpStream::connect(world.url.trim_start_matches("http://")).unwrap();
-        let token = world.token.reveal();
-        write!(slow, "POST /v1/records HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n").unwrap();
-        write!(slow, "Content-Length: {}\r\n\r\n", 16 << 20).unwrap();
-        slow
-    };
-    let slow: Vec<_> = (0..4).map(|_| open()).collect();
-    let until = |wanted: u16| (0..10_000).any(|_| world.records(record("a")).0 == wanted);
-    assert!(until(429), "four bodies of the greatest length leave no room");
-    drop(slow);
-    assert!(until(200), "and give it back when their senders are gone");
+    for leaves in [Leaves::Closed, Leaves::Halfway, Leaves::Reset, Leaves::Nonsense, Leaves::Closed] {
+        // All of it, whatever the senders before have left behind. One that was refused takes nothing.
+        let mut under_way = Vec::new();
+        eventually("room for all of them", || {
+            under_way.extend(slow(&world, Leaves::Closed));
+            (under_way.len() == BODIES).then_some(())
+        });
+        assert!(slow(&world, leaves).is_none(), "there is room for {BODIES}");
+        let (status, answer) = world.records(record("a"));
+        assert_eq!(status, 429, "{BODIES} bodies of the greatest length leave no room: {answer}");
+        drop(under_way);
+        eventually("room again", || (world.records(record("a")).0 == 200).then_some(()));
+        // This one takes a share and leaves in its own way; the next round finds all of it again.
+        drop(eventually("room for one that leaves", || slow(&world, leaves)));
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ mod store_suite;
 mod store_evaluate;
 /// The leader's transaction: inputs in order, cancels, the ledger's chain.
 mod store_leader;
+/// A tick that does not fit one flush: cuts and crashes between them.
+mod flush_cuts;
 /// Hand-over ③: leases, outcomes, deadlines.
 mod store_notify;
 /// SQLite, PostgreSQL and memory give the same answers to the same random calls.
@@ -66,6 +68,10 @@ mod ways_out;
 mod service;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.
 mod service_postgres;
+/// Whatever comes in, and whatever happens to the disk: said, counted, and nothing else lost.
+mod bad_input;
+/// A wall clock that jumps or differs from the log's.
+mod wall_clock;
 /// A service of its own for a test.
 mod site;
 // A real Kafka broker for whoever needs one.

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use bongsu::decode::Limits;
+use bongsu::evaluate::{self, Setup, SkewPolicy, Warm};
+use bongsu::model::{Progress, RuleSet};
 use bongsu::pipeline::sim::{self, Fault};
+use bongsu::pipeline::stages::{At, Lanes};
 use serde_json::Value;
 
 use crate::postgres::InPostgres;
@@ -24,6 +28,53 @@ fn simulated_worlds_keep_every_promise() {
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
     let summary = json_lines(&run).pop().unwrap();
     assert_eq!(summary["violations"], 0);
+}
+
+/// A record with nothing usable in it came under another host's key. Its host was taken for a source of that partition
+/// as well, and both partitions' alarms about its silence shared one state row: a restart lost one of them.
+const STRAY_SOURCE: [u64; 6] = [378, 429, 439, 470, 879, 883];
+
+#[test]
+fn a_stray_record_makes_no_second_source() {
+    for seed in STRAY_SOURCE {
+        if let Err(broken) = sim::run(seed, None) {
+            panic!("{broken}");
+        }
+    }
+}
+
+/// The same story, told without a world.
+#[test]
+fn a_stray_record_raises_no_silence_in_its_partition() {
+    let setup = Setup {
+        rules: Arc::new(RuleSet::default()),
+        inventory: Arc::default(),
+        topic: "telemetry".to_owned(),
+        partitions: 1,
+        limits: evaluate::Limits { series: 100, series_per_rule: 100, window_memory: 1 << 20 },
+        skew: SkewPolicy::Shift,
+        builtins: true,
+        source_silent: None,
+    };
+    let mut lanes = Lanes::new(Arc::new(setup), Limits { record_bytes: 1 << 20, shapes: 100 }, None, Vec::new());
+    lanes.start(0, Some(&Progress::default()), Vec::new(), Warm::default());
+    let begin = 1_767_571_200_000;
+    let mut silent = Vec::new();
+    let mut feed = |offset: i64, at: i64, key: &[u8], value: String| {
+        let place = At { partition: 0, offset, append: begin + at };
+        lanes.feed(place, key, value.as_bytes(), &mut |fed| {
+            silent.extend(fed.effects.signals.iter().map(|signal| signal.labels.get("host").unwrap_or("").to_owned()));
+        });
+    };
+    let record = |host: &str, points: &str| format!(r#"{{"v":1,"ts":{begin},"host":"{host}","points":{points}}}"#);
+    feed(0, 0, b"web-01", record("stray-01", r#"[["a","x"]]"#));
+    feed(1, 1, b"", record("keyless-01", r#"[["a","x"]]"#));
+    feed(2, 2, b"web-01", record("moved-01", r#"[["a",1]]"#));
+    feed(3, 3, b"bad-01", record("bad-01", r#"[["a","x"]]"#));
+    feed(4, 600_000, b"bongsu.pulse", String::new());
+    silent.sort();
+    // Those that sent something here, or have no key that says whose partition this is, are missed here.
+    assert_eq!(silent, ["bad-01", "keyless-01", "moved-01"]);
 }
 
 #[test]

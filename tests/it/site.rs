@@ -118,8 +118,19 @@ impl Site {
 
     /// Starts the service and waits until it is healthy.
     pub(crate) fn start(&self) -> Running {
+        self.launch(Command::new(program()))
+    }
+
+    /// The same, for [`Running::limit_files`]: a write beyond the limit is then an error and not the end.
+    pub(crate) fn start_with_limits(&self) -> Running {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program());
+        self.launch(shell)
+    }
+
+    fn launch(&self, mut command: Command) -> Running {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("service.log")).unwrap();
-        let mut child = Command::new(program())
+        let mut child = command
             .arg("run")
             .args(self.place())
             .stdin(Stdio::null())
@@ -131,11 +142,14 @@ impl Site {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let running = Running(child);
         assert!(line.starts_with("bongsu "), "it did not start: {line:?}, {}", self.service_log());
-        eventually("healthy", || {
-            let answer = self.client.get(format!("http://{}/healthz", self.listen)).send().ok()?;
-            answer.status().is_success().then_some(())
-        });
+        eventually("healthy", || self.is_healthy().then_some(()));
         running
+    }
+
+    /// What `/healthz` says; `false` also where nobody answers.
+    pub(crate) fn is_healthy(&self) -> bool {
+        let answer = self.client.get(format!("http://{}/healthz", self.listen)).send();
+        answer.is_ok_and(|answer| answer.status().is_success())
     }
 
     pub(crate) fn service_log(&self) -> String {
@@ -153,9 +167,31 @@ impl Site {
 
     /// Sends records through the door.
     pub(crate) fn send(&self, records: &str) -> Value {
+        self.post(records.as_bytes()).1
+    }
+
+    /// Sends a body of any bytes to the door; gives status and answer.
+    pub(crate) fn post(&self, body: &[u8]) -> (u16, Value) {
         let request = self.client.post(format!("http://{}/v1/records", self.listen)).bearer_auth(self.token());
-        let answer = request.body(records.to_owned()).send().unwrap();
-        serde_json::from_str(&answer.text().unwrap()).expect("JSON")
+        let answer = request.body(body.to_vec()).send().unwrap();
+        (answer.status().as_u16(), serde_json::from_str(&answer.text().unwrap()).expect("JSON"))
+    }
+
+    /// All incidents of a rule.
+    pub(crate) fn incidents(&self, rule: &str) -> Vec<Value> {
+        let all = self.get("/v1/incidents")["incidents"].as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|incident| incident["rule"] == rule).collect()
+    }
+
+    /// Waits for a page of a rule's incident, with this reason, that reached its phone.
+    pub(crate) fn page(&self, rule: &str, reason: &str) -> Value {
+        eventually(&format!("a page of {rule}: {reason}"), || {
+            let ids: Vec<Value> = self.incidents(rule).iter().map(|incident| incident["id"].clone()).collect();
+            let pages = self.get("/v1/pages")["pages"].as_array().cloned().unwrap_or_default();
+            pages
+                .into_iter()
+                .find(|page| ids.contains(&page["incident"]) && page["reason"] == reason && page["state"] == "accepted")
+        })
     }
 }
 
@@ -165,6 +201,15 @@ impl Running {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.0.wait().unwrap().code()
+    }
+
+    /// No file may grow beyond so many bytes (`None`: as far as it likes), as on a disk that is full. The service must
+    /// have been started by [`Site::start_with_limits`].
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        prlimit(pid, Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
     }
 
     /// kill -9.

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evaluate::Setup;
-use crate::log::{Event, LogError, NewRecord, Sink, Source, Topic};
-use crate::model::{Batch, Flushed, Labels, PULSE_KEY, WIDE};
+use crate::log::{Event, LogError, Sink, Source, Topic};
+use crate::model::{Batch, Flushed, Labels, WIDE};
 use crate::pipeline::flush::{self, Pending};
+use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
 use crate::pipeline::tally::Tally;
 use crate::store::{Store, StoreError};
@@ -77,13 +78,15 @@ pub struct Evaluator {
     pending: BTreeMap<i32, Pending>,
     assigned: BTreeSet<i32>,
     stash: VecDeque<Event>,
-    pulsed: BTreeMap<i32, Ms>,
+    pulses: Pulses,
     read: BTreeMap<i32, Read>,
     retry_at: Ms,
     /// Not before then is anything taken (again).
     retake_at: Ms,
     /// The open incident that says that wide rules are held, by its labels.
     held: Option<Labels>,
+    /// Why the last flush did not become durable.
+    refused: Option<String>,
     tally: Tally,
 }
 
@@ -92,6 +95,8 @@ pub struct Evaluator {
 struct Read {
     next: i64,
     high: i64,
+    /// When the last record was taken, elapsed time.
+    at: Ms,
 }
 
 impl Evaluator {
@@ -104,7 +109,8 @@ impl Evaluator {
     ) -> Result<Self, EvaluateError> {
         let topic = sides.source.topic()?;
         let mut lanes = Lanes::new(Arc::clone(&setup), limits, None, Vec::new());
-        lanes.hold_wide();
+        lanes.tell_ticks_apart();
+        lanes.hold_wide(&mut |_| {});
         Ok(Self {
             sides,
             owner: owner.to_owned(),
@@ -114,11 +120,12 @@ impl Evaluator {
             pending: BTreeMap::new(),
             assigned: BTreeSet::new(),
             stash: VecDeque::new(),
-            pulsed: BTreeMap::new(),
+            pulses: Pulses::default(),
             read: BTreeMap::new(),
             retry_at: 0,
             retake_at: 0,
             held: None,
+            refused: None,
             tally: Tally::default(),
         })
     }
@@ -151,6 +158,17 @@ impl Evaluator {
     /// Next offset to read and next offset of the log, per partition.
     pub fn places(&self) -> impl Iterator<Item = (i32, i64, i64)> {
         self.read.iter().map(|(partition, read)| (*partition, read.next, read.high))
+    }
+
+    /// What keeps it from its work without stopping it, in one Korean sentence: nothing is lost, it goes on by itself.
+    pub fn trouble(&self) -> Option<String> {
+        let store = self.refused.as_ref().map(|why| format!("저장소에 기록할 수 없습니다: {why}"));
+        store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
+    }
+
+    /// How far the wall clock is ahead of the log's at least, negative: behind; `None` where nothing tells.
+    pub fn clock_difference(&self) -> Option<Ms> {
+        self.pulses.difference()
     }
 
     /// One turn: what the log has (waiting at most `wait`), pulses, and a flush where one is due.
@@ -195,7 +213,7 @@ impl Evaluator {
                 if !lost {
                     self.finish()?;
                 }
-                self.drop_partition(partition);
+                self.drop_partition(partition)?;
                 self.sides.source.release(partition);
                 Ok(0)
             }
@@ -233,9 +251,10 @@ impl Evaluator {
                 keep(pending, tally, fed, now);
             });
         }
+        self.pulses.read(batch);
         if let Some(slot) = batch.slots.last() {
             let read = self.read.entry(batch.partition).or_default();
-            read.next = slot.offset + 1;
+            (read.next, read.at) = (slot.offset + 1, now);
             read.high = read.high.max(read.next);
         }
         if let Some(sink) = self.sides.dead.as_ref().filter(|_| !dead.is_empty()) {
@@ -265,21 +284,18 @@ impl Evaluator {
         let Some(sink) = &self.sides.pulses else { return };
         let now = self.sides.clock.wall();
         let shortest = self.setup.rules.rules.iter().map(|rule| rule.interval).min().unwrap_or(1_000).max(1);
-        let mut records = Vec::new();
+        let mut quiet = Vec::new();
         for (partition, read) in &self.read {
-            let due = self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
-            let overdue = due.is_none_or(|due| now > due + PULSE_AFTER);
-            let last = self.pulsed.get(partition).copied().unwrap_or(Ms::MIN);
-            // A wall clock that stepped back must not stop pulses: only the distance counts.
-            if read.next >= read.high && overdue && now.abs_diff(last) >= shortest.unsigned_abs() {
-                self.pulsed.insert(*partition, now);
-                records.push(NewRecord { partition: Some(*partition), key: PULSE_KEY.to_vec(), value: Vec::new() });
+            let lane = self.lanes.partition(*partition);
+            let due = lane.and_then(crate::evaluate::Partition::next_tick);
+            // The wall clock may be behind the log's: by the time that passed since its last record, the log's is later.
+            let log = lane.map_or(now, |lane| lane.place().1 + self.sides.clock.elapsed() - read.at);
+            let overdue = due.is_none_or(|due| now.max(log) > due + PULSE_AFTER);
+            if read.next >= read.high && overdue && self.pulses.may(*partition, now, shortest) {
+                quiet.push(*partition);
             }
         }
-        if !records.is_empty() {
-            let failed = sink.append(records).iter().filter(|done| done.is_err()).count();
-            self.tally.pulses_failed += failed as u64;
-        }
+        self.tally.pulses_failed += self.pulses.write(sink.as_ref(), &self.sides.clock, &quiet);
     }
 
     // --- flush
@@ -300,7 +316,9 @@ impl Evaluator {
             return Ok(false);
         };
         let now = self.sides.clock.elapsed();
-        match self.sides.store.flush(&flush) {
+        let done = self.sides.store.flush(&flush);
+        self.refused = done.as_ref().err().map(ToString::to_string);
+        match done {
             Ok(Flushed::Done) => {
                 flush::settle(&mut self.pending, now);
                 turn.flushed = true;
@@ -317,7 +335,7 @@ impl Evaluator {
             }
             Err(StoreError::Unavailable { what, why }) => {
                 tracing::warn!(what, why, "flush failed, trying again");
-                self.tally.flush_failed(&what);
+                self.tally.flushes_failed += 1;
                 self.retry_at = now + RETRY_AFTER;
                 self.settle_lost_answer(&flush, now)?;
                 Ok(false)
@@ -348,6 +366,6 @@ fn keep(pending: &mut BTreeMap<i32, Pending>, tally: &mut Tally, fed: Fed<'_>, n
         return;
     }
     if let Some(pending) = pending.get_mut(&fed.partition) {
-        pending.push(fed.mark, &mut fed.effects.rows, &fed.effects.signals, now);
+        pending.push(fed.mark, fed.again, &mut fed.effects.rows, &fed.effects.signals, now);
     }
 }

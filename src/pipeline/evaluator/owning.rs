@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::evaluate::{Warm, horizon, is_local};
 use crate::log::{Bounds, Event};
 use crate::model::{IncidentState, LOG_GAP, Labels, Owned, PIPELINE_LAG, Progress, State, StateRow, WIDE};
-use crate::pipeline::evaluator::{EvaluateError, Evaluator, Read, Turn};
+use crate::pipeline::evaluator::{EvaluateError, Evaluator, Read, Turn, keep};
 use crate::pipeline::flush::Pending;
+use crate::pipeline::mend::mend;
 use crate::pipeline::own::own_signal;
 use crate::time::{Ms, SECOND};
 
@@ -77,8 +78,10 @@ impl Evaluator {
         let mut resume = stored.clone();
         if first_start {
             resume.offset = bounds.high;
-        }
-        if let Some(trouble) = self.mend(&stored, &mut resume, bounds, first_start) {
+        } else if let Some(trouble) = mend(&stored, &mut resume, bounds, &self.topic.id) {
+            if stored.topic_id == self.topic.id && stored.offset < bounds.low {
+                self.tally.gone += stored.offset.abs_diff(bounds.low);
+            }
             self.report_gap(partition, &trouble)?;
         }
         let start = self.sides.source.offset_for_time(partition, from)?.unwrap_or(bounds.high);
@@ -92,32 +95,11 @@ impl Evaluator {
             Pending::new(owned.epoch, stored, keys)
         };
         self.pending.insert(partition, pending);
-        self.read.insert(partition, Read { next: start, high: bounds.high });
+        self.read.insert(partition, Read { next: start, high: bounds.high, at: self.sides.clock.elapsed() });
         // What was read of it before it is sought anew is not what follows.
         self.stash.retain(|event| !matches!(event, Event::Batch(batch) if batch.partition == partition));
         self.sides.source.seek(partition, start)?;
         Ok(())
-    }
-
-    /// A log that is not the one we read: made anew, or ending below what was worked on. Says what happened.
-    fn mend(&mut self, stored: &Progress, resume: &mut Progress, bounds: Bounds, first_start: bool) -> Option<String> {
-        if first_start {
-            return None;
-        }
-        if stored.topic_id != self.topic.id {
-            resume.offset = bounds.low;
-            return Some("the topic was made anew; reading from its first record".to_owned());
-        }
-        if stored.offset > bounds.high {
-            resume.offset = bounds.high;
-            return Some(format!("the log ends at {} below the committed {}", bounds.high, stored.offset));
-        }
-        if stored.offset < bounds.low {
-            resume.offset = bounds.low;
-            self.tally.gone += stored.offset.abs_diff(bounds.low);
-            return Some(format!("records {} to {} were gone before they were read", stored.offset, bounds.low));
-        }
-        None
     }
 
     /// Append time of the first record that is still there, where earlier ones are gone.
@@ -165,15 +147,25 @@ impl Evaluator {
     // --- what is no longer ours
 
     /// Drops a partition that is no longer ours, and with it the wide rules.
-    pub(super) fn drop_partition(&mut self, partition: i32) {
+    pub(super) fn drop_partition(&mut self, partition: i32) -> Result<(), EvaluateError> {
         self.assigned.remove(&partition);
         self.forget(partition);
-        if self.pending.remove(&WIDE).is_some() {
-            self.lanes.hold_wide();
+        if self.pending.contains_key(&WIDE) {
+            self.hold_wide();
+            // Their last word, while they are still ours.
+            self.finish()?;
+            self.pending.remove(&WIDE);
         }
         if !self.assigned.is_empty() {
             self.say_held();
         }
+        Ok(())
+    }
+
+    fn hold_wide(&mut self) {
+        let now = self.sides.clock.elapsed();
+        let (pending, tally) = (&mut self.pending, &mut self.tally);
+        self.lanes.hold_wide(&mut |fed| keep(pending, tally, fed, now));
     }
 
     fn forget(&mut self, partition: i32) {
@@ -186,7 +178,7 @@ impl Evaluator {
         let owned: Vec<i32> = self.lanes.owned().collect();
         owned.into_iter().for_each(|partition| self.forget(partition));
         self.pending.clear();
-        self.lanes.hold_wide();
+        self.hold_wide();
     }
 
     /// Others own these partitions now. Whoever is still assigned takes them again; the wide rules come with all of them.

@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use crate::decode::Limits;
 use crate::evaluate::Warm;
-use crate::model::{BookRows, Entry, Incident, IncidentState, PageRow, PageState, Progress, Severity, Signal, WIDE};
+use crate::model::wire::input_from_json;
+use crate::model::{
+    BookRows, Entry, Incident, IncidentState, Input, PageRow, PageState, Progress, Severity, Signal, WIDE,
+};
 use crate::pipeline::leader::Leader;
 use crate::pipeline::sim::setting::{self, TOPIC};
 use crate::pipeline::sim::world::World;
@@ -80,6 +83,7 @@ pub(super) fn full(world: &World) -> Result<(), Violation> {
     cheap(world)?;
     signals_are_those_of_an_undisturbed_run(world)?;
     let entries = world.store.ledger(0, ALL).map_err(|error| error.to_string())?;
+    every_signal_was_taken_once(world, &entries)?;
     ledger_is_whole(&entries)?;
     ledger_gives_the_same_again(world, &entries)?;
     acks_are_in_the_ledger(world, &entries)?;
@@ -111,6 +115,27 @@ fn signals_are_those_of_an_undisturbed_run(world: &World) -> Result<(), Violatio
                 "I1: partition {partition}: {} signals are missing: {missing:?}",
                 expected.len() - stored.len()
             ));
+        }
+    }
+    Ok(())
+}
+
+/// I1: what evaluation handed over, the leader took: each signal once, in the order of its partition.
+fn every_signal_was_taken_once(world: &World, entries: &[Entry]) -> Result<(), Violation> {
+    let mut taken: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.kind == "signal") {
+        let value: Option<serde_json::Value> = serde_json::from_str(&entry.json).ok();
+        match value.as_ref().and_then(|value| input_from_json(value.get("input")?)) {
+            Some(Input::Signal { key, .. }) => taken.entry(key.partition).or_default().push(key.seq),
+            _ => return Err(format!("I7: ledger entry {} holds no signal", entry.input_no)),
+        }
+    }
+    for partition in WIDE..world.partitions {
+        let stored = world.store.signals(TOPIC, partition, 0, ALL).map_err(|error| error.to_string())?;
+        let stored: Vec<i64> = stored.into_iter().map(|(seq, _)| seq).collect();
+        let taken = taken.remove(&partition).unwrap_or_default();
+        if taken != stored {
+            return Err(format!("I1: partition {partition}: handed over {stored:?}, taken {taken:?}"));
         }
     }
     Ok(())

@@ -1,0 +1,311 @@
+//! A wall clock that jumps by more than 5 s, or differs from the log's, is an incident of the engine's own; the log takes
+//! its time after a minute, and everything else goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+
+use bongsu::config;
+use bongsu::decode::Limits;
+use bongsu::evaluate::{self, Setup, SkewPolicy};
+use bongsu::log::{NewRecord, Sink};
+use bongsu::model::{BROKEN_CONFIG, CLOCK_BREAK, Input, Inventory, RuleSet, State, WALL_CLOCK};
+use bongsu::pipeline::evaluator::{Evaluator, Sides};
+use bongsu::pipeline::leader::World;
+use bongsu::pipeline::leading::Leading;
+use bongsu::pipeline::outbox::Contacts;
+use bongsu::pipeline::service::{DataDir, Service};
+use bongsu::pipeline::shell::Shell;
+use bongsu::pipeline::sim::{MemoryLog, people};
+use bongsu::pipeline::watch::{Edited, Watch};
+use bongsu::store::{MemoryStore, Store};
+use bongsu::telemetry::Metrics;
+use bongsu::time::{Clock, HOUR, MINUTE, ManualClock, Ms, SECOND, SystemClock};
+
+use crate::site::{Site, eventually};
+
+const BEGINNING: Ms = 1_767_571_200_000;
+
+fn watched(site: &Site) -> (config::Loaded, Edited) {
+    let file = site.path("bongsu.yaml");
+    let load = move || {
+        config::load(std::slice::from_ref(&file), &config::Ask { env: &[], now: SystemClock.wall(), whole: true })
+    };
+    let loaded = load();
+    let rules = loaded.rules.hash.clone();
+    (loaded, Edited { load: Arc::new(load), rules })
+}
+
+/// A watch over a store that nobody leads: what it tells are inputs.
+struct Post {
+    clock: Arc<ManualClock>,
+    shell: Shell,
+    site: Site,
+    told: usize,
+}
+
+impl Post {
+    fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(BEGINNING));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let metrics = Arc::new(Metrics::new(BEGINNING));
+        let shell = Shell::new(store, Arc::clone(&clock) as Arc<dyn Clock>, metrics);
+        Self { clock, shell, site: Site::new(""), told: 0 }
+    }
+
+    fn watch(&self) -> Watch {
+        let (loaded, files) = watched(&self.site);
+        let contacts = Contacts::new(Arc::new(people()));
+        Watch::new(files, &loaded.files, contacts, Default::default(), self.clock.as_ref())
+    }
+
+    /// What a look told: which rule, and whether it is on.
+    fn look(&mut self, watch: &mut Watch) -> Vec<(String, bool)> {
+        watch.look(&self.shell.shared);
+        let inputs = self.shell.shared.store.inputs(&[], 1_000).unwrap();
+        let new = inputs.into_iter().skip(self.told).map(|taken| match taken.input {
+            Input::Own(signal) => (signal.rule.to_string(), signal.to == State::Firing),
+            other => panic!("{other:?}"),
+        });
+        let new: Vec<_> = new.collect();
+        self.told += new.len();
+        new
+    }
+}
+
+fn wall_clock(on: bool) -> Vec<(String, bool)> {
+    vec![(WALL_CLOCK.id.to_owned(), on)]
+}
+
+#[test]
+fn a_jump_of_more_than_five_seconds_is_told_once_and_is_over_after_a_minute() {
+    for hour in [HOUR, -HOUR] {
+        let mut post = Post::new();
+        let mut watch = post.watch();
+        post.clock.step(5 * SECOND);
+        assert_eq!(post.look(&mut watch), [], "five seconds are ordinary");
+        post.clock.advance(2 * SECOND);
+        post.clock.step(hour);
+        assert_eq!(post.look(&mut watch), wall_clock(true));
+        post.clock.advance(30 * SECOND);
+        post.clock.step(-hour);
+        assert_eq!(post.look(&mut watch), [], "it jumps again, and is one incident");
+        post.clock.advance(MINUTE - 1);
+        assert_eq!(post.look(&mut watch), [], "a minute since it jumped last");
+        post.clock.advance(1);
+        assert_eq!(post.look(&mut watch), wall_clock(false));
+    }
+}
+
+#[test]
+fn a_lasting_difference_to_the_logs_clock_is_told_until_it_is_gone() {
+    let mut post = Post::new();
+    let mut watch = post.watch();
+    let board = Arc::clone(&post.shell.shared.board);
+    for (difference, told) in [
+        (None, vec![]),
+        (Some(5 * SECOND), vec![]),
+        (Some(-5_001), wall_clock(true)),
+        (Some(HOUR), vec![]),
+        (Some(5 * SECOND), wall_clock(false)),
+    ] {
+        board.set_clock_difference(difference);
+        post.clock.advance(10 * MINUTE);
+        assert_eq!(post.look(&mut watch), told, "{difference:?}");
+    }
+}
+
+#[test]
+fn a_watch_that_begins_anew_ends_what_an_earlier_one_left_open() {
+    let mut post = Post::new();
+    let mut watch = post.watch();
+    post.clock.step(HOUR);
+    assert_eq!(post.look(&mut watch), wall_clock(true));
+    std::fs::write(post.site.path("rules.yaml"), "version: 1\nrules: 5\n").unwrap();
+    assert_eq!(post.look(&mut watch), [(BROKEN_CONFIG.id.to_owned(), true)]);
+    // The leader takes both; then the process ends, and the files are mended before the next one begins.
+    let shared = &post.shell.shared;
+    let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
+    let mut leading = Leading::new(Arc::clone(&shared.store), Arc::clone(&shared.clock), "watch", world);
+    while leading.step().unwrap() {}
+    assert_eq!(shared.store.incidents(10).unwrap().len(), 2);
+    std::fs::write(post.site.path("rules.yaml"), "version: 1\nrules: []\n").unwrap();
+    post.told = 0;
+    let mut watch = post.watch();
+    let mut told = post.look(&mut watch);
+    told.sort();
+    assert_eq!(told, [(BROKEN_CONFIG.id.to_owned(), false), (WALL_CLOCK.id.to_owned(), false)]);
+    assert_eq!(post.look(&mut watch), []);
+}
+
+#[test]
+fn a_pulse_that_comes_back_shows_how_far_the_clocks_are_apart() {
+    let clock = Arc::new(ManualClock::at(BEGINNING));
+    let log = MemoryLog::new("telemetry", 1, BEGINNING);
+    let setup = Setup {
+        rules: Arc::new(RuleSet::default()),
+        inventory: Arc::default(),
+        topic: "telemetry".to_owned(),
+        partitions: 1,
+        limits: evaluate::Limits { series: 100, series_per_rule: 100, window_memory: 1 << 20 },
+        skew: SkewPolicy::Shift,
+        builtins: true,
+        source_silent: None,
+    };
+    let sides = Sides {
+        source: Box::new(log.source()),
+        pulses: Some(Arc::new(log.clone())),
+        dead: None,
+        store: Arc::new(MemoryStore::default()),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+    };
+    let limits = Limits { record_bytes: 1 << 20, shapes: 100 };
+    let mut evaluator = Evaluator::start(sides, "pulses", Arc::new(setup), limits).unwrap();
+    let mut turn = |ahead: Ms, lag: Ms| {
+        clock.advance(2 * SECOND);
+        log.set_now(clock.wall() - ahead);
+        // What others write says nothing: it may have been on its way for hours.
+        let record = NewRecord { partition: Some(0), key: b"a".to_vec(), value: b"{}".to_vec() };
+        log.append(vec![record]).pop().unwrap().unwrap();
+        while evaluator.step(std::time::Duration::ZERO).unwrap().heard {}
+        clock.advance(2 * SECOND);
+        log.set_now(clock.wall() - ahead);
+        let before = log.records(0).len();
+        while log.records(0).len() == before {
+            evaluator.step(std::time::Duration::ZERO).unwrap();
+        }
+        // However late it is read.
+        clock.advance(lag);
+        log.set_now(clock.wall() - ahead);
+        while evaluator.step(std::time::Duration::ZERO).unwrap().heard {}
+        evaluator.clock_difference()
+    };
+    for (ahead, lag) in [(0, 0), (0, MINUTE), (7 * SECOND, 0), (-HOUR, MINUTE), (300, HOUR), (0, 0)] {
+        assert_eq!(turn(ahead, lag), Some(ahead), "ahead {ahead}, read {lag} later");
+    }
+}
+
+/// The machine's clocks, moved on or set by the test.
+#[derive(Debug, Default)]
+struct Warped {
+    passed: AtomicI64,
+    stepped: AtomicI64,
+}
+
+impl Clock for Warped {
+    fn wall(&self) -> Ms {
+        SystemClock.wall() + self.passed.load(Ordering::SeqCst) + self.stepped.load(Ordering::SeqCst)
+    }
+
+    fn elapsed(&self) -> Ms {
+        SystemClock.elapsed() + self.passed.load(Ordering::SeqCst)
+    }
+}
+
+const RULE: &str = "  - id: load-high
+    title: 부하 과다
+    domain: 인프라
+    metric: app.load
+    by: [host]
+    window: { fn: last, over: 1m }
+    when: above
+    severity: { S1: { value: 90 } }
+";
+
+/// The service inside this process, with a clock of ours; asked to end and waited for when dropped.
+struct Inside {
+    site: Site,
+    clock: Arc<Warped>,
+    asked: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl Inside {
+    fn start() -> Self {
+        let site = Site::new(RULE);
+        let clock = Arc::new(Warped::default());
+        let (loaded, files) = watched(&site);
+        assert_eq!(loaded.errors(), 0);
+        let dir = DataDir::take(&site.data()).unwrap();
+        let service =
+            Service::start(&loaded, files, dir, Arc::clone(&clock) as Arc<dyn Clock>, &AtomicBool::new(false)).unwrap();
+        let asked = Arc::new(AtomicBool::new(false));
+        let asks = Arc::clone(&asked);
+        let thread = std::thread::spawn(move || service.run(&asks).map_err(|error| error.to_string()));
+        let it = Self { site, clock, asked, thread: Some(thread) };
+        eventually("healthy", || it.site.is_healthy().then_some(()));
+        it
+    }
+
+    fn send(&self, value: f64) {
+        // Another machine's clock, which is right.
+        let now = SystemClock.wall() + self.clock.passed.load(Ordering::SeqCst);
+        let record = format!(
+            "{{\"v\":1,\"ts\":{now},\"sent\":{now},\"host\":\"known-01\",\"points\":[[\"app.load\",{value}]]}}\n"
+        );
+        assert_eq!(self.site.send(&record)["accepted"], 1);
+    }
+
+    /// How far the partitions' clocks are from the wall clock, the furthest.
+    fn furthest(&self) -> Option<Ms> {
+        let status = self.site.get("/v1/status");
+        let partitions = status["partitions"].as_array()?;
+        let wall = self.clock.wall();
+        partitions.iter().filter_map(|partition| Some((partition["clock"].as_i64()? - wall).abs())).max()
+    }
+
+    /// Lets time pass quickly until `look` gives something.
+    fn in_time<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        eventually(what, || {
+            self.clock.passed.fetch_add(SECOND, Ordering::SeqCst);
+            look()
+        })
+    }
+
+    fn is(&self, rule: &str, state: &str) -> Option<()> {
+        self.site.incidents(rule).iter().any(|incident| incident["state"] == state).then_some(())
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.asked.store(true, Ordering::SeqCst);
+        if let Some(Ok(Err(why))) = self.thread.take().map(JoinHandle::join) {
+            println!("the service ended badly: {why}");
+        }
+    }
+}
+
+fn an_hour_off(hour: Ms) {
+    let mut inside = Inside::start();
+    inside.send(1.0);
+    inside.in_time("the log tells the wall clock's time", || inside.furthest().filter(|ms| *ms < 30 * SECOND));
+    inside.clock.stepped.fetch_add(hour, Ordering::SeqCst);
+    eventually("an incident of the engine's own", || inside.is(WALL_CLOCK.id, "open"));
+    assert!(inside.furthest() > Some(HOUR / 2), "the log keeps its time for a minute");
+    // Meanwhile the log goes on, and so do pages.
+    inside.send(99.0);
+    inside.site.page("load-high", "first");
+    inside.in_time("the log follows", || inside.furthest().filter(|ms| *ms < 30 * SECOND));
+    inside.in_time("the incident is over", || inside.is(WALL_CLOCK.id, "resolved"));
+    if hour < 0 {
+        inside.in_time("the log's clock went back", || inside.site.incidents(CLOCK_BREAK.id).pop());
+    } else {
+        assert!(inside.site.incidents(CLOCK_BREAK.id).is_empty(), "a jump forward is just time");
+    }
+    inside.send(1.0);
+    inside.in_time("it is good again", || inside.is("load-high", "resolved"));
+    inside.asked.store(true, Ordering::SeqCst);
+    let done = inside.thread.take().unwrap().join().unwrap();
+    assert_eq!(done, Ok(()));
+}
+
+#[test]
+fn a_wall_clock_an_hour_ahead_is_told_followed_and_survived() {
+    an_hour_off(HOUR);
+}
+
+#[test]
+fn a_wall_clock_an_hour_behind_is_told_followed_and_survived() {
+    an_hour_off(-HOUR);
+}
