@@ -37,8 +37,8 @@ pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};
 pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
 pub use schema::{Draw, SCHEMAS, key_reference};
-pub use secret::read_secret;
+pub use secret::{read_secret, read_secret_file};
 pub use settings::{
-    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Hidden, Limits, LogKind, LogSettings, Mechanism,
-    Password, Paths, PostgresSettings, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
+    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogKind, LogSettings, Mechanism, Paths,
+    PostgresSettings, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
 };

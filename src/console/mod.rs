@@ -20,7 +20,7 @@ mod seams;
 mod secret;
 
 pub use seams::*;
-pub use secret::{Secret, read_token, token_file};
+pub use secret::{read_token, token_file};
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -33,6 +33,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 
+use crate::model::Secret;
 use crate::time::{Clock, Ms};
 
 /// After the call to stop, requests under way have so long to end.

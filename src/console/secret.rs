@@ -2,18 +2,16 @@
 //!
 //! The idea: one secret on disk (mode 0600), everything else in memory and short-lived. A browser never learns the
 //! token from us: it brings a single-use code or the token itself and gets a session cookie.
-//! Random bits come from the kernel; comparisons take the same time whatever is wrong.
+//! Random bits come from the kernel.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sha2::Digest;
-
+use crate::model::Secret;
 use crate::time::{HOUR, MINUTE, Ms};
 
 /// A sign-in code is good for so long: somebody reads it off a terminal and opens a browser.
@@ -25,37 +23,11 @@ const KEPT: usize = 64;
 /// Shortest token taken from a file that somebody wrote by hand.
 const TOKEN_CHARS_MIN: usize = 32;
 
-/// A secret: never printed, compared in constant time.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// 256 random bits as hex.
-    ///
-    /// # Errors
-    /// The kernel's random source cannot be read.
-    pub fn random() -> io::Result<Self> {
-        let mut bytes = [0u8; 32];
-        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
-    }
-
-    /// The secret itself, for its one legitimate recipient.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `other` is this secret. Both are hashed first, so the time tells neither length nor position.
-    pub fn is(&self, other: &str) -> bool {
-        let (a, b) = (sha2::Sha256::digest(self.0.as_bytes()), sha2::Sha256::digest(other.as_bytes()));
-        std::hint::black_box(a.iter().zip(b.iter()).fold(0, |diff, (x, y)| diff | (x ^ y))) == 0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
+/// 256 random bits as hex.
+fn random() -> io::Result<Secret> {
+    let mut bytes = [0u8; 32];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(Secret::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 
 /// Reads the token of `path`, or makes one where the file is missing: for the service.
@@ -95,12 +67,12 @@ pub fn read_token(path: &Path) -> anyhow::Result<Option<Secret>> {
              help: remove it, a new one is made at the next start"
         );
     }
-    Ok(Some(Secret(token.to_owned())))
+    Ok(Some(Secret::new(token)))
 }
 
 /// The file appears whole or not at all: a process that dies here leaves nothing that the next one refuses.
 fn make_token(path: &Path) -> io::Result<Secret> {
-    let token = Secret::random()?;
+    let token = random()?;
     let part = path.with_extension("part");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -125,7 +97,7 @@ struct Lists {
 impl Sessions {
     /// A new sign-in code, good once and until 15 minutes after `now`.
     pub(super) fn new_code(&self, now: Ms) -> io::Result<Secret> {
-        let code = Secret::random()?;
+        let code = random()?;
         keep(&mut self.lists().codes, &code, now, CODE_LIFE);
         Ok(code)
     }
@@ -140,7 +112,7 @@ impl Sessions {
 
     /// A new session and how long it lasts, in ms.
     pub(super) fn start(&self, now: Ms) -> io::Result<(Secret, Ms)> {
-        let session = Secret::random()?;
+        let session = random()?;
         keep(&mut self.lists().sessions, &session, now, SESSION_LIFE);
         Ok((session, SESSION_LIFE))
     }

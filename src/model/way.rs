@@ -4,7 +4,6 @@
 //! answer its verdict stands (JSON pointers), and tables from the provider's codes to our few words. A secret is named
 //! here by where it is ([`SecretFrom`]); its value appears only in the hands of the one who sends.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use crate::model::Channel;
@@ -45,16 +44,6 @@ pub enum SecretFrom {
     File(PathBuf),
     /// In an environment variable.
     Env(String),
-}
-
-/// A secret's value: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretText(pub String);
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(…)")
-    }
 }
 
 /// How texts are written on the wire.

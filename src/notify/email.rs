@@ -21,7 +21,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address as MailAddress, Message};
 
 use super::{Address, Gateway, LookedUp, Refusal, Sent};
-use crate::model::{Channel, Page, SecretText, SmtpWay, Way};
+use crate::model::{Channel, Page, Secret, SmtpWay, Way};
 use crate::time::{Clock, Ms};
 
 /// Longest answer of the server that is kept as the mail's id.
@@ -62,7 +62,7 @@ impl SmtpGateway {
     pub fn new(
         gateway: &Way,
         way: &SmtpWay,
-        login: Option<(SecretText, SecretText)>,
+        login: Option<(Secret, Secret)>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let from = way.from.parse::<Mailbox>().map_err(|error| format!("smtp.from: {error}"))?;
@@ -72,7 +72,8 @@ impl SmtpGateway {
             way: way.clone(),
             from,
             tls,
-            login: login.map(|(user, password)| Credentials::new(user.0, password.0)),
+            login: login
+                .map(|(user, password)| Credentials::new(user.reveal().to_owned(), password.reveal().to_owned())),
             hello: ClientId::Domain(way.domain.clone()),
             timeout: gateway.timeout,
             clock,

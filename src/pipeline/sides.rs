@@ -10,7 +10,7 @@ use anyhow::Context;
 use crate::agent::{
     Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, Record, Roots, Stop, host_name,
 };
-use crate::config::{AgentTo, GroupProtocol, LogKind, Mechanism, SecuritySettings, Settings};
+use crate::config::{AgentTo, GroupProtocol, LogKind, Mechanism, SecuritySettings, Settings, read_secret_file};
 use crate::log::embedded::{self, EmbeddedLog, Writer};
 use crate::log::kafka::{self, KafkaLog};
 use crate::log::{LogError, NewRecord, Sink, Source};
@@ -124,13 +124,8 @@ fn security(settings: &SecuritySettings) -> anyhow::Result<kafka::Security> {
         return Ok(kafka::Security { tls, login: None });
     }
     let password = match (&settings.password, &settings.password_file) {
-        (Some(password), _) => kafka::Password::new(password.reveal()),
-        (None, Some(file)) => {
-            let help = "help: log.security.password_file must be readable by this user";
-            let text = std::fs::read_to_string(file);
-            let text = text.with_context(|| format!("read `{}`\n  {help}", file.display()))?;
-            kafka::Password::new(text.trim_end_matches(['\r', '\n']))
-        }
+        (Some(password), _) => password.clone(),
+        (None, Some(file)) => read_secret_file(file)?,
         (None, None) => anyhow::bail!("log.security: a login without a password\n  help: name a password_file"),
     };
     let mechanism = match settings.mechanism {

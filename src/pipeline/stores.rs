@@ -3,13 +3,12 @@
 //! The idea: the password is read here, as late as possible, from the environment's value or from its file, and goes to
 //! the connection and nowhere else.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::config::{PostgresSettings, Settings, StoreUrl};
+use crate::config::{PostgresSettings, Settings, StoreUrl, read_secret_file};
 use crate::model::PostgresUrl;
 use crate::store::{self, PostgresOptions, Store};
 
@@ -71,54 +70,9 @@ fn sqlite(data_dir: &Path, path: &Path) -> String {
 
 fn options(settings: &PostgresSettings) -> anyhow::Result<PostgresOptions> {
     let password = match (&settings.password, &settings.password_file) {
-        (Some(password), _) => Some(password.0.clone()),
-        (None, Some(file)) => Some(read_password(file)?),
+        (Some(password), _) => Some(password.reveal().to_owned()),
+        (None, Some(file)) => Some(read_secret_file(file)?.reveal().to_owned()),
         (None, None) => None,
     };
     Ok(PostgresOptions { password, connections: settings.connections, statement_timeout: settings.statement_timeout })
-}
-
-/// The password of a file that nobody else may read.
-fn read_password(file: &Path) -> anyhow::Result<String> {
-    let shown = file.display();
-    let mode = std::fs::metadata(file).with_context(|| format!("read password file `{shown}`"))?.mode();
-    anyhow::ensure!(
-        mode & 0o077 == 0,
-        "password file `{shown}` may be read by others (mode {:04o})\n  help: chmod 600 '{shown}'",
-        mode & 0o777
-    );
-    let text = std::fs::read_to_string(file).with_context(|| format!("read password file `{shown}`"))?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    anyhow::ensure!(
-        !password.is_empty() && !password.contains('\n'),
-        "password file `{shown}` must hold the password alone\n  help: write it in one line"
-    );
-    Ok(password.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn a_password_file_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("secret");
-        let with = |text: &str, mode: u32| {
-            std::fs::write(&file, text).unwrap();
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
-            read_password(&file).map_err(|error| error.to_string())
-        };
-        assert_eq!(with("right horse\n", 0o600), Ok("right horse".to_owned()));
-        for (text, mode, says) in
-            [("right horse\n", 0o640, "chmod 600"), ("", 0o600, "alone"), ("a\nb\n", 0o600, "alone")]
-        {
-            let refused = with(text, mode).unwrap_err();
-            assert!(refused.contains(says) && !refused.contains("horse"), "{refused}");
-        }
-        std::fs::remove_file(&file).unwrap();
-        assert!(read_password(&file).is_err());
-    }
 }

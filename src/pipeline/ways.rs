@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::config::{Settings, read_secret};
-use crate::model::{Channel, GATEWAY_FAILING, HttpWay, Labels, SecretText, State, Way, WayKind};
+use crate::model::{Channel, GATEWAY_FAILING, HttpWay, Labels, Secret, State, Way, WayKind};
 use crate::notify::{Gateway, Handset, HttpGateway, Paced, SmtpGateway};
 use crate::pipeline::shell::Shared;
 use crate::pipeline::watch::own;
@@ -110,7 +110,7 @@ fn handset(data_dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Ga
     Ok(Arc::new(handset))
 }
 
-fn secrets(http: &HttpWay) -> anyhow::Result<Vec<(String, SecretText)>> {
+fn secrets(http: &HttpWay) -> anyhow::Result<Vec<(String, Secret)>> {
     http.secrets.iter().map(|(name, from)| Ok((name.clone(), read_secret(from)?))).collect()
 }
 

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use bongsu::console::{
-    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, Secret, StatusView,
-    Unposted, View, bind, serve, token_file,
+    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView, Unposted,
+    View, bind, serve, token_file,
 };
-use bongsu::model::{Contact, Entry, Incident, Input, PageRow};
+use bongsu::model::{Contact, Entry, Incident, Input, PageRow, Secret};
 use bongsu::time::{ManualClock, Ms};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 

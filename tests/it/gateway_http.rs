@@ -27,7 +27,7 @@ pub(crate) fn example(folder: &Path, base: &str) -> String {
         ("mail-user", "user"),
         ("mail-password", "password"),
     ] {
-        std::fs::write(folder.join(name), format!("{secret}\n")).unwrap();
+        hide(&folder.join(name), secret);
     }
     let text = std::fs::read_to_string(shipped).unwrap();
     text.replace(NHN, base).replace("/etc/bongsu/secrets", &folder.display().to_string())
@@ -137,7 +137,7 @@ fn a_wrong_key_is_refused_for_good() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bongsu.yaml");
     std::fs::write(&path, example(folder.path(), &double.base())).unwrap();
-    std::fs::write(folder.path().join("nhn-secret-key"), "wrong").unwrap();
+    hide(&folder.path().join("nhn-secret-key"), "wrong");
     let loaded = config::load(&[path], &Ask { env: &[], now: 0, whole: false });
     let way = &loaded.settings.gateways[0];
     let WayKind::Http(http) = &way.kind else { panic!("the first one is HTTP") };
@@ -251,4 +251,11 @@ fn a_posted_receipt_needs_the_secret() {
     assert_eq!(gateway.told(&header("hook-key-0003"), body), Err(Denied::Secret));
     assert_eq!(gateway.told(&|_: &str| None, body), Err(Denied::Secret));
     assert_eq!(gateway.told(&header(HOOK_KEY), b"{}"), Err(Denied::Unreadable));
+}
+
+/// Writes a secret as its file must be.
+pub(crate) fn hide(file: &std::path::Path, secret: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(file, format!("{secret}\n")).unwrap();
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

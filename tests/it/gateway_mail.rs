@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bongsu::model::{Channel, Page, Reason, SecretText, Severity, SmtpWay, Way, WayKind};
+use bongsu::model::{Channel, Page, Reason, Secret, Severity, SmtpWay, Way, WayKind};
 use bongsu::notify::{Address, Gateway, Refusal, Sent, SmtpGateway};
 use bongsu::time::{MINUTE, SystemClock};
 
@@ -43,7 +43,7 @@ fn gateway(settings: Settings) -> SmtpGateway {
         timeout: 2_000,
         kind: WayKind::Smtp(Box::new(way.clone())),
     };
-    let login = (SecretText("user".to_owned()), SecretText(settings.password.to_owned()));
+    let login = (Secret::new("user"), Secret::new(settings.password));
     SmtpGateway::new(&gateway, &way, Some(login), Arc::new(SystemClock)).unwrap()
 }
 

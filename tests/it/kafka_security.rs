@@ -5,8 +5,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use bongsu::log::kafka::{Config, Join, KafkaLog, Login, Password, Security, Tls};
+use bongsu::log::kafka::{Config, Join, KafkaLog, Login, Security, Tls};
 use bongsu::log::{Event, LogError, Source as _};
+use bongsu::model::Secret;
 
 use crate::kafka::{ADMIN, Kafka, PASSWORD, Plan};
 use crate::log_suite::{append, record, unique_topic};
@@ -22,7 +23,7 @@ fn kafka() -> &'static Kafka {
 
 fn config(user: &str, password: &str) -> Config {
     let mut config = Config::new(kafka().secure());
-    let login = Login { mechanism: "SCRAM-SHA-512", user: user.to_owned(), password: Password::new(password) };
+    let login = Login { mechanism: "SCRAM-SHA-512", user: user.to_owned(), password: Secret::new(password) };
     let tls = Tls { authority: Some(kafka().authority().to_owned()), ..Tls::default() };
     config.security = Security { tls: Some(tls), login: Some(login) };
     config

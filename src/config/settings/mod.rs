@@ -11,8 +11,8 @@ mod store;
 mod table;
 mod ways;
 
-pub use security::{Hidden, Mechanism, SecuritySettings};
-pub use store::{Password, PostgresSettings, StoreUrl};
+pub use security::{Mechanism, SecuritySettings};
+pub use store::{PostgresSettings, StoreUrl};
 pub(crate) use table::SETTINGS;
 
 use std::collections::BTreeSet;

@@ -3,28 +3,11 @@
 //! The idea: a password that stands in the file is refused, one from the environment is taken and never printed again,
 //! and one in a file of its own is read by whoever connects. What does not fit together is refused here.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
-
-/// A secret from the environment: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hidden(String);
-
-impl Hidden {
-    /// The secret itself, for its one legitimate recipient.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden(…)")
-    }
-}
+use crate::model::Secret;
 
 /// How to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,7 +37,7 @@ pub struct SecuritySettings {
     /// Who logs in.
     pub username: Option<String>,
     /// The password, from the environment.
-    pub password: Option<Hidden>,
+    pub password: Option<Secret>,
     /// Or the file that holds it.
     pub password_file: Option<PathBuf>,
 }
@@ -74,7 +57,7 @@ pub(super) fn security(security: Obj<'_>, folder: &Path, notes: &mut Notes) -> S
             Mechanism::Sha512
         },
         username: security.owned("username"),
-        password: security.owned("password").map(Hidden),
+        password: security.owned("password").map(Secret::new),
         password_file: file("password_file"),
     };
     if it.password.is_some() && security.at("password").line > 0 {

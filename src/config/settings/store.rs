@@ -3,12 +3,11 @@
 //! The idea: an address that cannot work, or would speak in the open, is refused at its line; a password never stands in
 //! the file. Reading the password file and connecting is the service's.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
-use crate::model::{PostgresUrl, Tls};
+use crate::model::{PostgresUrl, Secret, Tls};
 use crate::time::{Ms, SECOND};
 
 /// Which store.
@@ -26,7 +25,7 @@ pub struct PostgresSettings {
     /// Where it is.
     pub url: PostgresUrl,
     /// The role's password, where the environment gives it.
-    pub password: Option<Password>,
+    pub password: Option<Secret>,
     /// The file that holds it otherwise.
     pub password_file: Option<PathBuf>,
     /// The host may be one that does not prove its name.
@@ -37,19 +36,9 @@ pub struct PostgresSettings {
     pub statement_timeout: Ms,
 }
 
-/// A password: never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
-
 pub(super) fn store(store: Obj<'_>, folder: &Path, notes: &mut Notes) -> StoreUrl {
     let url = store.text("url").unwrap_or("sqlite:bongsu.db");
-    let password = store.owned("password").map(Password);
+    let password = store.owned("password").map(Secret::new);
     // A place in a file, not a variable.
     if password.is_some() && store.at("password").line > 0 {
         let help = "give it by BONGSU__STORE__PASSWORD, or name a file with `password_file`";
@@ -75,7 +64,7 @@ pub(super) fn store(store: Obj<'_>, folder: &Path, notes: &mut Notes) -> StoreUr
     StoreUrl::Sqlite(PathBuf::from("bongsu.db"))
 }
 
-fn postgres(store: Obj<'_>, folder: &Path, mut url: PostgresUrl, password: Option<Password>) -> PostgresSettings {
+fn postgres(store: Obj<'_>, folder: &Path, mut url: PostgresUrl, password: Option<Secret>) -> PostgresSettings {
     if let Tls::Verified { roots } = &mut url.tls {
         *roots = folder.join(&*roots).display().to_string();
     }
@@ -115,7 +104,7 @@ mod tests {
         let (store, problems) = read(&format!("{url} }}"), &[("BONGSU__STORE__PASSWORD", "right-horse")]);
         assert_eq!(problems, [""; 0]);
         let StoreUrl::Postgres(postgres) = &store else { panic!("{store:?}") };
-        assert_eq!(postgres.password, Some(Password("right-horse".to_owned())));
+        assert_eq!(postgres.password, Some(Secret::new("right-horse")));
         assert!(!format!("{store:?}").contains("horse"));
         let (store, problems) = read(&format!("{url}, password_file: db.secret, connections: 3 }}"), &[]);
         let StoreUrl::Postgres(postgres) = store else { panic!("{store:?}") };

@@ -24,7 +24,7 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 
 use crate::log::kafka::client::{Context, Need, REQUEST, block_on, refused_topic, unavailable};
 use crate::log::kafka::security::advice;
-pub use crate::log::kafka::security::{Login, Password, Security, Tls};
+pub use crate::log::kafka::security::{Login, Security, Tls};
 pub use crate::log::kafka::sink::KafkaSink;
 pub use crate::log::kafka::source::KafkaSource;
 use crate::log::{LogError, NewRecord, Sink as _, pause};

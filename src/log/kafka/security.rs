@@ -3,29 +3,12 @@
 //! The idea: one value holds every setting of it and never prints the secret among them; what a refusal must name (our
 //! principal) is known here too. Certificates are files; nothing here reads them, librdkafka does.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use rdkafka::config::ClientConfig;
 
 use crate::log::LogError;
-
-/// A password: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
-impl Password {
-    /// Hides `text`.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
+use crate::model::Secret;
 
 /// A SASL login.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +18,7 @@ pub struct Login {
     /// The user's name.
     pub user: String,
     /// And password.
-    pub password: Password,
+    pub password: Secret,
 }
 
 /// TLS files, all PEM.
@@ -82,7 +65,7 @@ impl Security {
         }
         if let Some(login) = &self.login {
             settings.set("sasl.mechanism", login.mechanism);
-            settings.set("sasl.username", &login.user).set("sasl.password", &login.password.0);
+            settings.set("sasl.username", &login.user).set("sasl.password", login.password.reveal());
         }
     }
 
@@ -131,11 +114,12 @@ pub(super) fn advice(said: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Login, Password, Security};
+    use super::{Login, Security};
+    use crate::model::Secret;
 
     #[test]
     fn a_password_is_never_printed() {
-        let login = Login { mechanism: "SCRAM-SHA-512", user: "a".to_owned(), password: Password::new("geheim") };
+        let login = Login { mechanism: "SCRAM-SHA-512", user: "a".to_owned(), password: Secret::new("geheim") };
         let security = Security { tls: None, login: Some(login) };
         assert!(!format!("{security:?}").contains("geheim"));
     }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::{Body, Encoding, HttpWay, Page, Request, SecretText, Template, carrier_bytes};
+use crate::model::{Body, Encoding, HttpWay, Page, Request, Secret, Template, carrier_bytes};
 use crate::time::{MINUTE, Ms, civil, rfc3339};
 
 /// Longest SMS, in bytes as carriers count; beyond it is an LMS.
@@ -22,7 +22,7 @@ pub(super) struct Fields<'a> {
     /// The provider.
     pub way: &'a HttpWay,
     /// Secrets by name.
-    pub secrets: &'a [(String, SecretText)],
+    pub secrets: &'a [(String, Secret)],
     /// The message.
     pub page: &'a Page,
     /// Digits of the number it goes to; empty where only a question is asked.
@@ -107,7 +107,9 @@ impl Fields<'_> {
             "sent" => self.sent.to_owned(),
             other => match other.strip_prefix("sent.") {
                 Some(n) => self.sent.split(':').nth(n.parse().ok()?).unwrap_or("").to_owned(),
-                None => return self.secrets.iter().find(|(known, _)| known == other).map(|(_, it)| it.0.clone()),
+                None => {
+                    return self.secrets.iter().find(|(known, _)| known == other).map(|(_, it)| it.reveal().to_owned());
+                }
             },
         })
     }
@@ -123,7 +125,7 @@ impl Fields<'_> {
         })?;
         let key = self.secrets.iter().find(|(name, _)| *name == sign.key);
         let (_, key) = key.ok_or_else(|| format!("no secret `{}`", sign.key))?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.0.as_bytes()).map_err(|error| error.to_string())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(key.reveal().as_bytes()).map_err(|error| error.to_string())?;
         mac.update(text.as_bytes());
         let bytes = mac.finalize().into_bytes();
         Ok(if sign.hex {

@@ -3,8 +3,8 @@
 use super::answer::{self, Answer};
 use super::render::{Fields, Ready};
 use crate::model::{
-    Body, Check, CodeRule, Encoding, Fate, HttpWay, Item, Page, Question, Receipts, Request, SecretText, Sign,
-    StateRule, Template,
+    Body, Check, CodeRule, Encoding, Fate, HttpWay, Item, Page, Question, Receipts, Request, Secret, Sign, StateRule,
+    Template,
 };
 use crate::notify::tests::world::{NOW, page};
 use crate::notify::{LookedUp, Refusal, Sent};
@@ -40,7 +40,7 @@ fn way(send: Request) -> HttpWay {
 }
 
 fn ready(way: &HttpWay, page: &Page, secrets: &[(&str, &str)], now: i64, salt: &str) -> Result<Ready, String> {
-    let secrets: Vec<_> = secrets.iter().map(|(n, s)| ((*n).to_owned(), SecretText((*s).to_owned()))).collect();
+    let secrets: Vec<_> = secrets.iter().map(|(n, s)| ((*n).to_owned(), Secret::new(*s))).collect();
     let fields = Fields { way, secrets: &secrets, page, to: "01000000001", sent: "r1:2", now, salt };
     fields.ready(&way.send, None)
 }
