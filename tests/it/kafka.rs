@@ -7,13 +7,13 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use bongsu::pipeline::crash::lasting_ports;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
@@ -119,7 +119,7 @@ impl Kafka {
     /// Starts a cluster and does not wait for it.
     pub(crate) fn launch(plan: &Plan) -> Self {
         let libs = fetched_jars();
-        let ports = free_ports(3 * plan.nodes);
+        let ports = lasting_ports(3 * plan.nodes).expect("free loopback ports");
         let place = |ports: &[u16]| {
             let dir = tempfile::Builder::new().prefix("bongsu-kafka-").tempdir().expect("a temporary directory").keep();
             Place { dir, port: ports[0], control: ports[1], secure: ports[2] }
@@ -361,12 +361,6 @@ fn java(libs: &Path) -> Command {
     java.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
     java.arg("-cp").arg(libs.join("*"));
     java
-}
-
-/// Ports that were free a moment ago, all different.
-fn free_ports(n: usize) -> Vec<u16> {
-    let held: Vec<_> = (0..n).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free loopback port")).collect();
-    held.iter().map(|socket| socket.local_addr().expect("a bound socket").port()).collect()
 }
 
 /// The broker's jars, fetched by Maven once per version of `tests/kafka/pom.xml`, by one process at a time.

@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -14,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use bongsu::model::PostgresUrl;
+use bongsu::pipeline::crash::lasting_ports;
 use bongsu::store::{self, PostgresOptions, SqlStore, Store};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ while read -r word; do
   case $word in
   start) start "$@" ;;
   kill)
+    # It must not make another child between the list and the end.
+    kill -STOP $pid
     all="$pid $(cat /proc/$pid/task/$pid/children 2>/dev/null)"
     kill -9 $all 2>/dev/null
     wait $pid 2>/dev/null
@@ -72,7 +74,7 @@ impl Postgres {
         let bin = binaries();
         let dir = tempfile::Builder::new().prefix("bongsu-postgres-").tempdir().expect("a temporary directory").keep();
         let data = dir.join("data");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let port = lasting_ports(1).expect("a free port")[0];
         let program = unprivileged(&bin.join("postgres"));
         let mut child = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])

@@ -1,12 +1,12 @@
 //! A service of its own for a test: a configuration in a temporary folder, the real program as a child process.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use bongsu::pipeline::crash::lasting_ports;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -63,7 +63,8 @@ impl Site {
     /// A site with these rules (the list under `rules:`), one contact and one chain.
     pub(crate) fn new(rules: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        let port = lasting_ports(1).expect("a free port")[0];
+        let port = format!("127.0.0.1:{port}");
         let service = format!(
             "roles: [evaluate, incident, notify, console]\n\
              log: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 2 }}\n\

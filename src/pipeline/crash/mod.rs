@@ -6,7 +6,10 @@
 
 mod accounts;
 mod load;
+mod port;
 mod site;
+
+pub use port::lasting_ports;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The site of a crash test: a configuration in a directory of its own, and the service as a child process.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::Database;
+use super::{Database, lasting_ports};
 use crate::config::{self, Ask, Loaded};
 use crate::model::PageState;
 use crate::store::Store;
@@ -46,8 +45,8 @@ impl Site {
     /// Writes the configuration into `dir`; decisions are kept in `database` or in a file there.
     pub(super) fn make(program: &Path, dir: &Path, database: Option<Database>) -> anyhow::Result<Self> {
         let store = database.as_ref().map_or("sqlite:bongsu.db", |database| database.url.as_str());
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).context("find a free port")?;
-        let listen = port.to_string();
+        let port = lasting_ports(1).context("find a free port")?;
+        let listen = format!("127.0.0.1:{}", port[0]);
         let service = format!(
             "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
         );
