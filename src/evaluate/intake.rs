@@ -33,7 +33,9 @@ pub(super) struct Intake {
     per_rule: Vec<usize>,
     /// How many samples there is room for in all rings.
     room: usize,
+    /// Which series the lines of a label set go to; of the series table's `logs_era`.
     logs: HashMap<Labels, Arc<[u32]>>,
+    logs_era: u64,
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
@@ -159,7 +161,7 @@ impl Partition {
 
     fn numbers(&mut self, shape: &Arc<Shape>, values: &[f64], ts: Ms, source: u32, out: &mut Effects) {
         let ids = self.intake.series.cached(shape).unwrap_or_else(|| {
-            let ids: Arc<[u32]> = shape.series.iter().map(|key| self.find(key, None, out)).collect();
+            let ids = self.find_all(shape.series.iter().map(|key| (key, None)), out);
             self.intake.series.cache(shape, Arc::clone(&ids));
             ids
         });
@@ -191,20 +193,10 @@ impl Partition {
         if self.intake.again(record, self.clock) {
             return;
         }
-        let known = self.intake.logs.get(&record.labels).cloned();
-        let ids = known.unwrap_or_else(|| {
-            let joined = self.setup.inventory.join(&record.labels);
-            let fitting: Vec<usize> =
-                self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].fits(&joined)).collect();
-            let key = |place: usize| SeriesKey {
-                name: Arc::from(format!("log:{}", self.plan.rules[place].rule.id)),
-                labels: record.labels.clone(),
-            };
-            let keys: Vec<(usize, SeriesKey)> = fitting.into_iter().map(|place| (place, key(place))).collect();
-            let ids: Arc<[u32]> = keys.iter().map(|(place, key)| self.find(key, Some(*place), out)).collect();
-            self.intake.logs.insert(record.labels.clone(), Arc::clone(&ids));
-            ids
-        });
+        let ids = self.counted_in(&record.labels, out);
+        if ids.contains(&REFUSED) {
+            self.intake.refusals.refuse("series", None, self.setup.limits.series, self.clock);
+        }
         let mut late = 0;
         for id in ids.iter() {
             self.bind_where_needed(*id, source);
@@ -220,6 +212,45 @@ impl Partition {
         if self.live {
             out.counters.lines += record.lines.len() as u64;
             out.counters.late += late;
+        }
+    }
+
+    /// The series in which lines with these labels count, one for each rule that they fit.
+    fn counted_in(&mut self, labels: &Labels, out: &mut Effects) -> Arc<[u32]> {
+        // What was swept out or kept out is found anew; and label sets are not remembered without bound.
+        if self.intake.logs_era != self.intake.series.era() || self.intake.logs.len() >= self.setup.limits.series {
+            self.intake.logs.clear();
+            self.intake.logs_era = self.intake.series.era();
+        }
+        if let Some(known) = self.intake.logs.get(labels) {
+            return Arc::clone(known);
+        }
+        let joined = self.setup.inventory.join(labels);
+        let fitting: Vec<usize> =
+            self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].fits(&joined)).collect();
+        let key = |place: usize| SeriesKey {
+            name: Arc::from(format!("log:{}", self.plan.rules[place].rule.id)),
+            labels: labels.clone(),
+        };
+        let keys: Vec<(usize, SeriesKey)> = fitting.into_iter().map(|place| (place, key(place))).collect();
+        let ids = self.find_all(keys.iter().map(|(place, key)| (key, Some(*place))), out);
+        self.intake.logs.insert(labels.clone(), Arc::clone(&ids));
+        ids
+    }
+
+    /// The ids of several series. Room that is made for one of them may take the id of another away, so all are looked
+    /// up anew until none was; room is made at most once a minute.
+    fn find_all<'a>(
+        &mut self,
+        keys: impl Iterator<Item = (&'a SeriesKey, Option<usize>)> + Clone,
+        out: &mut Effects,
+    ) -> Arc<[u32]> {
+        loop {
+            let era = self.intake.series.era();
+            let ids: Arc<[u32]> = keys.clone().map(|(key, lines)| self.find(key, lines, out)).collect();
+            if era == self.intake.series.era() {
+                return ids;
+            }
         }
     }
 

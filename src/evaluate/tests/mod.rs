@@ -1,6 +1,7 @@
 //! What the stage promises, as properties over whole partitions; here, what all of them build their worlds from.
 
 mod calm;
+mod corners;
 mod lag;
 mod meaning;
 mod windows;

@@ -1,0 +1,89 @@
+//! Corners: what each of these worlds shows was wrong once.
+
+use super::worlds::{restore, settled};
+use super::*;
+use crate::model::Reject;
+use crate::model::RejectReason;
+use crate::time::HOUR;
+
+/// A record of `host` with the number `value` for metric `m` and label `d`.
+fn disk(host: u32, d: &str, ts: Ms, value: f64) -> Decoded {
+    let name = format!("h{host}");
+    let labels = Labels::new([("host", name.as_str()), ("d", d)]);
+    let series = vec![SeriesKey { name: Arc::from("m"), labels }];
+    let id = 100 + host * 50 + u32::from(d.as_bytes()[0] % 50);
+    let shape = Shape { id, generation: 0, host: Arc::from(name.as_str()), series };
+    Decoded { shape: Some(Arc::new(shape)), ..number(host, ts, value) }
+}
+
+/// A record of which nothing is used but that it came.
+fn word(host: u32, ts: Ms) -> Decoded {
+    Decoded { shape: None, values: Vec::new(), ..number(host, ts, 0.0) }
+}
+
+fn rejected(host: u32) -> Decoded {
+    Decoded { kind: Kind::Rejected, host: Arc::from(format!("h{host}")), ..Decoded::default() }
+}
+
+fn oom(limit: f64) -> Rule {
+    let watch = Watch::Log { matchers: Vec::new(), pattern: None };
+    Rule { watch, ..rule("oom", Function::Count, Comparison::AtLeast, limit) }
+}
+
+#[test]
+fn lines_are_counted_again_after_their_series_was_swept_out() {
+    let mut set = (*setup(vec![Rule { forget: HOUR, ..oom(1.0) }], false)).clone();
+    set.limits.series = 2;
+    let mut p = start(&Arc::new(set));
+    let late = BEGIN + 3 * HOUR;
+    let records = [
+        (BEGIN, lines("h1", BEGIN, &["a"])),
+        (BEGIN + 1, number(2, BEGIN, 1.0)),
+        (late, number(2, late, 1.0)),
+        // A third series: room is made for it, and what h1 had is given to it.
+        (late + 1, number(3, late, 1.0)),
+        (late + 10_000, number(2, late + 10_000, 1.0)),
+        (late + 4 * HOUR, number(2, late + 4 * HOUR, 1.0)),
+        (late + 4 * HOUR + 1, lines("h1", late + 4 * HOUR, &["b"])),
+    ];
+    let (signals, _) = feed(&mut p, &records);
+    let told = show(&signals);
+    assert_eq!(told.last().map(String::as_str), Some("25200001 oom inactive>firing S2"), "{told:?}");
+}
+
+#[test]
+fn series_that_makes_room_for_another_of_its_record_does_not_lend_it_its_values() {
+    let mut set = (*setup(vec![rule("hot", Function::Last, Comparison::Above, 5.0)], false)).clone();
+    set.limits.series = 2;
+    let mut p = start(&Arc::new(set));
+    let of = |host: u32, id: u32, names: &[&str], at: Ms, values: &[f64]| {
+        let record = number(host, at, 0.0);
+        let series = names.iter().map(|name| key(name, &record.host)).collect();
+        let shape = Shape { id, generation: 0, host: Arc::clone(&record.host), series };
+        (at, Decoded { shape: Some(Arc::new(shape)), values: values.to_vec(), ..record })
+    };
+    let late = BEGIN + 2 * HOUR;
+    let records = [
+        of(1, 1, &["x"], BEGIN, &[99.0]),
+        of(2, 2, &["x"], BEGIN, &[99.0]),
+        of(1, 3, &["x", "m"], late, &[99.0, 1.0]),
+        of(3, 4, &["m"], late + 1, &[1.0]),
+        of(1, 3, &["x", "m"], late + 2, &[99.0, 1.0]),
+        (late + 2_000, pulse()),
+    ];
+    let (signals, _) = feed(&mut p, &records);
+    assert!(!show(&signals).iter().any(|line| line.contains("firing")), "{:?}", show(&signals));
+}
+
+#[test]
+fn lines_that_the_limit_of_series_keeps_out_are_told_and_tried_again() {
+    let mut set = (*setup(vec![Rule { forget: HOUR, ..oom(1.0) }], true)).clone();
+    set.limits.series = 1;
+    let mut p = start(&Arc::new(set));
+    let mut records = vec![(BEGIN, lines("h1", BEGIN, &["a"])), (BEGIN + 1, lines("h2", BEGIN, &["a"]))];
+    records.extend((1..150).map(|n| (BEGIN + n * MINUTE, lines("h2", BEGIN + n * MINUTE, &["a"]))));
+    let (signals, _) = feed(&mut p, &records);
+    let told = show(&signals);
+    assert!(told.iter().any(|line| line.ends_with("limit inactive>firing S3")), "{told:?}");
+    assert!(signals.iter().any(|signal| signal.labels.get("host") == Some("h2")), "{told:?}");
+}
