@@ -291,9 +291,10 @@ fn judge(source: &Source, at: Ms, setup: &Setup, alarms: &mut Alarms, out: &mut 
     alarms.clear(&SOURCE_SILENT, &labels, at, None, out);
 }
 
-/// Switches the alarm about a source's clock; while it is silent, what was known of it stands.
+/// Switches the alarm about a source's clock; while it is silent, or has sent nothing by which its skew could be told
+/// since a clock break or a start, what was known of it stands.
 fn judge_skew(source: &Source, at: Ms, log: Option<Ms>, alarms: &mut Alarms, out: &mut Effects) {
-    if at - source.last >= SILENT {
+    if at - source.last >= SILENT || source.lags.is_empty() {
         return;
     }
     let labels = Labels::new([("host", source.host.as_ref())]);

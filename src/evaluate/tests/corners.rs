@@ -87,3 +87,18 @@ fn lines_that_the_limit_of_series_keeps_out_are_told_and_tried_again() {
     assert!(told.iter().any(|line| line.ends_with("limit inactive>firing S3")), "{told:?}");
     assert!(signals.iter().any(|signal| signal.labels.get("host") == Some("h2")), "{told:?}");
 }
+
+#[test]
+fn skew_that_is_being_learnt_anew_after_a_clock_break_stays_told() {
+    let mut p = start(&setup(Vec::new(), true));
+    let mut records: Vec<(Ms, Decoded)> =
+        (0..5).map(|n| (BEGIN + n * 10_000, number(1, BEGIN + n * 10_000 - HOUR, 9.0))).collect();
+    let back = BEGIN - 10 * MINUTE;
+    records.push((back, pulse()));
+    records.push((back + 25_000, pulse()));
+    records.push((back + 26_000, number(1, back + 26_000 - HOUR, 9.0)));
+    records.push((back + 60_000, pulse()));
+    let (signals, _) = feed(&mut p, &records);
+    let told: Vec<String> = show(&signals).into_iter().filter(|line| line.contains("source-skew")).collect();
+    assert_eq!(told, ["0 source-skew inactive>firing S3"]);
+}
