@@ -423,12 +423,15 @@ impl Partition {
         for id in self.intake.series.ids() {
             let (Some(hot), Some(series)) = (self.intake.series.hot(id), self.intake.series.get(id)) else { continue };
             let host = series.key.labels.get("host").unwrap_or_default();
-            let newest = hot.newest.time;
+            let (newest, clock) = (hot.newest.time, self.clock);
             if let Some(source) = self.sources.known(host) {
                 self.bind(id, source);
             }
-            if newest > Ms::MIN {
-                self.speak(id, newest);
+            // Whoever goes on knows its newest sample itself: after a clock break, the series may hold a later one.
+            for link in self.intake.series.get(id).map_or(&[][..], |series| &series.links) {
+                if let Some(it) = self.board.get_mut(link.to).filter(|it| newest > Ms::MIN && it.born == clock) {
+                    it.hear(newest.min(clock), clock, &self.plan.rules[link.rule]);
+                }
             }
         }
     }

@@ -77,7 +77,12 @@ impl Partition {
         self.guards.clear();
         let mut until = None;
         for series in &member.series {
-            let (guard, held) = guard::weigh(compiled, &self.intake.series.hot(*series)?.ring, at, n)?;
+            let hot = self.intake.series.hot(*series)?;
+            // After a clock break the newest sample may be one of the segment that was left, which counts for nobody.
+            if Some(hot.newest.time) > it.newest {
+                return None;
+            }
+            let (guard, held) = guard::weigh(compiled, &hot.ring, at, n)?;
             self.guards.push(guard);
             until = until.max(held);
         }

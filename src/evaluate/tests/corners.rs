@@ -102,3 +102,42 @@ fn skew_that_is_being_learnt_anew_after_a_clock_break_stays_told() {
     let told: Vec<String> = show(&signals).into_iter().filter(|line| line.contains("source-skew")).collect();
     assert_eq!(told, ["0 source-skew inactive>firing S3"]);
 }
+
+#[test]
+fn newest_sample_of_a_segment_that_was_left_does_not_hide_silence() {
+    let hot = Rule {
+        over: HOUR,
+        no_data: NoData { after: 10 * MINUTE, then: Then::Raise(Severity::S3) },
+        ..rule("hot", Function::Avg, Comparison::Above, 50.0)
+    };
+    let mut p = start(&setup(vec![hot], false));
+    let (back, late) = (30 * MINUTE, 5 * MINUTE);
+    let mut records: Vec<(Ms, Decoded)> =
+        (0..10).map(|n| BEGIN + n * 10_000).map(|at| (at, number(1, at, 1.0))).collect();
+    // The clock falls back, and runs past where it was; samples come five minutes late.
+    let again = (0..).map(|n| BEGIN - back + n * 10_000).take_while(|at| *at < BEGIN + 100_000 + 10_000);
+    records.extend(again.map(|at| (at, number(1, at - late, 1.0))));
+    let last = records.last().unwrap().1.ts;
+    records.extend((1..200).map(|n| (BEGIN + 110_000 + n * 10_000, word(1, BEGIN + 110_000 + n * 10_000))));
+    let (signals, _) = feed(&mut p, &records);
+    let gone = last + 10 * MINUTE - BEGIN;
+    assert_eq!(show(&signals), [format!("{gone} hot inactive>firing S3 series gone")]);
+}
+
+#[test]
+fn reload_after_a_clock_break_does_not_hear_samples_of_the_segment_that_was_left() {
+    let hot = Rule {
+        no_data: NoData { after: 5 * MINUTE, then: Then::Raise(Severity::S3) },
+        ..rule("hot", Function::Last, Comparison::Above, 50.0)
+    };
+    let setup = setup(vec![hot], false);
+    let mut world = vec![(BEGIN, number(1, BEGIN, 1.0)), (BEGIN - 20 * MINUTE, word(1, BEGIN - 20 * MINUTE))];
+    world.extend((1..60).map(|n| BEGIN - 20 * MINUTE + n * 10_000).map(|at| (at, word(1, at))));
+    let (mut plain, mut again) = (start(&setup), start(&setup));
+    feed(&mut plain, &world[..2]);
+    feed(&mut again, &world[..2]);
+    again.reload(Arc::clone(&setup), &mut Effects::default());
+    let (want, got) = (feed(&mut plain, &world[2..]).0, feed(&mut again, &world[2..]).0);
+    assert_eq!(show(&want), ["-900000 hot inactive>firing S3 series gone"]);
+    assert_eq!(show(&got), show(&want));
+}
