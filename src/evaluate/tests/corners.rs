@@ -141,3 +141,20 @@ fn reload_after_a_clock_break_does_not_hear_samples_of_the_segment_that_was_left
     assert_eq!(show(&want), ["-900000 hot inactive>firing S3 series gone"]);
     assert_eq!(show(&got), show(&want));
 }
+
+#[test]
+fn counter_that_is_reset_from_far_up_is_judged_the_same_unseen() {
+    let limit = 0.12;
+    let mut up = rule("up", Function::Increase, Comparison::AtLeast, limit);
+    up.over = 5 * MINUTE;
+    let setup = setup(vec![up], false);
+    let mut values = vec![1e15, 0.0];
+    values.extend((1..200).map(|n| f64::from(n.min(70)) * 0.001));
+    let times = (0..).map(|n| BEGIN + n * 1_000);
+    let world: Vec<(Ms, Decoded)> = times.zip(values).map(|(at, value)| (at, number(1, at, value))).collect();
+    let (got, _) = feed(&mut start(&setup), &world);
+    let mut plain = start(&setup);
+    plain.plan.rules.iter_mut().for_each(|rule| rule.safe = None);
+    let (want, _) = feed(&mut plain, &world);
+    assert_eq!(show(&got), show(&want));
+}
