@@ -434,6 +434,9 @@ impl Partition {
                 }
             }
         }
+        for (hot, _) in self.intake.series.iter_mut().filter(|(_, series)| series.links.is_empty()) {
+            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
+        }
     }
 
     /// An instance no longer looks at a series.
@@ -449,6 +452,10 @@ impl Partition {
             }
             stays
         });
+        if series.links.is_empty() {
+            hot.keep = 0;
+            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
+        }
     }
 }
 

@@ -158,3 +158,17 @@ fn counter_that_is_reset_from_far_up_is_judged_the_same_unseen() {
     let (want, _) = feed(&mut plain, &world);
     assert_eq!(show(&got), show(&want));
 }
+
+#[test]
+fn memory_of_series_that_nobody_watches_any_more_is_given_back() {
+    let mut set =
+        (*setup(vec![Rule { forget: HOUR, ..rule("hot", Function::Last, Comparison::Above, 5.0) }], false)).clone();
+    set.limits.window_memory = 64;
+    let mut p = start(&Arc::new(set));
+    let late = BEGIN + 2 * HOUR;
+    let records =
+        [(BEGIN, number(1, BEGIN, 1.0)), (late, pulse()), (late + 1, number(2, late, 9.0)), (late + 2_000, pulse())];
+    let (signals, _) = feed(&mut p, &records);
+    let told = show(&signals);
+    assert_eq!(told.last().map(String::as_str), Some("7201000 hot inactive>firing S2"), "{told:?}");
+}
