@@ -320,7 +320,8 @@ impl Partition {
         let plan = Plan::new(&setup.rules);
         let old = std::mem::replace(&mut self.plan, plan);
         let mut board = std::mem::take(&mut self.board);
-        self.members.clear();
+        let members = std::mem::take(&mut self.members);
+        self.sources.wake_none();
         self.setup = setup;
         for id in board.ids() {
             let Some(mut it) = board.remove(id) else { continue };
@@ -329,7 +330,9 @@ impl Partition {
             match now.filter(|now| self.plan.rules[*now].watch == before.watch) {
                 Some(now) if before.local => {
                     it.rule = now;
-                    self.seat(it);
+                    let to = self.seat(it);
+                    // Its series find it again with their next sample; its source must not wait for that.
+                    self.members[to as usize].source = members.get(id as usize).and_then(|member| member.source);
                 }
                 _ if self.live => {
                     judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);

@@ -112,6 +112,11 @@ impl Sources {
         self.all.get_mut(id as usize)
     }
 
+    /// Nobody waits for a source any more: places on the board mean something else now.
+    pub(super) fn wake_none(&mut self) {
+        self.all.iter_mut().for_each(|source| source.waiting.clear());
+    }
+
     /// A record of a host came: its skew, where samples must be corrected by it.
     pub(super) fn hear(&mut self, id: u32, clock: Ms, sent: Option<Ms>, refused: bool) -> Option<Ms> {
         let source = self.all.get_mut(id as usize)?;

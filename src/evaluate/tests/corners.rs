@@ -172,3 +172,32 @@ fn memory_of_series_that_nobody_watches_any_more_is_given_back() {
     let told = show(&signals);
     assert_eq!(told.last().map(String::as_str), Some("7201000 hot inactive>firing S2"), "{told:?}");
 }
+
+#[test]
+fn count_that_is_known_by_its_row_alone_wakes_when_its_source_speaks_after_a_reload() {
+    let setup = setup(vec![oom(1.0)], false);
+    let gone = BEGIN + 3 * HOUR;
+    let world = [
+        (BEGIN, lines("h1", BEGIN, &["a"])),
+        (gone, pulse()),
+        (gone + 1_500, pulse()),
+        (gone + 2_500, word(1, gone + 2_500)),
+        (gone + HOUR / 2, pulse()),
+        (gone + HOUR / 2 + 2_500, word(1, gone + HOUR / 2 + 2_500)),
+        (gone + HOUR / 2 + 9_000, pulse()),
+    ];
+    let mut first = start(&setup);
+    let (mut want, out) = feed(&mut first, &world[..2]);
+    let mut rows = Rows::default();
+    rows.take(&out.rows);
+    let mut second = restore(&setup, &world, &stored(&first), &rows);
+    let (_, before) = feed(&mut second, &world[2..3]);
+    let mut out = Effects::default();
+    second.reload(Arc::clone(&setup), &mut out);
+    let mut got = want.clone();
+    got.extend(before.signals);
+    got.extend(out.signals);
+    got.extend(feed(&mut second, &world[3..]).0);
+    want.extend(feed(&mut first, &world[2..]).0);
+    assert_eq!(show(&got), show(&want));
+}
