@@ -201,3 +201,24 @@ fn count_that_is_known_by_its_row_alone_wakes_when_its_source_speaks_after_a_rel
     want.extend(feed(&mut first, &world[2..]).0);
     assert_eq!(show(&got), show(&want));
 }
+
+#[test]
+fn series_without_samples_takes_no_part_so_that_a_restart_need_not_remember_it() {
+    let mean = Rule { across: Some(Fold::Avg), forget: DAY, ..rule("mean", Function::Count, Comparison::Below, 3.0) };
+    let gone = rule("gone", Function::Absent, Comparison::AtLeast, 1.0);
+    let setup = setup(vec![mean, gone], false);
+    let mut world = vec![(BEGIN, disk(1, "b", BEGIN, 1.0))];
+    world.extend((0..1_200).map(|n| BEGIN + n * 10_000).map(|at| (at, disk(1, "a", at, 1.0))));
+    let mut first = start(&setup);
+    let (want, out) = feed(&mut first, &world[..1_000]);
+    let mut rows = Rows::default();
+    rows.take(&out.rows);
+    let mut second = restore(&setup, &world, &stored(&first), &rows);
+    let (live, restored) = (feed(&mut first, &world[1_000..]), feed(&mut second, &world[1_000..]));
+    assert_eq!(show(&restored.0), show(&live.0));
+    assert_eq!(show(&want), Vec::<String>::new(), "one of its series speaks: that is enough for both");
+    let mut after = rows.clone();
+    rows.take(&live.1.rows);
+    after.take(&restored.1.rows);
+    assert_eq!(settled(&after), settled(&rows));
+}
