@@ -361,8 +361,10 @@ impl Partition {
             self.intake.refusals.refuse("series_per_rule", Some(rule), limit, self.clock);
             self.intake.refusals.leave_out(id);
         }
-        if let Some(it) = to.and_then(|to| self.board.get_mut(to)) {
-            it.limited = !admitted;
+        if let Some((to, it)) = to.and_then(|to| Some((to, self.board.get_mut(to)?)))
+            && std::mem::replace(&mut it.limited, !admitted) == admitted
+        {
+            self.board.touch(to);
         }
         admitted
     }

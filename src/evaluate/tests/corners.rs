@@ -222,3 +222,39 @@ fn series_without_samples_takes_no_part_so_that_a_restart_need_not_remember_it()
     after.take(&restored.1.rows);
     assert_eq!(settled(&after), settled(&rows));
 }
+
+#[test]
+fn rule_that_may_not_watch_a_series_any_more_says_so_at_the_next_tick() {
+    let hot = Rule { over: 10 * MINUTE, ..rule("hot", Function::Avg, Comparison::Above, 50.0) };
+    let raise = NoData { after: 10 * MINUTE, then: Then::Raise(Severity::S3) };
+    let mut set = (*setup(vec![Rule { no_data: raise, ..hot }], false)).clone();
+    set.limits.series_per_rule = 1;
+    let mut p = start(&Arc::new(set));
+    let records = [
+        (BEGIN, disk(1, "a", BEGIN, 1.0)),
+        (BEGIN + 1_500, disk(1, "a", BEGIN + 1_500, 1.0)),
+        (BEGIN + 2_500, disk(1, "b", BEGIN + 2_500, 1.0)),
+        (BEGIN + 9_000, pulse()),
+    ];
+    let (signals, _) = feed(&mut p, &records);
+    assert_eq!(show(&signals), ["3000 hot inactive>inactive - limit"]);
+}
+
+#[test]
+fn series_that_a_rule_may_not_watch_is_tried_again_after_everybody_was_silent() {
+    let hot = Rule { forget: HOUR, ..rule("hot", Function::Last, Comparison::Above, 5.0) };
+    let mut set = (*setup(vec![hot], true)).clone();
+    set.limits.series_per_rule = 1;
+    let mut p = start(&Arc::new(set));
+    let late = BEGIN + 3 * HOUR;
+    let records = [
+        (BEGIN, number(1, BEGIN, 1.0)),
+        (BEGIN + 1, number(2, BEGIN, 9.0)),
+        (BEGIN + 2 * DAY, pulse()),
+        (BEGIN + 2 * DAY + late, number(2, BEGIN + 2 * DAY + late, 9.0)),
+        (BEGIN + 2 * DAY + late + 2_000, pulse()),
+    ];
+    let (signals, _) = feed(&mut p, &records);
+    let told = show(&signals);
+    assert!(told.iter().any(|line| line.contains("hot inactive>firing S2")), "{told:?}");
+}
