@@ -241,6 +241,17 @@ fn rule_that_may_not_watch_a_series_any_more_says_so_at_the_next_tick() {
 }
 
 #[test]
+fn absence_ends_at_the_first_tick_that_has_a_sample() {
+    let mut p = start(&setup(vec![rule("gone", Function::Absent, Comparison::AtLeast, 1.0)], false));
+    let mut records = vec![(BEGIN, number(1, BEGIN, 1.0))];
+    records.extend((1..20).map(|n| (BEGIN + n * MINUTE, word(1, BEGIN + n * MINUTE))));
+    let back = BEGIN + 20 * MINUTE;
+    records.extend((0..20).map(|n| (back + n * 10_000, number(1, back + n * 10_000, 1.0))));
+    let (signals, _) = feed(&mut p, &records);
+    assert_eq!(show(&signals), ["60000 gone inactive>firing S2", "1200000 gone firing>resolved S2"]);
+}
+
+#[test]
 fn series_that_a_rule_may_not_watch_is_tried_again_after_everybody_was_silent() {
     let hot = Rule { forget: HOUR, ..rule("hot", Function::Last, Comparison::Above, 5.0) };
     let mut set = (*setup(vec![hot], true)).clone();
