@@ -148,7 +148,7 @@ impl Partition {
         self.judge_early(out);
     }
 
-    /// The source speaks: whoever waited for that is visited at the next tick.
+    /// A record of the source came: whoever waited for that is visited at the next tick.
     fn wake(&mut self, source: u32) {
         let Some(source) = self.sources.get_mut(source) else { return };
         for id in source.waiting.drain(..) {

@@ -35,7 +35,7 @@ pub(super) struct Source {
     pub(super) rejected: Option<Ms>,
     /// How far its clock is behind the log's, where that is too far.
     pub(super) skew: Option<Ms>,
-    /// Instances that wait for it to speak.
+    /// Instances that wait for its next record.
     pub(super) waiting: Vec<u32>,
     lags: Vec<(i64, Ms)>,
     /// The only entry of the heap that counts for it.

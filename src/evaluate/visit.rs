@@ -27,6 +27,7 @@ impl Partition {
             (true, false) => judge::leaf(it, compiled, at, &seen, out),
             (false, _) => judge::judge(it, compiled, at, &seen, None),
         };
+        let unknown = it.verdict.unknown.is_some();
         if !compiled.local {
             self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
         }
@@ -34,7 +35,8 @@ impl Partition {
             Next::Due(due) => {
                 let due = self.calm(id, place, at, seen).unwrap_or(due);
                 self.board.schedule(id, due);
-                if !seen.speaking {
+                // Where nothing is known, each record may change why: of the next one a part may be refused.
+                if !seen.speaking || unknown {
                     self.wait(id);
                 }
             }
@@ -149,7 +151,7 @@ impl Partition {
         }
     }
 
-    /// Visits it again as soon as its source speaks.
+    /// Visits it again with the next record of its source.
     fn wait(&mut self, id: u32) {
         let Some(member) = self.members.get_mut(id as usize).filter(|member| !member.waiting) else { return };
         if let Some(source) = member.source.and_then(|source| self.sources.get_mut(source)) {

@@ -269,3 +269,23 @@ fn series_that_a_rule_may_not_watch_is_tried_again_after_everybody_was_silent() 
     let told = show(&signals);
     assert!(told.iter().any(|line| line.contains("hot inactive>firing S2")), "{told:?}");
 }
+
+#[test]
+fn parse_error_is_seen_when_it_begins_and_its_row_is_that_of_a_restart() {
+    let low = Rule {
+        no_data: NoData { after: 2 * MINUTE, then: Then::Hold },
+        ..rule("low", Function::Last, Comparison::Above, 5.0)
+    };
+    let setup = setup(vec![low], false);
+    let mut world = vec![(BEGIN, number(1, BEGIN, 1.0))];
+    world.extend((1..20).map(|n| BEGIN + n * 10_000).map(|at| (at, word(1, at))));
+    let reject = Reject { reason: RejectReason::BadPoint, place: String::new(), detail: String::new() };
+    let refused = Decoded { rejects: vec![reject], ..rejected(1) };
+    world.push((BEGIN + 200_500, refused));
+    world.push((BEGIN + 203_000, pulse()));
+    let (_, out) = feed(&mut start(&setup), &world);
+    let mut rows = Rows::default();
+    rows.take(&out.rows);
+    let cause = rows.0.values().next().and_then(|row| row.unknown);
+    assert_eq!(cause, Some(crate::model::Cause::ParseError));
+}
