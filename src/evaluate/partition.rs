@@ -35,6 +35,8 @@ pub struct Partition {
     pub(super) live: bool,
     muted: bool,
     warm: Warm,
+    /// The clock when the muted past had been read: a series that came later is new.
+    pub(super) started: Ms,
     durable: Progress,
     offset: i64,
     segment: i64,
@@ -82,6 +84,7 @@ impl Partition {
             live: false,
             muted: false,
             warm,
+            started: Ms::MAX,
             offset: durable.offset,
             segment: durable.segment,
             durable,
@@ -184,6 +187,7 @@ impl Partition {
         self.live = true;
         out.leaves.push(LeafTick(Offer::Live));
         self.clock = self.clock.max(self.durable.clock);
+        self.started = self.clock;
         self.resume_sources();
         self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
         self.intake.refusals.resume(&self.alarms);
@@ -251,6 +255,7 @@ impl Partition {
         self.epoch += 1;
         if self.live {
             self.segment += 1;
+            self.started += to - from;
             self.alarms.shift(to - from, &mut out.rows);
             self.intake.refusals.shift(to - from);
             if self.setup.builtins {

@@ -114,7 +114,7 @@ impl Partition {
             newest: it.and_then(|it| it.newest),
             speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
             rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
-            warm: self.warm(rule.over).filter(|until| at < *until),
+            warm: self.warm(rule.over).filter(|until| at < *until && it.is_none_or(|it| it.born <= self.started)),
         };
         let mut change: Option<Ms> = None;
         let mut last = None;

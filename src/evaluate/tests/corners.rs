@@ -289,3 +289,16 @@ fn parse_error_is_seen_when_it_begins_and_its_row_is_that_of_a_restart() {
     let cause = rows.0.values().next().and_then(|row| row.unknown);
     assert_eq!(cause, Some(crate::model::Cause::ParseError));
 }
+
+#[test]
+fn window_of_a_new_series_is_never_warming() {
+    let setup = setup(vec![Rule { over: HOUR, ..rule("hot", Function::Max, Comparison::Above, 5.0) }], false);
+    let warm = Warm { low: 10, first_append: Some(BEGIN - MINUTE) };
+    let progress = Progress { offset: 12, clock: BEGIN, ..Progress::default() };
+    let mut p = Partition::start(Arc::clone(&setup), 0, Some(&progress), Vec::new(), warm);
+    let mut out = Effects::default();
+    p.apply(11, BEGIN, &number(1, BEGIN, 1.0), &mut out);
+    p.apply(12, BEGIN + 1_000, &number(2, BEGIN + 1_000, 9.0), &mut out);
+    p.apply(13, BEGIN + 3_000, &pulse(), &mut out);
+    assert_eq!(show(&out.signals), ["0 hot inactive>inactive - warming", "1000 hot inactive>firing S2"]);
+}
