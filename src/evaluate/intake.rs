@@ -256,7 +256,8 @@ impl Partition {
 
     /// Lines came whose labels fit: their identity lives, whether one of them counts or not.
     fn speak(&mut self, id: u32, time: Ms) {
-        let Some(series) = self.intake.series.get(id) else { return };
+        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
+        hot.newest.time = hot.newest.time.max(time);
         for link in &series.links {
             if let Some(it) = self.board.get_mut(link.to) {
                 it.hear(time, self.clock, &self.plan.rules[link.rule]);
@@ -280,12 +281,13 @@ impl Partition {
 
     fn bind_where_needed(&mut self, id: u32, source: u32) {
         if self.intake.series.hot(id).is_some_and(|hot| !hot.bound) {
-            self.bind(id, source);
+            self.bind(id, source, &[]);
         }
     }
 
-    /// Works out which instances look at a series; new identities are born here.
-    fn bind(&mut self, id: u32, source: u32) {
+    /// Works out which instances look at a series; new identities are born here, but not those of rules that are
+    /// `kept`: if they are not there they have been forgotten, or come with their next sample.
+    fn bind(&mut self, id: u32, source: u32, kept: &[bool]) {
         let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
         hot.bound = true;
         let key = series.key.clone();
@@ -294,6 +296,7 @@ impl Partition {
             Some(place) => vec![place],
             None => self.plan.watching(&key.name).to_vec(),
         };
+        let mut later = false;
         for place in places {
             let compiled = &self.plan.rules[place];
             if !compiled.fits(&joined) {
@@ -313,6 +316,10 @@ impl Partition {
             if to.is_some_and(|to| self.linked(id, to)) {
                 continue;
             }
+            if to.is_none() && kept.get(place).copied().unwrap_or(false) {
+                later = true;
+                continue;
+            }
             if !self.admit(place, id, to) {
                 continue;
             }
@@ -322,10 +329,13 @@ impl Partition {
                 link(hot, series, (place, to), &rule);
             }
         }
+        if let Some(hot) = self.intake.series.hot_mut(id).filter(|_| later) {
+            hot.bound = false;
+        }
     }
 
     /// The leaf of a wide rule comes back from its row: with its series, of which no sample may be left.
-    pub(super) fn reseat(&mut self, place: usize, to: u32, labels: Labels) {
+    pub(super) fn reseat(&mut self, place: usize, to: u32, (labels, newest): (Labels, Option<Ms>)) {
         let rule = Arc::clone(&self.plan.rules[place].rule);
         let (name, lines) = match &rule.watch {
             Watch::Metric { name, .. } => (name.clone(), None),
@@ -339,6 +349,7 @@ impl Partition {
             (self.intake.series.both_mut(id), self.members.get_mut(to as usize))
         {
             member.series.push(id);
+            hot.newest.time = hot.newest.time.max(newest.unwrap_or(Ms::MIN));
             link(hot, series, (place, to), &rule);
         }
     }
@@ -407,8 +418,8 @@ impl Partition {
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 
-    /// Another rule set: every series finds its instances anew.
-    pub(super) fn rebind(&mut self) {
+    /// Another rule set: every series finds its instances anew. `kept` are the rules that watch what they did.
+    pub(super) fn rebind(&mut self, kept: &[bool]) {
         self.intake.per_rule.clear();
         self.intake.refusals.forget_rules();
         self.intake.logs.clear();
@@ -427,7 +438,7 @@ impl Partition {
             let host = series.key.labels.get("host").unwrap_or_default();
             let (newest, clock) = (hot.newest.time, self.clock);
             if let Some(source) = self.sources.known(host) {
-                self.bind(id, source);
+                self.bind(id, source, kept);
             }
             // Whoever goes on knows its newest sample itself: after a clock break, the series may hold a later one.
             for link in self.intake.series.get(id).map_or(&[][..], |series| &series.links) {

@@ -12,7 +12,7 @@ use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::intake::Intake;
 use crate::evaluate::judge;
 use crate::evaluate::leaf::{Leaf, LeafTick, Offer};
-use crate::evaluate::plan::Plan;
+use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::sources::{Sources, judge_log};
 use crate::evaluate::{Effects, QUIET, Setup, Warm, next, passed};
 use crate::model::{CLOCK_BREAK, Decoded, Ended, Kind, Labels, Progress, StateRow, builtin};
@@ -160,11 +160,11 @@ impl Partition {
             return;
         };
         let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
-        let labels = row.labels.clone();
+        let known = (row.labels.clone(), row.newest);
         instance.load(row);
         let id = self.seat(instance);
         if !self.plan.rules[place].local {
-            self.reseat(place, id, labels);
+            self.reseat(place, id, known);
         }
     }
 
@@ -333,7 +333,7 @@ impl Partition {
             let before = &old.rules[it.rule];
             let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
             match now.filter(|now| self.plan.rules[*now].watch == before.watch) {
-                Some(now) if before.local => {
+                Some(now) => {
                     it.rule = now;
                     let to = self.seat(it);
                     // Its series find it again with their next sample; its source must not wait for that.
@@ -345,7 +345,9 @@ impl Partition {
                 _ => {}
             }
         }
-        self.rebind();
+        let same = |now: &Compiled| old.rules.iter().any(|was| was.rule.id == now.rule.id && was.watch == now.watch);
+        let kept: Vec<bool> = self.plan.rules.iter().map(same).collect();
+        self.rebind(&kept);
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 }

@@ -302,3 +302,16 @@ fn window_of_a_new_series_is_never_warming() {
     p.apply(13, BEGIN + 3_000, &pulse(), &mut out);
     assert_eq!(show(&out.signals), ["0 hot inactive>inactive - warming", "1000 hot inactive>firing S2"]);
 }
+
+#[test]
+fn reload_does_not_bring_back_what_was_forgotten() {
+    let lines_seen = Rule { watch: Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) }, ..oom(1.0) };
+    let raise = NoData { after: 5 * MINUTE, then: Then::Raise(Severity::S3) };
+    let setup = setup(vec![Rule { forget: HOUR, no_data: raise, ..lines_seen }], false);
+    let mut p = start(&setup);
+    feed(&mut p, &[(BEGIN, lines("h1", BEGIN, &["fine"])), (BEGIN + 2 * HOUR, pulse())]);
+    let mut out = Effects::default();
+    p.reload(Arc::clone(&setup), &mut out);
+    p.close(BEGIN + 3 * HOUR, &mut out);
+    assert_eq!(show(&out.signals), Vec::<String>::new());
+}
