@@ -27,7 +27,7 @@ impl Partition {
             (true, false) => judge::leaf(it, compiled, at, &seen, out),
             (false, _) => judge::judge(it, compiled, at, &seen, None),
         };
-        let unknown = it.verdict.unknown.is_some();
+        let doubtful = it.verdict.unknown.is_some() || (!compiled.local && at - it.last() >= compiled.quiet);
         if !compiled.local {
             self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
         }
@@ -35,8 +35,8 @@ impl Partition {
             Next::Due(due) => {
                 let due = self.calm(id, place, at, seen).unwrap_or(due);
                 self.board.schedule(id, due);
-                // Where nothing is known, each record may change why: of the next one a part may be refused.
-                if !seen.speaking || unknown {
+                // Where nothing is known, or will not be, each record may change why: of the next a part may be refused.
+                if !seen.speaking || doubtful {
                     self.wait(id);
                 }
             }
