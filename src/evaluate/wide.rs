@@ -22,6 +22,9 @@ use crate::time::{MINUTE, Ms, SECOND};
 /// After a start, a partition that has not come for so long is missing.
 const PATIENCE: Ms = MINUTE;
 
+/// Born after anything that is read again.
+const UNBORN: Ms = Ms::MAX / 4;
+
 /// The wide rules of one topic.
 #[derive(Debug)]
 pub struct Wide {
@@ -194,7 +197,8 @@ impl Wide {
 
     fn next(&mut self) -> Option<Ms> {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
-        let back = (!self.orphans.is_empty() || self.lagging).then(|| next(self.clock.max(self.durable + 1), SECOND));
+        // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of.
+        let back = (!self.live || self.lagging).then(|| next(self.clock.max(self.durable + 1), SECOND));
         offered.into_iter().chain(self.board.next(self.clock)).chain(back).min()
     }
 
@@ -306,6 +310,7 @@ impl Wide {
         for id in self.board.ids() {
             if let Some(it) = self.board.get_mut(id) {
                 it.resume();
+                it.born = it.born.min(at);
             }
         }
         self.board.stir();
@@ -331,11 +336,16 @@ impl Wide {
             }
             return;
         };
+        // A leaf that is known by its row alone says nothing of when its identity was born.
+        let born = if self.live || leaf.newest.is_some() { at } else { UNBORN };
         let id = known.unwrap_or_else(|| {
-            self.board.insert(Instance::new(place, labels, fingerprint, at), compiled.rule.interval)
+            self.board.insert(Instance::new(place, labels, fingerprint, born), compiled.rule.interval)
         });
-        if let (Some(newest), Some(it)) = (leaf.newest, self.board.get_mut(id)) {
-            it.hear(newest, at, compiled);
+        if let Some(it) = self.board.get_mut(id) {
+            it.born = it.born.min(born);
+            if let Some(newest) = leaf.newest {
+                it.hear(newest, at, compiled);
+            }
         }
         self.members.entry(id).or_default().insert(offered.series, leaf);
         self.board.touch(id);
