@@ -134,6 +134,9 @@ impl Partition {
         let sent = judged.then(|| record.sent.unwrap_or(record.ts));
         let skew = self.sources.hear(source, clock, sent, refused);
         self.wake(source);
+        if !self.live {
+            self.place_heard(&record.host, source);
+        }
         if record.kind != Kind::Data || (skew.is_some() && self.setup.skew == SkewPolicy::Quarantine) {
             return;
         }

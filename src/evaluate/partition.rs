@@ -3,6 +3,7 @@
 //! The idea: a fold over the log. Each record first closes the ticks that its append time leaves behind, then is taken
 //! in (`intake`). Records below the durable offset only fill windows: verdicts come from the rows of the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
@@ -43,6 +44,8 @@ pub struct Partition {
     pub(super) epoch: i64,
     alarms: Alarms,
     orphans: Vec<StateRow>,
+    /// What came from rows, by host, until that is heard of in what is read again.
+    unheard: HashMap<Box<str>, Vec<u32>>,
     broke: Option<Ms>,
     visits: Vec<u32>,
     pub(super) guards: Vec<Guard>,
@@ -91,6 +94,7 @@ impl Partition {
             epoch: 0,
             alarms: Alarms::default(),
             orphans: Vec::new(),
+            unheard: HashMap::new(),
             broke: None,
             visits: Vec::new(),
             guards: Vec::new(),
@@ -163,6 +167,9 @@ impl Partition {
         let known = (row.labels.clone(), row.newest);
         instance.load(row);
         let id = self.seat(instance);
+        if let Some(host) = known.0.get("host") {
+            self.unheard.entry(Box::from(host)).or_default().push(id);
+        }
         if !self.plan.rules[place].local {
             self.reseat(place, id, known);
         }
@@ -197,8 +204,19 @@ impl Partition {
         }
     }
 
+    /// A host is heard of in what is read again: what came from rows hangs on it from here on.
+    pub(super) fn place_heard(&mut self, host: &str, source: u32) {
+        for id in self.unheard.remove(host).unwrap_or_default() {
+            if let Some(member) = self.members.get_mut(id as usize) {
+                member.source = Some(source);
+            }
+            self.board.touch(id);
+        }
+    }
+
     /// Instances and alarms that come from rows know their sources again, also those not heard in what was read.
     fn resume_sources(&mut self) {
+        self.unheard = HashMap::new();
         for row in self.alarms.of(&crate::model::SOURCE_SILENT).cloned().collect::<Vec<_>>() {
             let (Some(host), Some(last)) = (row.labels.get("host"), row.newest) else { continue };
             let known = self.sources.known(host);
@@ -327,6 +345,7 @@ impl Partition {
         let mut board = std::mem::take(&mut self.board);
         let members = std::mem::take(&mut self.members);
         self.sources.wake_none();
+        self.unheard.clear();
         self.setup = setup;
         for id in board.ids() {
             let Some(mut it) = board.remove(id) else { continue };
@@ -337,7 +356,11 @@ impl Partition {
                     it.rule = now;
                     let to = self.seat(it);
                     // Its series find it again with their next sample; its source must not wait for that.
-                    self.members[to as usize].source = members.get(id as usize).and_then(|member| member.source);
+                    let source = members.get(id as usize).and_then(|member| member.source);
+                    self.members[to as usize].source = source;
+                    if let Some(host) = self.board.get(to).and_then(|it| it.labels.get("host")).filter(|_| !self.live) {
+                        self.unheard.entry(Box::from(host)).or_default().push(to);
+                    }
                 }
                 _ if self.live => {
                     judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);

@@ -2,8 +2,11 @@
 
 mod calm;
 mod corners;
+mod dense;
 mod lag;
 mod meaning;
+mod review;
+mod verdicts;
 mod windows;
 mod worlds;
 
