@@ -252,6 +252,28 @@ fn absence_ends_at_the_first_tick_that_has_a_sample() {
 }
 
 #[test]
+fn severity_that_was_taken_out_of_a_rule_begins_anew_when_it_comes_back() {
+    let two = Rule {
+        levels: vec![level(Severity::S1, 9.0, MINUTE), level(Severity::S2, 5.0, HOUR)],
+        ..rule("hot", Function::Last, Comparison::Above, 5.0)
+    };
+    let one = Rule { levels: vec![level(Severity::S2, 5.0, HOUR)], ..two.clone() };
+    let mut p = start(&setup(vec![two.clone()], false));
+    let mut out = Effects::default();
+    let numbers = |from: Ms, value: f64| {
+        (0..30).map(move |n| BEGIN + from + n * 2_000).map(move |at| (at, number(1, at, value))).collect::<Vec<_>>()
+    };
+    let (signals, _) = feed(&mut p, &numbers(0, 9.5)[..20]);
+    assert_eq!(show(&signals), ["0 hot inactive>pending -"]);
+    p.reload(setup(vec![one], false), &mut out);
+    let (signals, _) = feed(&mut p, &numbers(60_000, 6.0));
+    assert_eq!(show(&signals), Vec::<String>::new());
+    p.reload(setup(vec![two], false), &mut out);
+    let (signals, _) = feed(&mut p, &numbers(120_000, 9.5)[..20]);
+    assert_eq!(show(&signals), Vec::<String>::new(), "its minute has only begun");
+}
+
+#[test]
 fn series_that_a_rule_may_not_watch_is_tried_again_after_everybody_was_silent() {
     let hot = Rule { forget: HOUR, ..rule("hot", Function::Last, Comparison::Above, 5.0) };
     let mut set = (*setup(vec![hot], true)).clone();
