@@ -133,7 +133,16 @@ impl Wide {
             if self.live && !self.awake.contains(partition) {
                 continue;
             }
+            let left = self.clocks.values().copied().min();
             if self.clocks.insert(*partition, *clock).is_some_and(|before| *clock < before) {
+                if let Some(left) = left.filter(|_| !self.live) {
+                    // What is read again of a segment that was left has all been told, however far it went.
+                    let known = !self.awake.contains(partition);
+                    self.run(left, known, out);
+                    if !known {
+                        self.begin(self.clock, out);
+                    }
+                }
                 self.fall_back(*partition, *clock, out);
             }
         }
@@ -147,13 +156,30 @@ impl Wide {
         }
         let clock = clocks.values().copied().min().unwrap_or(0);
         let until = if awake { clock } else { clock.min(self.durable + 1) };
+        self.run(until, false, out);
+    }
+
+    /// Runs the ticks below `until`; `muted` where none of them can be new.
+    fn run(&mut self, until: Ms, muted: bool, out: &mut Effects) {
         if self.clock == 0 && until > 0 {
             self.clock = self.queue.keys().next().copied().unwrap_or(until).min(until);
         }
         while let Some(at) = self.next().filter(|at| *at < until) {
+            if !muted && (at > self.durable || self.live) {
+                self.begin(at, out);
+            }
             self.tick(at, out);
         }
         self.clock = self.clock.max(until);
+    }
+
+    /// Ticks are new from here on.
+    fn begin(&mut self, at: Ms, out: &mut Effects) {
+        let told = out.signals.len();
+        self.resume(at, out);
+        if out.signals.len() > told {
+            self.last = at;
+        }
     }
 
     /// Where it stands: offset and clock are the last tick that was run.
@@ -268,13 +294,6 @@ impl Wide {
 
     fn tick(&mut self, at: Ms, out: &mut Effects) {
         self.clock = at;
-        let told = out.signals.len();
-        if at > self.durable || self.live {
-            self.resume(at, out);
-        }
-        if out.signals.len() > told {
-            self.last = at;
-        }
         while let Some(entry) = self.queue.first_entry().filter(|entry| *entry.key() <= at) {
             for (_, leaf) in entry.remove() {
                 self.take(leaf, at);

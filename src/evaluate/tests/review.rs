@@ -394,7 +394,7 @@ proptest! {
 
     #[test]
     fn wide_rules_see_neither_partitions_nor_crashes_nor_reloads(
-        steps in steps(false),
+        steps in steps(true),
         rules in rules(false),
         crashes in places(),
         reloads in places(),
