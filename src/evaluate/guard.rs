@@ -15,6 +15,9 @@ use crate::time::Ms;
 /// Distance that bounds keep from a threshold, as a part of it. Sums of n samples are off by at most n × 2⁻⁵³ parts, so
 /// this leaves room for four million samples a window.
 const MARGIN: f64 = 1e-9;
+/// The rounding of a counter's increase, as a part of its highest value: it is the difference of the window's ends plus
+/// what resets took away, each off by 2⁻⁵³ parts; this leaves room for some four hundred resets a window.
+const BLUR: f64 = 1e-13;
 /// What extrapolation adds at both edges of a window, in gaps between samples: 1.1 each (Prometheus 3, `rate`).
 const EDGES: f64 = 2.2;
 
@@ -172,7 +175,7 @@ pub(super) fn weigh(rule: &Compiled, ring: &Ring, at: Ms, members: usize) -> Opt
             (low >= safe.low && high <= safe.high).then_some(Guard { low: safe.low, high: safe.high, ..Guard::WIDE })
         }
         How::Spread => spread(safe, low, high),
-        How::Rise(by) => climb(safe, by, low, (rise, step)),
+        How::Rise(by) => climb(safe, by, (low, high), (rise, step)),
     };
     Some((guard?, until))
 }
@@ -187,11 +190,14 @@ fn spread(safe: Safe, low: f64, high: f64) -> Option<Guard> {
 
 /// A counter that has risen by `rise` in steps of at most `step`: over any part of that and of what comes, the
 /// extrapolated increase is at most the whole rise and [`EDGES`] steps.
-fn climb(safe: Safe, by: f64, low: f64, (rise, step): (f64, f64)) -> Option<Guard> {
+fn climb(safe: Safe, by: f64, (low, high): (f64, f64), (rise, step): (f64, f64)) -> Option<Guard> {
     if low < 0.0 || safe.low >= 0.0 {
         return None;
     }
-    let spare = safe.high * by / (1.0 + MARGIN) - rise - EDGES * step;
+    let allowed = safe.high * by / (1.0 + MARGIN);
+    // One that rests is exact: what is taken away is what was there.
+    let blur = if allowed > 0.0 { BLUR * high } else { 0.0 };
+    let spare = allowed - rise - EDGES * step - blur;
     if spare < 0.0 || spare.is_nan() {
         return None;
     }
@@ -208,7 +214,7 @@ mod tests {
     #[test]
     fn a_counter_uses_its_room_up() {
         let safe = Safe { low: f64::NEG_INFINITY, high: 100.0, how: How::Rise(1.0) };
-        let mut guard = climb(safe, 1.0, 0.0, (20.0, 2.0)).unwrap();
+        let mut guard = climb(safe, 1.0, (0.0, 20.0), (20.0, 2.0)).unwrap();
         let (mut value, mut steps) = (20.0, 0);
         while guard.admits(value, value + 2.0) {
             value += 2.0;
@@ -222,10 +228,10 @@ mod tests {
     #[test]
     fn a_counter_that_rests_may_rest_below_a_threshold_of_zero() {
         let safe = Safe { low: f64::NEG_INFINITY, high: 0.0, how: How::Rise(300.0) };
-        let mut guard = climb(safe, 300.0, 7.0, (0.0, 0.0)).unwrap();
+        let mut guard = climb(safe, 300.0, (7.0, 7.0), (0.0, 0.0)).unwrap();
         assert!(guard.admits(7.0, 7.0));
         assert!(!guard.admits(7.0, 8.0));
-        assert_eq!(climb(safe, 300.0, 7.0, (1.0, 1.0)), None);
+        assert_eq!(climb(safe, 300.0, (7.0, 8.0), (1.0, 1.0)), None);
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub(super) struct Intake {
     per_rule: Vec<usize>,
     /// How many samples there is room for in all rings.
     room: usize,
+    /// Which series the lines of a label set go to; of the series table's `logs_era`.
     logs: HashMap<Labels, Arc<[u32]>>,
+    logs_era: u64,
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
@@ -132,6 +134,9 @@ impl Partition {
         let sent = judged.then(|| record.sent.unwrap_or(record.ts));
         let skew = self.sources.hear(source, clock, sent, refused);
         self.wake(source);
+        if !self.live {
+            self.place_heard(&record.host, source);
+        }
         if record.kind != Kind::Data || (skew.is_some() && self.setup.skew == SkewPolicy::Quarantine) {
             return;
         }
@@ -146,7 +151,7 @@ impl Partition {
         self.judge_early(out);
     }
 
-    /// The source speaks: whoever waited for that is visited at the next tick.
+    /// A record of the source came: whoever waited for that is visited at the next tick.
     fn wake(&mut self, source: u32) {
         let Some(source) = self.sources.get_mut(source) else { return };
         for id in source.waiting.drain(..) {
@@ -159,7 +164,7 @@ impl Partition {
 
     fn numbers(&mut self, shape: &Arc<Shape>, values: &[f64], ts: Ms, source: u32, out: &mut Effects) {
         let ids = self.intake.series.cached(shape).unwrap_or_else(|| {
-            let ids: Arc<[u32]> = shape.series.iter().map(|key| self.find(key, None, out)).collect();
+            let ids = self.find_all(shape.series.iter().map(|key| (key, None)), out);
             self.intake.series.cache(shape, Arc::clone(&ids));
             ids
         });
@@ -191,20 +196,10 @@ impl Partition {
         if self.intake.again(record, self.clock) {
             return;
         }
-        let known = self.intake.logs.get(&record.labels).cloned();
-        let ids = known.unwrap_or_else(|| {
-            let joined = self.setup.inventory.join(&record.labels);
-            let fitting: Vec<usize> =
-                self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].fits(&joined)).collect();
-            let key = |place: usize| SeriesKey {
-                name: Arc::from(format!("log:{}", self.plan.rules[place].rule.id)),
-                labels: record.labels.clone(),
-            };
-            let keys: Vec<(usize, SeriesKey)> = fitting.into_iter().map(|place| (place, key(place))).collect();
-            let ids: Arc<[u32]> = keys.iter().map(|(place, key)| self.find(key, Some(*place), out)).collect();
-            self.intake.logs.insert(record.labels.clone(), Arc::clone(&ids));
-            ids
-        });
+        let ids = self.counted_in(&record.labels, out);
+        if ids.contains(&REFUSED) {
+            self.intake.refusals.refuse("series", None, self.setup.limits.series, self.clock);
+        }
         let mut late = 0;
         for id in ids.iter() {
             self.bind_where_needed(*id, source);
@@ -223,9 +218,49 @@ impl Partition {
         }
     }
 
+    /// The series in which lines with these labels count, one for each rule that they fit.
+    fn counted_in(&mut self, labels: &Labels, out: &mut Effects) -> Arc<[u32]> {
+        // What was swept out or kept out is found anew; and label sets are not remembered without bound.
+        if self.intake.logs_era != self.intake.series.era() || self.intake.logs.len() >= self.setup.limits.series {
+            self.intake.logs.clear();
+            self.intake.logs_era = self.intake.series.era();
+        }
+        if let Some(known) = self.intake.logs.get(labels) {
+            return Arc::clone(known);
+        }
+        let joined = self.setup.inventory.join(labels);
+        let fitting: Vec<usize> =
+            self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].fits(&joined)).collect();
+        let key = |place: usize| SeriesKey {
+            name: Arc::from(format!("log:{}", self.plan.rules[place].rule.id)),
+            labels: labels.clone(),
+        };
+        let keys: Vec<(usize, SeriesKey)> = fitting.into_iter().map(|place| (place, key(place))).collect();
+        let ids = self.find_all(keys.iter().map(|(place, key)| (key, Some(*place))), out);
+        self.intake.logs.insert(labels.clone(), Arc::clone(&ids));
+        ids
+    }
+
+    /// The ids of several series. Room that is made for one of them may take the id of another away, so all are looked
+    /// up anew until none was; room is made at most once a minute.
+    fn find_all<'a>(
+        &mut self,
+        keys: impl Iterator<Item = (&'a SeriesKey, Option<usize>)> + Clone,
+        out: &mut Effects,
+    ) -> Arc<[u32]> {
+        loop {
+            let era = self.intake.series.era();
+            let ids: Arc<[u32]> = keys.clone().map(|(key, lines)| self.find(key, lines, out)).collect();
+            if era == self.intake.series.era() {
+                return ids;
+            }
+        }
+    }
+
     /// Lines came whose labels fit: their identity lives, whether one of them counts or not.
     fn speak(&mut self, id: u32, time: Ms) {
-        let Some(series) = self.intake.series.get(id) else { return };
+        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
+        hot.newest.time = hot.newest.time.max(time);
         for link in &series.links {
             if let Some(it) = self.board.get_mut(link.to) {
                 it.hear(time, self.clock, &self.plan.rules[link.rule]);
@@ -249,12 +284,13 @@ impl Partition {
 
     fn bind_where_needed(&mut self, id: u32, source: u32) {
         if self.intake.series.hot(id).is_some_and(|hot| !hot.bound) {
-            self.bind(id, source);
+            self.bind(id, source, &[]);
         }
     }
 
-    /// Works out which instances look at a series; new identities are born here.
-    fn bind(&mut self, id: u32, source: u32) {
+    /// Works out which instances look at a series; new identities are born here, but not those of rules that are
+    /// `kept`: if they are not there they have been forgotten, or come with their next sample.
+    fn bind(&mut self, id: u32, source: u32, kept: &[bool]) {
         let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
         hot.bound = true;
         let key = series.key.clone();
@@ -263,6 +299,7 @@ impl Partition {
             Some(place) => vec![place],
             None => self.plan.watching(&key.name).to_vec(),
         };
+        let mut later = false;
         for place in places {
             let compiled = &self.plan.rules[place];
             if !compiled.fits(&joined) {
@@ -282,6 +319,10 @@ impl Partition {
             if to.is_some_and(|to| self.linked(id, to)) {
                 continue;
             }
+            if to.is_none() && kept.get(place).copied().unwrap_or(false) {
+                later = true;
+                continue;
+            }
             if !self.admit(place, id, to) {
                 continue;
             }
@@ -291,10 +332,13 @@ impl Partition {
                 link(hot, series, (place, to), &rule);
             }
         }
+        if let Some(hot) = self.intake.series.hot_mut(id).filter(|_| later) {
+            hot.bound = false;
+        }
     }
 
     /// The leaf of a wide rule comes back from its row: with its series, of which no sample may be left.
-    pub(super) fn reseat(&mut self, place: usize, to: u32, labels: Labels) {
+    pub(super) fn reseat(&mut self, place: usize, to: u32, (labels, newest): (Labels, Option<Ms>)) {
         let rule = Arc::clone(&self.plan.rules[place].rule);
         let (name, lines) = match &rule.watch {
             Watch::Metric { name, .. } => (name.clone(), None),
@@ -308,6 +352,7 @@ impl Partition {
             (self.intake.series.both_mut(id), self.members.get_mut(to as usize))
         {
             member.series.push(id);
+            hot.newest.time = hot.newest.time.max(newest.unwrap_or(Ms::MIN));
             link(hot, series, (place, to), &rule);
         }
     }
@@ -330,8 +375,10 @@ impl Partition {
             self.intake.refusals.refuse("series_per_rule", Some(rule), limit, self.clock);
             self.intake.refusals.leave_out(id);
         }
-        if let Some(it) = to.and_then(|to| self.board.get_mut(to)) {
-            it.limited = !admitted;
+        if let Some((to, it)) = to.and_then(|to| Some((to, self.board.get_mut(to)?)))
+            && std::mem::replace(&mut it.limited, !admitted) == admitted
+        {
+            self.board.touch(to);
         }
         admitted
     }
@@ -374,8 +421,8 @@ impl Partition {
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 
-    /// Another rule set: every series finds its instances anew.
-    pub(super) fn rebind(&mut self) {
+    /// Another rule set: every series finds its instances anew. `kept` are the rules that watch what they did.
+    pub(super) fn rebind(&mut self, kept: &[bool]) {
         self.intake.per_rule.clear();
         self.intake.refusals.forget_rules();
         self.intake.logs.clear();
@@ -392,13 +439,19 @@ impl Partition {
         for id in self.intake.series.ids() {
             let (Some(hot), Some(series)) = (self.intake.series.hot(id), self.intake.series.get(id)) else { continue };
             let host = series.key.labels.get("host").unwrap_or_default();
-            let newest = hot.newest.time;
+            let (newest, clock) = (hot.newest.time, self.clock);
             if let Some(source) = self.sources.known(host) {
-                self.bind(id, source);
+                self.bind(id, source, kept);
             }
-            if newest > Ms::MIN {
-                self.speak(id, newest);
+            // Whoever goes on knows its newest sample itself: after a clock break, the series may hold a later one.
+            for link in self.intake.series.get(id).map_or(&[][..], |series| &series.links) {
+                if let Some(it) = self.board.get_mut(link.to).filter(|it| newest > Ms::MIN && it.born == clock) {
+                    it.hear(newest.min(clock), clock, &self.plan.rules[link.rule]);
+                }
             }
+        }
+        for (hot, _) in self.intake.series.iter_mut().filter(|(_, series)| series.links.is_empty()) {
+            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
         }
     }
 
@@ -415,6 +468,10 @@ impl Partition {
             }
             stays
         });
+        if series.links.is_empty() {
+            hot.keep = 0;
+            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
+        }
     }
 }
 

@@ -41,8 +41,7 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         Some(cause) => change.ended = lose(&mut it.verdict, &rule.rule, at, cause),
         None => {
             know(&mut it.verdict, at);
-            let waiting = rule.waits && at - it.began < rule.rule.over;
-            if let (Some(value), false) = (seen.value, waiting) {
+            if let Some(value) = seen.value.filter(|value| !waits(it, rule, at, *value)) {
                 step(&mut it.verdict, &rule.rule, at, value);
             }
         }
@@ -53,6 +52,12 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     }
     it.save(at, rule, &mut out.rows);
     Next::Due(due(it, rule, at, seen))
+}
+
+/// Whether a bad value says nothing yet, because its window may look empty only for want of a past. A good one counts.
+fn waits(it: &Instance, rule: &Compiled, at: Ms, value: f64) -> bool {
+    let bad = || rule.rule.levels.iter().any(|level| rule.rule.when.holds(value, level.threshold));
+    rule.waits && at - it.began < rule.rule.over && !it.verdict.state.is_active() && bad()
 }
 
 /// Visits the leaf of a wide rule: it has no verdict, but a row once it is silent, as it would not come back without.

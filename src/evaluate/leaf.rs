@@ -97,7 +97,8 @@ impl Seen {
             seen.rejecting |= leaf.rejecting;
             seen.warm = seen.warm.max(leaf.warm);
             samples += leaf.samples;
-            if let Some(value) = leaf.value.filter(|_| rule.empty || leaf.samples >= needs(function)) {
+            // A series without samples says nothing, also to `count`: a restart need not remember that there was one.
+            if let Some(value) = leaf.value.filter(|_| leaf.samples >= if rule.empty { 1 } else { needs(function) }) {
                 members += 1;
                 folded = Some(folded.map_or(value, |folded| fold(rule.fold, folded, value)));
             }

@@ -51,7 +51,9 @@ impl Refusals {
 
     /// The series that may be tried again, once a minute; `None` in between and where nothing is refused.
     pub(super) fn retry(&mut self, clock: Ms) -> Option<Vec<u32>> {
-        self.last?;
+        if self.last.is_none() && self.unwatched.is_empty() {
+            return None;
+        }
         if (clock - self.retried).abs() < MINUTE {
             return None;
         }

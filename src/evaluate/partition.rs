@@ -3,6 +3,7 @@
 //! The idea: a fold over the log. Each record first closes the ticks that its append time leaves behind, then is taken
 //! in (`intake`). Records below the durable offset only fill windows: verdicts come from the rows of the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
@@ -12,7 +13,7 @@ use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::intake::Intake;
 use crate::evaluate::judge;
 use crate::evaluate::leaf::{Leaf, LeafTick, Offer};
-use crate::evaluate::plan::Plan;
+use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::sources::{Sources, judge_log};
 use crate::evaluate::{Effects, QUIET, Setup, Warm, next, passed};
 use crate::model::{CLOCK_BREAK, Decoded, Ended, Kind, Labels, Progress, StateRow, builtin};
@@ -35,12 +36,16 @@ pub struct Partition {
     pub(super) live: bool,
     muted: bool,
     warm: Warm,
+    /// The clock when the muted past had been read: a series that came later is new.
+    pub(super) started: Ms,
     durable: Progress,
     offset: i64,
     segment: i64,
     pub(super) epoch: i64,
     alarms: Alarms,
     orphans: Vec<StateRow>,
+    /// What came from rows, by host, until that is heard of in what is read again.
+    unheard: HashMap<Box<str>, Vec<u32>>,
     broke: Option<Ms>,
     visits: Vec<u32>,
     pub(super) guards: Vec<Guard>,
@@ -82,12 +87,14 @@ impl Partition {
             live: false,
             muted: false,
             warm,
+            started: Ms::MAX,
             offset: durable.offset,
             segment: durable.segment,
             durable,
             epoch: 0,
             alarms: Alarms::default(),
             orphans: Vec::new(),
+            unheard: HashMap::new(),
             broke: None,
             visits: Vec::new(),
             guards: Vec::new(),
@@ -157,11 +164,14 @@ impl Partition {
             return;
         };
         let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
-        let labels = row.labels.clone();
+        let known = (row.labels.clone(), row.newest);
         instance.load(row);
         let id = self.seat(instance);
+        if let Some(host) = known.0.get("host") {
+            self.unheard.entry(Box::from(host)).or_default().push(id);
+        }
         if !self.plan.rules[place].local {
-            self.reseat(place, id, labels);
+            self.reseat(place, id, known);
         }
     }
 
@@ -184,6 +194,7 @@ impl Partition {
         self.live = true;
         out.leaves.push(LeafTick(Offer::Live));
         self.clock = self.clock.max(self.durable.clock);
+        self.started = self.clock;
         self.resume_sources();
         self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
         self.intake.refusals.resume(&self.alarms);
@@ -193,8 +204,19 @@ impl Partition {
         }
     }
 
+    /// A host is heard of in what is read again: what came from rows hangs on it from here on.
+    pub(super) fn place_heard(&mut self, host: &str, source: u32) {
+        for id in self.unheard.remove(host).unwrap_or_default() {
+            if let Some(member) = self.members.get_mut(id as usize) {
+                member.source = Some(source);
+            }
+            self.board.touch(id);
+        }
+    }
+
     /// Instances and alarms that come from rows know their sources again, also those not heard in what was read.
     fn resume_sources(&mut self) {
+        self.unheard = HashMap::new();
         for row in self.alarms.of(&crate::model::SOURCE_SILENT).cloned().collect::<Vec<_>>() {
             let (Some(host), Some(last)) = (row.labels.get("host"), row.newest) else { continue };
             let known = self.sources.known(host);
@@ -251,6 +273,7 @@ impl Partition {
         self.epoch += 1;
         if self.live {
             self.segment += 1;
+            self.started += to - from;
             self.alarms.shift(to - from, &mut out.rows);
             self.intake.refusals.shift(to - from);
             if self.setup.builtins {
@@ -320,16 +343,24 @@ impl Partition {
         let plan = Plan::new(&setup.rules);
         let old = std::mem::replace(&mut self.plan, plan);
         let mut board = std::mem::take(&mut self.board);
-        self.members.clear();
+        let members = std::mem::take(&mut self.members);
+        self.sources.wake_none();
+        self.unheard.clear();
         self.setup = setup;
         for id in board.ids() {
             let Some(mut it) = board.remove(id) else { continue };
             let before = &old.rules[it.rule];
             let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
             match now.filter(|now| self.plan.rules[*now].watch == before.watch) {
-                Some(now) if before.local => {
+                Some(now) => {
                     it.rule = now;
-                    self.seat(it);
+                    let to = self.seat(it);
+                    // Its series find it again with their next sample; its source must not wait for that.
+                    let source = members.get(id as usize).and_then(|member| member.source);
+                    self.members[to as usize].source = source;
+                    if let Some(host) = self.board.get(to).and_then(|it| it.labels.get("host")).filter(|_| !self.live) {
+                        self.unheard.entry(Box::from(host)).or_default().push(to);
+                    }
                 }
                 _ if self.live => {
                     judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
@@ -337,7 +368,9 @@ impl Partition {
                 _ => {}
             }
         }
-        self.rebind();
+        let same = |now: &Compiled| old.rules.iter().any(|was| was.rule.id == now.rule.id && was.watch == now.watch);
+        let kept: Vec<bool> = self.plan.rules.iter().map(same).collect();
+        self.rebind(&kept);
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 }

@@ -121,6 +121,11 @@ impl Ring {
         }
     }
 
+    /// Gives all memory back. Returns how much room was added, which is not above 0.
+    pub(super) fn give_back(&mut self) -> isize {
+        -std::mem::replace(self, Self::EMPTY).points.capacity().cast_signed()
+    }
+
     /// The log's clock went back from `clock`: all samples have lived through it.
     pub(super) fn outlive(&mut self, clock: Ms) {
         let marks = self.marks.get_or_insert_default();

@@ -227,6 +227,11 @@ impl SeriesTable {
         }
     }
 
+    /// Counts how often ids lost their meaning.
+    pub(super) fn era(&self) -> u64 {
+        self.era
+    }
+
     /// Cached ids mean nothing any more: what was refused may be tried again.
     pub(super) fn renew(&mut self) {
         self.era += 1;

@@ -35,7 +35,7 @@ pub(super) struct Source {
     pub(super) rejected: Option<Ms>,
     /// How far its clock is behind the log's, where that is too far.
     pub(super) skew: Option<Ms>,
-    /// Instances that wait for it to speak.
+    /// Instances that wait for its next record.
     pub(super) waiting: Vec<u32>,
     lags: Vec<(i64, Ms)>,
     /// The only entry of the heap that counts for it.
@@ -110,6 +110,11 @@ impl Sources {
     /// One host, to change it.
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Source> {
         self.all.get_mut(id as usize)
+    }
+
+    /// Nobody waits for a source any more: places on the board mean something else now.
+    pub(super) fn wake_none(&mut self) {
+        self.all.iter_mut().for_each(|source| source.waiting.clear());
     }
 
     /// A record of a host came: its skew, where samples must be corrected by it.
@@ -291,9 +296,10 @@ fn judge(source: &Source, at: Ms, setup: &Setup, alarms: &mut Alarms, out: &mut 
     alarms.clear(&SOURCE_SILENT, &labels, at, None, out);
 }
 
-/// Switches the alarm about a source's clock; while it is silent, what was known of it stands.
+/// Switches the alarm about a source's clock; while it is silent, or has sent nothing by which its skew could be told
+/// since a clock break or a start, what was known of it stands.
 fn judge_skew(source: &Source, at: Ms, log: Option<Ms>, alarms: &mut Alarms, out: &mut Effects) {
-    if at - source.last >= SILENT {
+    if at - source.last >= SILENT || source.lags.is_empty() {
         return;
     }
     let labels = Labels::new([("host", source.host.as_ref())]);

@@ -27,6 +27,7 @@ impl Partition {
             (true, false) => judge::leaf(it, compiled, at, &seen, out),
             (false, _) => judge::judge(it, compiled, at, &seen, None),
         };
+        let doubtful = it.verdict.unknown.is_some() || (!compiled.local && at - it.last() >= compiled.quiet);
         if !compiled.local {
             self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
         }
@@ -34,7 +35,8 @@ impl Partition {
             Next::Due(due) => {
                 let due = self.calm(id, place, at, seen).unwrap_or(due);
                 self.board.schedule(id, due);
-                if !seen.speaking {
+                // Where nothing is known, or will not be, each record may change why: of the next a part may be refused.
+                if !seen.speaking || doubtful {
                     self.wait(id);
                 }
             }
@@ -77,7 +79,12 @@ impl Partition {
         self.guards.clear();
         let mut until = None;
         for series in &member.series {
-            let (guard, held) = guard::weigh(compiled, &self.intake.series.hot(*series)?.ring, at, n)?;
+            let hot = self.intake.series.hot(*series)?;
+            // After a clock break the newest sample may be one of the segment that was left, which counts for nobody.
+            if Some(hot.newest.time) > it.newest {
+                return None;
+            }
+            let (guard, held) = guard::weigh(compiled, &hot.ring, at, n)?;
             self.guards.push(guard);
             until = until.max(held);
         }
@@ -107,7 +114,7 @@ impl Partition {
             newest: it.and_then(|it| it.newest),
             speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
             rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
-            warm: self.warm(rule.over).filter(|until| at < *until),
+            warm: self.warm(rule.over).filter(|until| at < *until && it.is_none_or(|it| it.born <= self.started)),
         };
         let mut change: Option<Ms> = None;
         let mut last = None;
@@ -144,7 +151,7 @@ impl Partition {
         }
     }
 
-    /// Visits it again as soon as its source speaks.
+    /// Visits it again with the next record of its source.
     fn wait(&mut self, id: u32) {
         let Some(member) = self.members.get_mut(id as usize).filter(|member| !member.waiting) else { return };
         if let Some(source) = member.source.and_then(|source| self.sources.get_mut(source)) {

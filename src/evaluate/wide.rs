@@ -18,6 +18,9 @@ use crate::evaluate::{Effects, Setup, next, passed};
 use crate::model::{Ended, Fingerprint, Progress, SeriesKey, StateRow};
 use crate::time::{Ms, SECOND};
 
+/// Born after anything that is read again.
+const UNBORN: Ms = Ms::MAX / 4;
+
 /// The wide rules of one topic.
 #[derive(Debug)]
 pub struct Wide {
@@ -110,7 +113,16 @@ impl Wide {
             if self.live && !self.awake.contains(partition) {
                 continue;
             }
+            let left = self.clocks.values().copied().min();
             if self.clocks.insert(*partition, *clock).is_some_and(|before| *clock < before) {
+                if let Some(left) = left.filter(|_| !self.live) {
+                    // What is read again of a segment that was left has all been told, however far it went.
+                    let known = !self.awake.contains(partition);
+                    self.run(left, known, out);
+                    if !known {
+                        self.begin(self.clock, out);
+                    }
+                }
                 self.fall_back(*partition, *clock, out);
             }
         }
@@ -119,13 +131,30 @@ impl Wide {
         }
         let clock = clocks.values().copied().min().unwrap_or(0);
         let until = if awake { clock } else { clock.min(self.durable + 1) };
+        self.run(until, false, out);
+    }
+
+    /// Runs the ticks below `until`; `muted` where none of them can be new.
+    fn run(&mut self, until: Ms, muted: bool, out: &mut Effects) {
         if self.clock == 0 && until > 0 {
             self.clock = self.queue.keys().next().copied().unwrap_or(until).min(until);
         }
         while let Some(at) = self.next().filter(|at| *at < until) {
+            if !muted && (at > self.durable || self.live) {
+                self.begin(at, out);
+            }
             self.tick(at, out);
         }
         self.clock = self.clock.max(until);
+    }
+
+    /// Ticks are new from here on.
+    fn begin(&mut self, at: Ms, out: &mut Effects) {
+        let told = out.signals.len();
+        self.resume(at, out);
+        if out.signals.len() > told {
+            self.last = at;
+        }
     }
 
     /// Where it stands: offset and clock are the last tick that was run.
@@ -169,8 +198,9 @@ impl Wide {
 
     fn next(&mut self) -> Option<Ms> {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
-        let gone = (!self.orphans.is_empty()).then(|| next(self.clock.max(self.durable + 1), SECOND));
-        offered.into_iter().chain(self.board.next(self.clock)).chain(gone).min()
+        // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of.
+        let first = (!self.live).then(|| next(self.clock.max(self.durable + 1), SECOND));
+        offered.into_iter().chain(self.board.next(self.clock)).chain(first).min()
     }
 
     /// A partition goes to others, and the wide rules with it: each instance is unknown from the last tick on, whatever
@@ -226,13 +256,6 @@ impl Wide {
 
     fn tick(&mut self, at: Ms, out: &mut Effects) {
         self.clock = at;
-        let told = out.signals.len();
-        if at > self.durable || self.live {
-            self.resume(at, out);
-        }
-        if out.signals.len() > told {
-            self.last = at;
-        }
         while let Some(entry) = self.queue.first_entry().filter(|entry| *entry.key() <= at) {
             for (_, leaf) in entry.remove() {
                 self.take(leaf, at);
@@ -265,6 +288,7 @@ impl Wide {
         for id in self.board.ids() {
             if let Some(it) = self.board.get_mut(id) {
                 it.resume();
+                it.born = it.born.min(at);
             }
         }
         self.board.stir();
@@ -290,11 +314,16 @@ impl Wide {
             }
             return;
         };
+        // A leaf that is known by its row alone says nothing of when its identity was born.
+        let born = if self.live || leaf.newest.is_some() { at } else { UNBORN };
         let id = known.unwrap_or_else(|| {
-            self.board.insert(Instance::new(place, labels, fingerprint, at), compiled.rule.interval)
+            self.board.insert(Instance::new(place, labels, fingerprint, born), compiled.rule.interval)
         });
-        if let (Some(newest), Some(it)) = (leaf.newest, self.board.get_mut(id)) {
-            it.hear(newest, at, compiled);
+        if let Some(it) = self.board.get_mut(id) {
+            it.born = it.born.min(born);
+            if let Some(newest) = leaf.newest {
+                it.hear(newest, at, compiled);
+            }
         }
         self.members.entry(id).or_default().insert(offered.series, leaf);
         self.board.touch(id);

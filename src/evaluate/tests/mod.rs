@@ -1,8 +1,12 @@
 //! What the stage promises, as properties over whole partitions; here, what all of them build their worlds from.
 
 mod calm;
+mod corners;
+mod dense;
 mod lag;
 mod meaning;
+mod review;
+mod verdicts;
 mod windows;
 mod worlds;
 
