@@ -8,6 +8,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 use crate::evaluate::builtins::Alarms;
 use crate::evaluate::{Effects, Setup, next};
 use crate::model::{Ended, LOG_SKEW, Labels, SOURCE_SILENT, SOURCE_SKEW};
@@ -61,7 +63,7 @@ impl Source {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     all: Vec<Source>,
-    index: HashMap<Arc<str>, u32>,
+    index: HashMap<Arc<str>, u32, FixedState>,
     due: BinaryHeap<Reverse<(Ms, u32)>>,
     /// Those about which an alarm may have to be switched at the next tick.
     pending: Vec<u32>,
