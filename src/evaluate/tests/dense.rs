@@ -186,3 +186,19 @@ proptest! {
         prop_assert_eq!(settled(&rows), settled(&all));
     }
 }
+
+#[test]
+fn room_that_a_counter_used_up_stays_used_up_when_another_rule_looks() {
+    let mut short = rule("short", Function::Rate, Comparison::Above, 50.0);
+    short.over = 5_000;
+    let mut long = rule("long", Function::Increase, Comparison::Above, 100.0);
+    long.over = 10 * MINUTE;
+    let setup = setup(vec![short, long], false);
+    let world: Vec<(Ms, Decoded)> =
+        (0..200).map(|n| (BEGIN + n * 1_000, number(1, BEGIN + n * 1_000, n as f64))).collect();
+    let (got, _, visited) = run(&setup, &world, true, usize::MAX);
+    let (want, _, all) = run(&setup, &world, false, usize::MAX);
+    assert_eq!(show(&got), show(&want));
+    assert_eq!(got.len(), 1, "{:?}", show(&got));
+    assert!(visited < all, "{visited} of {all}");
+}
