@@ -1,11 +1,17 @@
 //! A record being written: the other direction of `bongsu.rs`, for the agent and for files of bare numbers.
 //!
 //! The idea: `sent` is the one field that is known only at hand-over, so a draft renders with a hole where it goes
-//! ([`Draft::render`] returns both halves) and a record that waits is stamped anew without being built again.
+//! ([`Draft::render`] returns both halves) and a record that waits is stamped anew without being built again, also when
+//! it waited outside of the process ([`stamp`]).
 
 use std::fmt::Write as _;
 
 use crate::time::Ms;
+
+/// What a rendered record begins with, up to the digits of its time.
+const HEAD: &[u8] = b"{\"v\":1,\"ts\":";
+/// What follows the hole.
+const REST: &[u8] = b"\"host\":";
 
 /// One record before it is bytes.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,6 +67,17 @@ impl Draft {
     }
 }
 
+/// The record `waiting`, which was rendered without `sent`, with `sent` in it; `None` where it is no such record.
+pub fn stamp(waiting: &[u8], sent: Ms) -> Option<Vec<u8>> {
+    let digits = waiting.strip_prefix(HEAD)?.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'-').count();
+    let (head, rest) = waiting.split_at_checked(HEAD.len() + digits + 1)?;
+    if digits == 0 || !head.ends_with(b",") || !rest.starts_with(REST) {
+        return None;
+    }
+    let hole = format!("\"sent\":{sent},");
+    Some([head, hole.as_bytes(), rest].concat())
+}
+
 fn object<'a>(text: &mut String, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
     text.push('{');
     for (n, (name, value)) in pairs.enumerate() {
@@ -113,5 +130,22 @@ mod tests {
             serde_json::json!({"v":1,"ts":1_764_000_000_000_i64,"sent":5,"host":"db\"01","labels":{"env":"생산\n\\"},
                 "points":[["a",0.1],["c",1e21,{"mountpoint":"/a\tb"}]]})
         );
+    }
+
+    #[test]
+    fn a_rendered_record_is_stamped_wherever_it_waited() {
+        let draft = Draft { ts: -5, host: "a\"host\":".to_owned(), ..Draft::default() };
+        let (head, rest) = draft.render();
+        assert_eq!(stamp(format!("{head}{rest}").as_bytes(), 7), Some(format!("{head}\"sent\":7,{rest}").into_bytes()));
+        for text in [
+            "",
+            "{}",
+            "{\"v\":1,\"ts\":",
+            "{\"v\":1,\"ts\":5",
+            "{\"v\":1,\"ts\":,\"host\":",
+            "{\"v\":1,\"ts\":5,\"x\":1}",
+        ] {
+            assert_eq!(stamp(text.as_bytes(), 7), None, "`{text}`");
+        }
     }
 }
