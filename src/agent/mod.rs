@@ -20,6 +20,8 @@ mod disks;
 
 mod door;
 
+mod hands;
+
 mod mounts;
 
 mod pressure;

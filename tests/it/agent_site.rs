@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bongsu::agent::{Record, Spool as _};
 use bongsu::log::embedded;
 use bongsu::log::{Event, Source as _};
 use bongsu::pipeline::sides::LOG_FILE;
-use bongsu::pipeline::spool::SPOOL_FILE;
+use bongsu::pipeline::spool::{LogSpool, SPOOL_FILE};
+use bongsu::time::SystemClock;
 use serde_json::Value;
 
 use crate::site::{Site, bongsu, eventually, now, program};
@@ -146,6 +149,33 @@ fn an_agent_that_ends_while_the_door_is_away_leaves_its_records_on_the_disk() {
         let found = times(&delivered(&site));
         left.iter().all(|ts| found.contains(ts)).then_some(())
     });
+}
+
+#[test]
+fn a_record_that_the_door_refuses_for_good_is_named_and_the_rest_arrives() {
+    let site = Site::new(RULE);
+    let _service = site.start();
+    std::fs::create_dir(folder(&site)).unwrap();
+    let mut spool = LogSpool::open(&folder(&site), 1 << 24, Arc::new(SystemClock)).unwrap();
+    let record = |ts: i64, host: &str| Record {
+        key: b"was-01".to_vec(),
+        value: format!("{{\"v\":1,\"ts\":{ts},\"host\":\"{host}\",\"points\":[[\"a\",1]]}}").into_bytes(),
+    };
+    let ts = now() - 5_000;
+    spool.push(&[record(ts, "was-01"), record(ts + 1, ""), record(ts + 2, "was-01")]).unwrap();
+    drop(spool);
+    let _agent = start(&site);
+    let dropped = eventually("the count", || {
+        let found = delivered(&site);
+        let times = times(&found);
+        assert!(!times.contains(&(ts + 1)));
+        let points = found.last().filter(|_| times.contains(&ts) && times.contains(&(ts + 2)))?["points"].clone();
+        let dropped = points.as_array()?.iter().find(|point| point[0] == "bongsu.agent.dropped")?[1].as_f64()?;
+        (dropped > 0.0).then_some(dropped)
+    });
+    assert_eq!(dropped, 1.0);
+    let log = std::fs::read_to_string(site.path("agent.log")).unwrap();
+    assert!(log.contains("no-host"), "{log}");
 }
 
 #[test]

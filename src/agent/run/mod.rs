@@ -1,7 +1,8 @@
 //! The agent's beat: collect, queue, hand over, wait.
 //!
-//! The idea: one thread and three injected things, the clock, where records go ([`Deliver`]) and when to end
-//! ([`Stop`]). A hand-over that fails is tried again after a growing, jittered wait, while collecting goes on; until
+//! The idea: one thread beats, with three injected things, the clock, where records go ([`Deliver`]) and when to end
+//! ([`Stop`]); a second one ([`Hands`]) waits for the other side, so that a door which says nothing costs no
+//! measurement. A hand-over that fails is tried again after a growing, jittered wait, while collecting goes on; until
 //! then records wait in the [`Spool`], or in memory where there is none. Nothing is lost but what falls off the end of
 //! either, and that is a number in the record.
 
@@ -11,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::agent::collector::{Collector, put};
+use crate::agent::hands::Hands;
 use crate::agent::queue::{Queue, Record};
 use crate::agent::spool::{Spool, SpoolState};
 use crate::decode::{Draft, stamp};
@@ -24,8 +26,10 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 const BACKOFF_MIN: Ms = SECOND;
 /// Longest wait between two tries: the queue shall not stand still for long once the log is back.
 const BACKOFF_MAX: Ms = 30 * SECOND;
-/// How long a full spool is still drained when the agent was asked to end.
-const LAST_WORDS: Ms = 2 * SECOND;
+/// How long batches are still given away after the agent was asked to end.
+const LAST_TRIES: Ms = 2 * SECOND;
+/// How long the last of them is waited for: as long as a door may take.
+const LAST_ANSWER: Ms = 10 * SECOND;
 
 /// What became of one record that was handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +127,7 @@ pub struct Agent {
     refused: u64,
     backoff: Ms,
     retry_at: Option<Ms>,
+    flight: Option<Flight>,
     random: fastrand::Rng,
     counts: Arc<Counts>,
 }
@@ -132,6 +137,15 @@ pub struct Agent {
 enum From {
     Queue,
     Spool,
+}
+
+/// A batch under way.
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    from: From,
+    n: usize,
+    /// What had fallen off the queue when it was given away.
+    dropped: u64,
 }
 
 impl Agent {
@@ -148,6 +162,7 @@ impl Agent {
             refused: 0,
             backoff: BACKOFF_MIN,
             retry_at: None,
+            flight: None,
             random: fastrand::Rng::with_seed(seed),
             counts: Arc::default(),
         }
@@ -166,6 +181,16 @@ impl Agent {
 
     /// Collects and hands over until `stop` says so; then tries once more to hand over what waits.
     pub fn run(&mut self, clock: &dyn Clock, deliver: &dyn Deliver, stop: &dyn Stop) {
+        std::thread::scope(|scope| match Hands::start(scope, deliver) {
+            Ok(hands) => {
+                self.beat(clock, &hands, stop);
+                self.end(clock, &hands);
+            }
+            Err(why) => tracing::error!(%why, "the agent cannot start a thread; it collects nothing"),
+        });
+    }
+
+    fn beat(&mut self, clock: &dyn Clock, hands: &Hands, stop: &dyn Stop) {
         let every = self.settings.every.max(1);
         let mut beat = clock.elapsed();
         loop {
@@ -175,15 +200,35 @@ impl Agent {
                 let now = clock.elapsed();
                 beat = if beat + every > now { beat + every } else { now + every };
             }
-            if self.retry_at.is_none_or(|at| clock.elapsed() >= at) {
-                self.hand_over(clock, deliver, beat);
+            if self.flight.is_none() && self.retry_at.is_none_or(|at| clock.elapsed() >= at) {
+                self.launch(clock, hands);
             }
-            let wake = self.retry_at.map_or(beat, |at| at.min(beat));
-            if stop.wait((wake - clock.elapsed()).max(0)) {
+            let mut rest = 0;
+            if self.flight.is_none() {
+                rest = self.retry_at.map_or(beat, |at| at.min(beat)) - clock.elapsed();
+            } else if let Some(delivered) = hands.answer(beat - clock.elapsed()) {
+                self.land(clock, &delivered);
+            }
+            if stop.wait(rest.max(0)) {
+                return;
+            }
+        }
+    }
+
+    /// The last try. What is not taken by then goes to the spool, or is lost where there is none.
+    fn end(&mut self, clock: &dyn Clock, hands: &Hands) {
+        let until = clock.elapsed() + LAST_TRIES;
+        loop {
+            if self.flight.is_none() && (clock.elapsed() > until || !self.launch(clock, hands)) {
+                break;
+            }
+            let taken = hands.answer(LAST_ANSWER).is_some_and(|delivered| self.land(clock, &delivered));
+            if !taken {
                 break;
             }
         }
-        self.hand_over(clock, deliver, clock.elapsed() + LAST_WORDS);
+        // Whatever is still under way is in the spool too: the other side counts a record once.
+        self.flight = None;
         self.spill();
         if self.queue.len() > 0 {
             tracing::warn!(records = self.queue.len(), "agent ends with records that nobody took");
@@ -209,7 +254,9 @@ impl Agent {
         }
         self.queue.push(&draft);
         self.counts.collected.fetch_add(1, Ordering::Relaxed);
-        if self.retry_at.is_some() {
+        // A batch of the queue that is under way is settled at its front.
+        let settling = self.flight.is_some_and(|flight| flight.from == From::Queue);
+        if self.retry_at.is_some() && !settling {
             self.spill();
         }
         self.publish();
@@ -226,31 +273,33 @@ impl Agent {
         self.counts.queue.store(self.queue.len() as u64 + spool.records, Ordering::Relaxed);
     }
 
-    /// Hands over until nothing waits, something was kept or it is time to collect (`until`).
-    fn hand_over(&mut self, clock: &dyn Clock, deliver: &dyn Deliver, until: Ms) {
-        loop {
-            let (from, batch) = self.oldest(clock.wall());
-            if batch.is_empty() {
-                break;
+    /// Gives the next batch away; `false`: nothing waits.
+    fn launch(&mut self, clock: &dyn Clock, hands: &Hands) -> bool {
+        let (from, batch) = self.oldest(clock.wall());
+        if batch.is_empty() {
+            if self.retry_at.take().is_some() {
+                tracing::info!("records are taken again");
             }
-            let delivered = deliver.deliver(&batch);
-            let fates = delivered.fates.get(..batch.len()).unwrap_or(&delivered.fates);
-            self.settle(from, fates);
-            self.publish();
-            if fates.is_empty() || fates.contains(&Fate::Kept) {
-                self.back_off(clock.elapsed(), delivered.retry_after);
-                self.spill();
-                self.publish();
-                return;
-            }
-            if clock.elapsed() >= until {
-                return;
-            }
+            self.backoff = BACKOFF_MIN;
+            return false;
         }
-        if self.retry_at.take().is_some() {
-            tracing::info!("records are taken again");
+        self.flight = Some(Flight { from, n: batch.len(), dropped: self.queue.dropped() });
+        hands.give(batch);
+        true
+    }
+
+    /// Takes the outcome of the batch under way; `true`: there is use in going on now.
+    fn land(&mut self, clock: &dyn Clock, delivered: &Delivered) -> bool {
+        let Some(flight) = self.flight.take() else { return false };
+        let fates = delivered.fates.get(..flight.n).unwrap_or(&delivered.fates);
+        let kept = fates.is_empty() || fates.contains(&Fate::Kept);
+        self.settle(flight, fates);
+        if kept {
+            self.back_off(clock.elapsed(), delivered.retry_after);
+            self.spill();
         }
-        self.backoff = BACKOFF_MIN;
+        self.publish();
+        !kept
     }
 
     /// The next batch, stamped with `sent`: of the spool as long as it holds something, for that is older.
@@ -272,7 +321,14 @@ impl Agent {
         (From::Queue, stamped(&self.queue.oldest(BATCH_MAX, BATCH_BYTES_MAX), sent))
     }
 
-    fn settle(&mut self, from: From, fates: &[Fate]) {
+    fn settle(&mut self, flight: Flight, fates: &[Fate]) {
+        let from = flight.from;
+        // Those that fell off the queue's end in the meantime are counted as that.
+        let off = usize::try_from(self.queue.dropped() - flight.dropped).unwrap_or(usize::MAX);
+        let fates = match from {
+            From::Queue => fates.get(off..).unwrap_or_default(),
+            From::Spool => fates,
+        };
         // The spool is settled from the front alone; what was taken behind a kept one is handed over again, which
         // changes nothing at the other side.
         let settled = match from {

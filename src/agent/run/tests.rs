@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::agent::Roots;
-use crate::time::{MINUTE, ManualClock};
+use crate::time::{MINUTE, ManualClock, SystemClock};
 
 const START: Ms = 1_764_000_000_000;
 
@@ -24,6 +24,11 @@ struct World {
     taken: Mutex<Vec<(Ms, Ms, Ms)>>,
 }
 
+/// A machine without anything to read.
+fn nowhere() -> Roots {
+    Roots { proc: "/nowhere".into(), cgroup: "/nowhere".into(), root: "/nowhere".into() }
+}
+
 impl World {
     fn new(end: Ms, away: std::ops::Range<Ms>) -> Self {
         let (answer, hang, slow) = (Delivered::default(), 0, 0);
@@ -37,8 +42,7 @@ impl World {
 
     fn run_with(&self, every: Ms, queue: usize, spool: Option<Shelf>) -> Arc<Counts> {
         let settings = Settings { every, host: "a".to_owned(), labels: Vec::new(), queue };
-        let nowhere = Roots { proc: "/nowhere".into(), cgroup: "/nowhere".into(), root: "/nowhere".into() };
-        let mut agent = Agent::new(settings, Collector::new(nowhere, Vec::new()));
+        let mut agent = Agent::new(settings, Collector::new(nowhere(), Vec::new()));
         if let Some(shelf) = spool {
             agent = agent.with_spool(Box::new(shelf));
         }
@@ -246,4 +250,56 @@ fn a_long_spool_is_drained_between_the_beats() {
     assert!(times.is_sorted() && times.len() > 65, "{times:?}");
     let fresh: Vec<_> = times.into_iter().filter(|ts| *ts >= 0).collect();
     assert_eq!(fresh, tens(0..10), "no beat is missed for it");
+}
+
+/// Takes a batch and says nothing until it is let go; the first time only.
+#[derive(Debug, Default)]
+struct Silent {
+    released: Latch,
+    batches: Mutex<Vec<usize>>,
+    times: Mutex<Vec<Ms>>,
+}
+
+impl Deliver for Silent {
+    fn deliver(&self, records: &[Record]) -> Delivered {
+        self.batches.lock().unwrap().push(records.len());
+        self.released.wait(MINUTE);
+        let ts = |record: &Record| serde_json::from_slice::<serde_json::Value>(&record.value).unwrap()["ts"].as_i64();
+        self.times.lock().unwrap().extend(records.iter().filter_map(ts));
+        Delivered { fates: vec![Fate::Taken; records.len()], retry_after: None }
+    }
+}
+
+#[test]
+fn a_door_that_says_nothing_costs_no_measurement() {
+    for queue in [2, 100] {
+        let silent = Silent::default();
+        let stop = Latch::default();
+        let settings = Settings { every: 5, host: "a".to_owned(), labels: Vec::new(), queue };
+        let mut agent = Agent::new(settings, Collector::new(nowhere(), Vec::new()));
+        let counts = agent.counts();
+        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            scope.spawn(|| agent.run(&SystemClock, &silent, &stop));
+            let pause = Latch::default();
+            let wait = |done: &dyn Fn() -> bool| {
+                let deadline = SystemClock.elapsed() + MINUTE;
+                while !done() {
+                    assert!(SystemClock.elapsed() < deadline, "{counts:?}");
+                    pause.wait(1);
+                }
+            };
+            wait(&|| count(&counts.collected) >= 6);
+            assert_eq!(silent.batches.lock().unwrap().len(), 1, "one batch is under way");
+            silent.released.close();
+            wait(&|| count(&counts.taken) >= 2);
+            stop.close();
+        });
+        let times = silent.times.lock().unwrap().clone();
+        assert!(times.is_sorted_by(|a, b| a < b), "in order, each once: {times:?}");
+        // What fell off a short queue is counted, even the one that was under way; nothing else is missing.
+        let arrived = times.len() as u64;
+        assert!(count(&counts.collected) - arrived <= count(&counts.dropped), "{counts:?}, {arrived} arrived");
+        assert!(queue == 2 || count(&counts.dropped) == 0, "{counts:?}");
+    }
 }
