@@ -4,7 +4,7 @@
 //! fails as a whole; [`Queue`](queue::Queue) and, behind it, a [`Spool`] on the disk keep what could not be handed over,
 //! up to a counted limit; [`Agent::run`] beats, and gives them to a [`Deliver`]. Both come from the caller
 //! ([`DoorClient`] for a door). Where it fails it counts, and the counts are numbers in the next record, beside what the
-//! agent itself costs.
+//! agent itself costs. Log files are followed beside it, and their lines are records like the others.
 //!
 //! Not here: the spool's file and who starts the thread (`pipeline`).
 
@@ -22,6 +22,8 @@ mod door;
 
 mod hands;
 
+mod lines;
+
 mod mounts;
 
 mod pressure;
@@ -36,6 +38,8 @@ mod spool;
 
 mod system;
 
+mod tail;
+
 mod worker;
 
 #[cfg(test)]
@@ -47,3 +51,4 @@ pub use processes::Watch;
 pub use queue::Record;
 pub use run::{Agent, Counts, Deliver, Delivered, Fate, Latch, Settings, Stop};
 pub use spool::{Spool, SpoolState};
+pub use tail::LogFile;

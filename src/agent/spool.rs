@@ -41,4 +41,16 @@ pub trait Spool: Send + fmt::Debug {
 
     /// How full it is.
     fn state(&mut self) -> SpoolState;
+
+    /// Keeps `note` in place of what was noted before; on return it is durable.
+    ///
+    /// # Errors
+    /// The former note is still there; the text says why.
+    fn remember(&mut self, note: &[u8]) -> Result<(), String>;
+
+    /// What was noted last, also in an earlier run.
+    ///
+    /// # Errors
+    /// It cannot be read; the text says why.
+    fn remembered(&mut self) -> Result<Option<Vec<u8>>, String>;
 }

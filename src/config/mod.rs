@@ -37,6 +37,6 @@ pub use reach::{Unreached, chain_for, unreached};
 pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use settings::{
-    AgentSettings, AgentTo, ClockKind, Format, Gateway, Limits, LogKind, LogSettings, Paths, ProcessWatch, Role,
-    Settings, Skew, StoreUrl, TopicSettings,
+    AgentSettings, AgentTo, ClockKind, Format, Gateway, Limits, LogFileSettings, LogKind, LogSettings, Paths,
+    ProcessWatch, Role, Settings, Skew, StoreUrl, TopicSettings,
 };

@@ -48,6 +48,7 @@ pub const METRICS: &[Metric] = &[
     counter("bongsu.agent.cpu.time", "s", &[]),
     counter("bongsu.agent.dropped", "{record}", &[]),
     counter("bongsu.agent.failures", "{failure}", &[]),
+    counter("bongsu.agent.logs.skipped", "By", &[]),
     gauge("bongsu.agent.memory.usage", "By", &[]),
     gauge("bongsu.agent.queue", "{record}", &[]),
     gauge("bongsu.agent.spool", "{record}", &[]),

@@ -219,8 +219,10 @@ fn owner(settings: &Settings) -> String {
 
 fn start_agent(shell: &mut Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<()> {
     let settings = &making.loaded.settings;
-    // A full disk that stops the embedded log would stop the spool beside it too.
+    // A full disk that stops the embedded log would stop the spool beside it too; places in log files need it all the
+    // same.
     let own_log = settings.log.kind == LogKind::Embedded && settings.agent.to == AgentTo::Log;
+    let own_log = own_log && settings.agent.logs.is_empty();
     let folder = (!own_log).then_some(making.dir.path.as_path());
     let agent = sides::agent(settings, folder, Arc::clone(&making.clock))?;
     let clock = Arc::clone(&making.clock);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::agent::{
-    Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, Record, Roots, Stop, Watch, host_name,
+    Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, LogFile, Record, Roots, Stop, Watch,
+    host_name,
 };
 use crate::config::{AgentTo, LogKind, ProcessWatch, Settings};
 use crate::log::embedded::{self, EmbeddedLog, Writer};
@@ -165,9 +166,12 @@ pub fn agent(settings: &Settings, data_dir: Option<&Path>, clock: Arc<dyn Clock>
     };
     let watches = settings.agent.processes.iter().map(watch).collect::<anyhow::Result<_>>()?;
     let agent = Agent::new(told, Collector::new(roots, watches));
+    let logs = settings.agent.logs.iter().map(|log| LogFile { path: log.path.clone(), labels: log.labels.clone() });
     Ok(match data_dir {
+        // Places in log files are kept beside the spool.
         Some(folder) if settings.agent.spool > 0 => {
-            agent.with_spool(Box::new(LogSpool::open(folder, settings.agent.spool, clock)?))
+            let spool = LogSpool::open(folder, settings.agent.spool, clock)?;
+            agent.with_spool(Box::new(spool)).following(logs.collect())
         }
         _ => agent,
     })

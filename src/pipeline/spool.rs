@@ -1,7 +1,8 @@
 //! The agent's spool: what nobody takes now, in the embedded log's file.
 //!
 //! The idea: no file format of our own. Records wait in one topic; how far they were settled is the last record of a
-//! second topic of the same file, which the log keeps whatever its retention deletes. So a `kill -9` loses nothing that
+//! second topic of the same file, which the log keeps whatever its retention deletes (and so is the agent's note of how
+//! far it has read log files). So a `kill -9` loses nothing that
 //! was pushed, and brings back at most the batch whose settling was not written yet. At the size limit the log deletes
 //! the oldest; what was not settled among them is counted here.
 //!
@@ -23,6 +24,7 @@ use crate::time::{Clock, DAY, Ms};
 pub const SPOOL_FILE: &str = "spool.db";
 const WAITING: &str = "waiting";
 const SETTLED: &str = "settled";
+const NOTES: &str = "notes";
 /// Only the size decides what goes: a host that comes back after a holiday still has its last days.
 const KEEP: Ms = 400 * DAY;
 /// Records read ahead at most: a few batches of a hand-over.
@@ -36,6 +38,7 @@ pub struct LogSpool {
     writer: Option<std::thread::JoinHandle<()>>,
     waiting: EmbeddedSink,
     settled: EmbeddedSink,
+    notes: EmbeddedSink,
     source: EmbeddedSource,
     record_bytes: usize,
     /// Read and not settled, by offset.
@@ -52,22 +55,23 @@ impl LogSpool {
     /// It cannot be used, or another process uses it; the text says what to do.
     pub fn open(folder: &Path, bytes: u64, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let path = folder.join(SPOOL_FILE);
-        let mut config = Config::new(&[(WAITING, 1), (SETTLED, 1)]);
+        let mut config = Config::new(&[(WAITING, 1), (SETTLED, 1), (NOTES, 1)]);
         config.retention_ms = KEEP;
         config.retention_bytes = bytes;
         let (log, writer) = embedded::open(&path, &config, clock)?;
-        let mut settled = log.source(SETTLED)?;
         let mut source = log.source(WAITING)?;
-        let next = last_settled(&mut settled)?.unwrap_or(0).max(0);
+        let settled = last_value(&log, SETTLED)?;
+        let next = settled.and_then(|value| String::from_utf8(value).ok()?.parse().ok()).unwrap_or(0_i64).max(0);
         source.seek(0, next)?;
         let writer = std::thread::Builder::new()
             .name("bongsu-spool".to_owned())
             .spawn(move || writer.run())
             .context("start the spool's writer")?;
-        let (waiting, settled) = (log.sink(WAITING)?, log.sink(SETTLED)?);
+        let (waiting, settled, notes) = (log.sink(WAITING)?, log.sink(SETTLED)?, log.sink(NOTES)?);
         let writer = Some(writer);
         let (ahead, record_bytes) = (VecDeque::new(), config.record_bytes);
-        let mut spool = Self { path, log, writer, waiting, settled, source, record_bytes, ahead, next, dropped: 0 };
+        let mut spool =
+            Self { path, log, writer, waiting, settled, notes, source, record_bytes, ahead, next, dropped: 0 };
         let waiting = spool.state().records;
         if waiting > 0 {
             tracing::info!(records = waiting, "the spool holds records of an earlier run");
@@ -99,12 +103,7 @@ impl LogSpool {
 
     /// Makes durable how far the records are settled.
     fn write_place(&self) -> Result<(), String> {
-        let place = NewRecord { partition: Some(0), key: Vec::new(), value: self.next.to_string().into_bytes() };
-        self.settled
-            .append(vec![place])
-            .into_iter()
-            .try_for_each(|outcome| outcome.map(drop))
-            .map_err(|e| e.to_string())
+        append_one(&self.settled, self.next.to_string().into_bytes())
     }
 
     /// Reads on until `enough` records are at hand or there are no more.
@@ -189,6 +188,14 @@ impl Spool for LogSpool {
         };
         SpoolState { records, bytes: size("") + size("-wal"), dropped: self.dropped }
     }
+
+    fn remember(&mut self, note: &[u8]) -> Result<(), String> {
+        append_one(&self.notes, note.to_vec())
+    }
+
+    fn remembered(&mut self) -> Result<Option<Vec<u8>>, String> {
+        last_value(&self.log, NOTES).map_err(|e| e.to_string())
+    }
 }
 
 impl Drop for LogSpool {
@@ -203,8 +210,15 @@ impl Drop for LogSpool {
     }
 }
 
-/// The last place that was written; `None` in a new file.
-fn last_settled(source: &mut EmbeddedSource) -> anyhow::Result<Option<i64>> {
+fn append_one(sink: &EmbeddedSink, value: Vec<u8>) -> Result<(), String> {
+    let record = NewRecord { partition: Some(0), key: Vec::new(), value };
+    sink.append(vec![record]).into_iter().try_for_each(|outcome| outcome.map(drop)).map_err(|e| e.to_string())
+}
+
+/// The last record of a topic; `None` where there is none, or where the disk damaged it: then everything that is still
+/// there comes again, which changes nothing at the other side.
+fn last_value(log: &EmbeddedLog, topic: &str) -> Result<Option<Vec<u8>>, LogError> {
+    let mut source = log.source(topic)?;
     let Bounds { low, high } = source.bounds(0)?;
     if high <= low {
         return Ok(None);
@@ -212,13 +226,8 @@ fn last_settled(source: &mut EmbeddedSource) -> anyhow::Result<Option<i64>> {
     source.seek(0, high - 1)?;
     loop {
         match source.next(Duration::ZERO)? {
-            None => return Ok(None),
-            Some(Event::Batch(batch)) => {
-                let place = batch.slots.last().map(|slot| batch.record(slot).1);
-                return Ok(place.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()));
-            }
-            // Damaged: everything that is still there comes again, which changes nothing at the other side.
-            Some(Event::Gap { .. }) => return Ok(None),
+            Some(Event::Batch(batch)) => return Ok(batch.slots.last().map(|slot| batch.record(slot).1.to_vec())),
+            None | Some(Event::Gap { .. }) => return Ok(None),
             Some(_) => {}
         }
     }
@@ -275,6 +284,21 @@ mod tests {
             assert_eq!(numbers(&spool.oldest(99, 1_000).unwrap()), expected);
             spool.settle(1).unwrap();
         }
+    }
+
+    #[test]
+    fn the_last_note_outlives_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(open(folder.path(), 1 << 20).remembered(), Ok(None));
+        for note in ["one", "two"] {
+            let mut spool = open(folder.path(), 1 << 20);
+            spool.remember(note.as_bytes()).unwrap();
+            assert_eq!(spool.remembered(), Ok(Some(note.as_bytes().to_vec())));
+        }
+        let mut spool = open(folder.path(), 1 << 20);
+        (0..300).for_each(|at| spool.push(&[noise(at)]).unwrap());
+        assert!(spool.state().dropped > 0);
+        assert_eq!(spool.remembered(), Ok(Some(b"two".to_vec())), "also when the file is at its limit");
     }
 
     #[test]

@@ -42,10 +42,15 @@ fn folder(site: &Site) -> PathBuf {
 }
 
 fn start(site: &Site) -> Agent {
+    start_with(site, "")
+}
+
+/// An agent with more settings.
+fn start_with(site: &Site, more: &str) -> Agent {
     let file = site.path("agent.yaml");
     let text = format!(
         "agent: {{ every: 1s, to: \"http://{}\", token_file: data/token, host: was-01, labels: {{ env: test }}, \
-         spool: 16MiB, processes: [{{ name: bongsu }}] }}\n",
+         spool: 16MiB, processes: [{{ name: bongsu }}]{more} }}\n",
         site.listen
     );
     std::fs::write(&file, text).unwrap();
@@ -119,7 +124,8 @@ fn what_was_collected_while_the_door_was_away_arrives_in_order_even_through_kill
     let order = times(&found);
     assert!(order.is_sorted(), "one host's records keep their order: {order:?}");
     for ts in &waiting {
-        let record = found.iter().find(|record| record["ts"] == *ts);
+        // Of a record that the killed service had taken without an answer there is an earlier copy.
+        let record = found.iter().rfind(|record| record["ts"] == *ts);
         let record = record.unwrap_or_else(|| panic!("{ts} was spooled and did not arrive: {order:?}"));
         assert!(record["sent"].as_i64().unwrap() >= back, "a spooled record says when it was handed over: {record}");
     }
@@ -149,6 +155,48 @@ fn an_agent_that_ends_while_the_door_is_away_leaves_its_records_on_the_disk() {
         let found = times(&delivered(&site));
         left.iter().all(|ts| found.contains(ts)).then_some(())
     });
+}
+
+#[test]
+fn lines_of_a_log_file_arrive_even_through_a_kill_and_a_rotation() {
+    let site = Site::new(RULE);
+    let _service = site.start();
+    let path = site.path("app.log");
+    let append = |text: &str| {
+        let file = std::fs::File::options().append(true).create(true).open(&path);
+        std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
+    };
+    let lines = || -> Vec<String> {
+        let found = delivered(&site).into_iter().filter(|record| record["labels"]["source"] == "app");
+        let all = found.flat_map(|record| record["lines"].as_array().cloned().unwrap_or_default());
+        all.map(|line| format!("{} {}", line[1].as_str().unwrap(), line[2].as_str().unwrap())).collect()
+    };
+    let arrived = |line: &str| eventually(line, || lines().iter().any(|found| found == line).then_some(()));
+    append("INFO before anybody looked\n");
+    let logs = ", logs: [{ path: app.log, source: app }]";
+    let agent = start_with(&site, logs);
+    eventually("the agent looks", || (!delivered(&site).is_empty()).then_some(()));
+    append("ERROR OutOfMemoryError\n");
+    arrived("ERROR ERROR OutOfMemoryError");
+    drop(agent);
+    append("written while nobody looked\n");
+    let _agent = start_with(&site, logs);
+    arrived(" written while nobody looked");
+    append("the end of the old file\n");
+    std::fs::rename(&path, site.path("app.log.1")).unwrap();
+    append("WARN a new file\n");
+    arrived(" the end of the old file");
+    arrived("WARN WARN a new file");
+    let mut found = lines();
+    // A kill may tell a line twice, never too seldom.
+    found.dedup();
+    let expected = [
+        "ERROR ERROR OutOfMemoryError",
+        " written while nobody looked",
+        " the end of the old file",
+        "WARN WARN a new file",
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -216,6 +264,7 @@ fn an_agent_that_could_not_work_is_refused_before_anything_starts() {
     refused("agent: { to: \"127.0.0.1:9480\", spool: 5KB }", "1MiB");
     refused("agent: { to: \"127.0.0.1:9480\", processes: [{ name: a, pattern: \"(\" }] }", "bad-regex");
     refused("agent: { to: \"127.0.0.1:9480\", processes: [{ name: a }, { name: a }] }", "stands twice");
+    refused("agent: { to: \"127.0.0.1:9480\", spool: 0, logs: [{ path: a.log, source: app }] }", "without a spool");
 }
 
 #[test]

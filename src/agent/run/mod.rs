@@ -11,10 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::agent::collector::{Collector, put};
 use crate::agent::hands::Hands;
+use crate::agent::lines::parcels;
 use crate::agent::queue::{Queue, Record};
 use crate::agent::spool::{Spool, SpoolState};
+use crate::agent::tail::{self, LogFile, Tail};
 use crate::decode::{Draft, stamp};
 use crate::time::{Clock, Ms, SECOND};
 
@@ -128,6 +132,11 @@ pub struct Agent {
     backoff: Ms,
     retry_at: Option<Ms>,
     flight: Option<Flight>,
+    tails: Vec<Tail>,
+    /// The places of the tails as the spool has them.
+    noted: Value,
+    /// Lines were read whose place is not noted yet.
+    unnoted: bool,
     random: fastrand::Rng,
     counts: Arc<Counts>,
 }
@@ -163,6 +172,9 @@ impl Agent {
             backoff: BACKOFF_MIN,
             retry_at: None,
             flight: None,
+            tails: Vec::new(),
+            noted: Value::Null,
+            unnoted: false,
             random: fastrand::Rng::with_seed(seed),
             counts: Arc::default(),
         }
@@ -172,6 +184,19 @@ impl Agent {
     #[must_use]
     pub fn with_spool(self, spool: Box<dyn Spool>) -> Self {
         Self { spool: Some(spool), ..self }
+    }
+
+    /// The same with log files to follow, from where an agent with this spool stopped.
+    #[must_use]
+    pub fn following(mut self, files: Vec<LogFile>) -> Self {
+        let noted = self.spool.as_mut().map_or(Ok(None), |spool| spool.remembered());
+        let noted = self.note_spool(noted).flatten();
+        let places = noted.and_then(|note| serde_json::from_slice(&note).ok()).unwrap_or(Value::Null);
+        self.tails = files.into_iter().map(|file| Tail::new(file, &places)).collect();
+        self.noted = places;
+        // Where it begins is noted with the first look: what comes while the agent is away is read then.
+        self.unnoted = !self.tails.is_empty();
+        self
     }
 
     /// The figures, which go on changing while it runs.
@@ -235,7 +260,42 @@ impl Agent {
         }
     }
 
+    /// Queues what was appended to the log files.
+    fn read_logs(&mut self, now: Ms) {
+        for tail in &mut self.tails {
+            let lines = tail.look();
+            self.unnoted |= !lines.is_empty();
+            let own = &tail.file.labels;
+            let other = self.settings.labels.iter().filter(|(name, _)| own.iter().all(|(own, _)| own != name));
+            let labels: Vec<_> = other.chain(own).cloned().collect();
+            for lines in parcels(lines) {
+                let lines = lines.into_iter().map(|(level, text)| (now, level, text)).collect();
+                let (host, labels) = (self.settings.host.clone(), labels.clone());
+                self.queue.push(&Draft { ts: now, host, labels, lines, ..Draft::default() });
+            }
+        }
+    }
+
+    /// Makes durable how far the log files were read, once their lines are.
+    fn note_places(&mut self) {
+        if self.tails.is_empty() || self.queue.len() > 0 {
+            return;
+        }
+        let places = tail::places(&self.tails);
+        self.unnoted = false;
+        if let Some(spool) = &mut self.spool
+            && places != self.noted
+        {
+            let noted = spool.remember(places.to_string().as_bytes());
+            match self.note_spool(noted) {
+                Some(()) => self.noted = places,
+                None => self.unnoted = true,
+            }
+        }
+    }
+
     fn collect(&mut self, clock: &dyn Clock) {
+        self.read_logs(clock.wall());
         let mut draft =
             Draft { host: self.settings.host.clone(), labels: self.settings.labels.clone(), ..Draft::default() };
         let began = clock.elapsed();
@@ -252,13 +312,19 @@ impl Agent {
             put(&mut draft.points, "bongsu.agent.spool", spool.records as f64, &[]);
             put(&mut draft.points, "bongsu.agent.spool.usage", spool.bytes as f64, &[]);
         }
+        if !self.tails.is_empty() {
+            let skipped: u64 = self.tails.iter().map(Tail::skipped).sum();
+            put(&mut draft.points, "bongsu.agent.logs.skipped", skipped as f64, &[]);
+        }
         self.queue.push(&draft);
         self.counts.collected.fetch_add(1, Ordering::Relaxed);
         // A batch of the queue that is under way is settled at its front.
         let settling = self.flight.is_some_and(|flight| flight.from == From::Queue);
-        if self.retry_at.is_some() && !settling {
+        // Lines are read once, so they are made durable before their place in the file is.
+        if (self.retry_at.is_some() || self.unnoted) && !settling {
             self.spill();
         }
+        self.note_places();
         self.publish();
     }
 

@@ -60,6 +60,7 @@ impl World {
 #[derive(Debug, Clone, Default)]
 struct Shelf {
     records: Arc<Mutex<VecDeque<Record>>>,
+    note: Arc<Mutex<Option<Vec<u8>>>>,
     /// Instants between which the disk is full.
     full: std::ops::Range<usize>,
     pushes: usize,
@@ -87,6 +88,58 @@ impl Spool for Shelf {
     fn state(&mut self) -> SpoolState {
         SpoolState { records: self.records.lock().unwrap().len() as u64, ..SpoolState::default() }
     }
+
+    fn remember(&mut self, note: &[u8]) -> Result<(), String> {
+        *self.note.lock().unwrap() = Some(note.to_vec());
+        Ok(())
+    }
+
+    fn remembered(&mut self) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.note.lock().unwrap().clone())
+    }
+}
+
+/// Takes everything, and keeps the texts of the lines.
+#[derive(Debug, Default)]
+struct Reader(Mutex<Vec<(String, String)>>);
+
+impl Deliver for Reader {
+    fn deliver(&self, records: &[Record]) -> Delivered {
+        for record in records {
+            let value: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+            assert_eq!(value["sent"].as_i64().unwrap(), START, "stamped like any other");
+            let source = value["labels"]["source"].as_str().unwrap_or_default().to_owned();
+            let lines = value["lines"].as_array().into_iter().flatten();
+            let line = |line: &serde_json::Value| (source.clone(), format!("{} {}", line[1], line[2]));
+            self.0.lock().unwrap().extend(lines.map(line));
+        }
+        Delivered { fates: vec![Fate::Taken; records.len()], retry_after: None }
+    }
+}
+
+#[test]
+fn lines_are_records_and_are_read_on_from_their_place_by_the_next_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let shelf = Shelf::default();
+    let reader = Reader::default();
+    let run = |text: &str| {
+        use std::io::Write as _;
+        std::fs::File::options().append(true).create(true).open(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        let labels = vec![("source".to_owned(), "host".to_owned()), ("env".to_owned(), "prod".to_owned())];
+        let settings = Settings { every: 10_000, host: "a".to_owned(), labels, queue: 100 };
+        let file = LogFile { path: path.clone(), labels: vec![("source".to_owned(), "app".to_owned())] };
+        let agent = Agent::new(settings, Collector::new(nowhere(), Vec::new())).with_spool(Box::new(shelf.clone()));
+        // It looks once and ends.
+        agent.following(vec![file]).run(&ManualClock::at(START), &reader, &World::new(0, 0..0));
+    };
+    run("the past\n");
+    run("ERROR one\n");
+    run("WARN two\nhalf");
+    run(" a line\n");
+    let lines = reader.0.lock().unwrap().clone();
+    let expected = ["\"ERROR\" \"ERROR one\"", "\"WARN\" \"WARN two\"", "\"\" \"half a line\""];
+    assert_eq!(lines, expected.map(|line| ("app".to_owned(), line.to_owned())));
 }
 
 impl Stop for World {

@@ -20,6 +20,15 @@ pub enum AgentTo {
     Door(String),
 }
 
+/// A log file to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFileSettings {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Labels of its lines: `source`, `service`.
+    pub labels: Vec<(String, String)>,
+}
+
 /// Processes to watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessWatch {
@@ -42,6 +51,8 @@ pub struct AgentSettings {
     pub ca_file: Option<PathBuf>,
     /// Bytes of disk for records that nobody takes now; 0 = none.
     pub spool: u64,
+    /// Log files to follow.
+    pub logs: Vec<LogFileSettings>,
     /// Processes to watch.
     pub processes: Vec<ProcessWatch>,
     /// The `host` label; `None` = the machine's name.
@@ -52,6 +63,8 @@ pub struct AgentSettings {
 
 /// Less is filled by a few records and would only wear the disk.
 const SPOOL_BYTES_MIN: i64 = 1 << 20;
+/// Each is held open and looked at with every collection.
+const LOGS_MAX: usize = 64;
 /// Each is looked for among all processes at every collection.
 const PROCESSES_MAX: usize = 32;
 
@@ -88,10 +101,32 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Agent
         token_file: agent.text("token_file").map(|path| folder.join(path)),
         ca_file: agent.text("ca_file").map(|path| folder.join(path)),
         spool: spool.max(0).unsigned_abs(),
+        logs: logs(agent, folder, spool > 0, notes),
         processes: processes(agent, notes),
         host: agent.owned("host"),
         labels,
     }
+}
+
+fn logs(agent: Obj<'_>, folder: &Path, spooled: bool, notes: &mut Notes) -> Vec<LogFileSettings> {
+    let mut found: Vec<LogFileSettings> = Vec::new();
+    for file in agent.subs("logs") {
+        let Some(path) = file.text("path").map(|path| folder.join(path)) else { continue };
+        if found.iter().any(|other| other.path == path) {
+            notes.error("duplicate-id", file.at("path"), format!("`{}` stands twice", path.display()), "keep one");
+        }
+        let label = |name: &str| Some((name.to_owned(), file.owned(name)?));
+        found.push(LogFileSettings { path, labels: ["source", "service"].into_iter().filter_map(label).collect() });
+    }
+    if found.len() > LOGS_MAX {
+        let message = format!("{} log files, at most {LOGS_MAX} are followed", found.len());
+        notes.error("bad-value", agent.at("logs"), message, "a log shipper such as Fluent Bit can write to Kafka");
+    }
+    if !found.is_empty() && !spooled {
+        let help = "the place in a file is kept beside the spool: give `spool` a size";
+        notes.error("bad-value", agent.at("logs"), "`logs` without a spool", help);
+    }
+    found
 }
 
 fn processes(agent: Obj<'_>, notes: &mut Notes) -> Vec<ProcessWatch> {

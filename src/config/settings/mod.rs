@@ -9,7 +9,7 @@ mod agent;
 
 mod table;
 
-pub use agent::{AgentSettings, AgentTo, ProcessWatch};
+pub use agent::{AgentSettings, AgentTo, LogFileSettings, ProcessWatch};
 pub(crate) use table::SETTINGS;
 
 use std::collections::BTreeSet;

@@ -113,6 +113,16 @@ static PROCESS: Table = Table {
     ],
 };
 
+static LOG_FILE: Table = Table {
+    name: "log file",
+    doc: "A log file that the agent follows; its lines are for log rules.",
+    keys: &[
+        must("path", Kind::Text, "where it is, relative to this file"),
+        must("source", Kind::Label, "the label `source` of its lines"),
+        may("service", Kind::Label, "the label `service` of its lines"),
+    ],
+};
+
 static AGENT: Table = Table {
     name: "agent",
     doc: "The collector on this host.",
@@ -131,6 +141,7 @@ static AGENT: Table = Table {
             Kind::Size(0, i64::MAX),
             "disk for records that nobody takes now, oldest go first; 0 = none",
         ),
+        may("logs", Kind::List(&Kind::Table(&LOG_FILE), 0), "log files to follow; needs the spool"),
         may("processes", Kind::List(&Kind::Table(&PROCESS), 0), "processes to watch"),
         may("host", Kind::Id, "the `host` label; left out: the machine's name"),
         may("labels", Kind::Map(&Kind::Label), "labels on every record"),
