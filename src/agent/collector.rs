@@ -2,11 +2,15 @@
 //!
 //! The idea: a part that cannot be read costs its own numbers and one count, never those of the others. The order of
 //! the points is always the same, so that the decoder on the other side recognises the record's shape.
-//! What is read where is in `system.rs` (CPU, memory, load, network), `mounts.rs` and `disks.rs`.
+//! What is read where is in `system.rs` (CPU, memory, load, open files, network), `processes.rs`, `mounts.rs`,
+//! `disks.rs`, `pressure.rs`, `container.rs`, `clock.rs` and `cost.rs`.
 
 use std::path::{Path, PathBuf};
 
-use crate::agent::{disks, mounts, system};
+use crate::agent::container::Container;
+use crate::agent::mounts::Mounts;
+use crate::agent::processes::{Processes, Watch};
+use crate::agent::{clock, cost, disks, pressure, system};
 use crate::decode::{Draft, Point};
 use crate::time::Ms;
 
@@ -15,11 +19,15 @@ use crate::time::Ms;
 pub struct Roots {
     /// `/proc`.
     pub proc: PathBuf,
+    /// Where cgroup v2 is mounted: `/sys/fs/cgroup`.
+    pub cgroup: PathBuf,
+    /// `/`, for the marks that container runtimes leave.
+    pub root: PathBuf,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { proc: PathBuf::from("/proc") }
+        Self { proc: PathBuf::from("/proc"), cgroup: PathBuf::from("/sys/fs/cgroup"), root: PathBuf::from("/") }
     }
 }
 
@@ -44,6 +52,12 @@ pub(super) enum Failure {
         /// How many are reported.
         n_max: usize,
     },
+    /// Something that must not be waited for any longer.
+    #[error("`{path}` does not answer")]
+    Silent {
+        /// Which.
+        path: String,
+    },
 }
 
 /// Numbers being gathered.
@@ -66,17 +80,41 @@ pub(super) fn parse<T: procfs::FromRead>(proc: &Path, name: &str) -> Result<T, F
 pub struct Collector {
     roots: Roots,
     cpu: system::CpuMeter,
+    processes: Processes,
+    mounts: Mounts,
+    container: Container,
     failures: u64,
     failing: [bool; PARTS.len()],
 }
 
 /// The parts, for the log line that says which one fails.
-const PARTS: [&str; 7] = ["cpu", "memory", "load", "processes", "filesystem", "disk", "network"];
+const PARTS: [&str; 12] = [
+    "cpu",
+    "memory",
+    "load",
+    "processes",
+    "filesystem",
+    "disk",
+    "network",
+    "descriptors",
+    "pressure",
+    "container",
+    "clock",
+    "cost",
+];
 
 impl Collector {
     /// A collector that has not looked yet: the CPU's busy share comes from the second collection on.
-    pub fn new(roots: Roots) -> Self {
-        Self { roots, cpu: system::CpuMeter::default(), failures: 0, failing: [false; PARTS.len()] }
+    pub fn new(roots: Roots, watches: Vec<Watch>) -> Self {
+        Self {
+            roots,
+            cpu: system::CpuMeter::default(),
+            processes: Processes::new(watches),
+            mounts: Mounts::default(),
+            container: Container::default(),
+            failures: 0,
+            failing: [false; PARTS.len()],
+        }
     }
 
     /// Asks every part, and appends what they say to `draft`, whose `ts` becomes `now`.
@@ -88,10 +126,15 @@ impl Collector {
             self.cpu.collect(&proc, points),
             system::memory(&proc, points),
             system::load(&proc, self.cpu.cores(), points),
-            system::processes(&proc, points),
-            mounts::collect(&proc, points),
+            self.processes.collect(&proc, points),
+            self.mounts.collect(&proc, points),
             disks::collect(&proc, points),
             system::network(&proc, points),
+            system::descriptors(&proc, points),
+            pressure::collect(&proc, points),
+            self.container.collect(&self.roots, self.cpu.cores(), points),
+            clock::collect(points),
+            cost::collect(&proc, points),
         ];
         for ((result, part), failing) in results.into_iter().zip(PARTS).zip(&mut self.failing) {
             self.failures += u64::from(result.is_err());

@@ -2,7 +2,7 @@
 //!
 //! The idea: the answer says what became of each line, and everything else (a refused connection, a time-out, 401, 429,
 //! 5xx, a broken answer) says that nothing is known, so the records are kept and sent again; numbers that arrive twice
-//! count once. An address that others can listen on is used only with TLS and a token, or not at all.
+//! count once. Why a record is refused for good is said in the log, once for each answer. An address that others can listen on is used only with TLS and a token, or not at all.
 //! Waiting between tries is `run.rs`'s part.
 
 use std::io::Read as _;
@@ -49,7 +49,7 @@ pub enum DoorError {
         address: String,
     },
     /// A door elsewhere asks for a token.
-    #[error("door `{address}` is not on this host and no token file is given\n  help: set `token_file`")]
+    #[error("door `{address}` is not on this host and no token file is given\n  help: set `agent.token_file`")]
     NoToken {
         /// As it was given.
         address: String,
@@ -143,8 +143,16 @@ impl Deliver for DoorClient {
                 Ok(Answer::Fates(fates)) => return Delivered { fates, retry_after: None },
                 Ok(Answer::Wait(retry_after)) => return Delivered { fates: Vec::new(), retry_after },
                 // One of them is at fault and it is not said which: half of them, down to the one.
-                Ok(Answer::Unsaid) if part.len() > 1 => part = part.split_at(part.len() / 2).0,
-                Ok(Answer::Unsaid) => return Delivered { fates: vec![Fate::Refused], retry_after: None },
+                Ok(Answer::Unsaid(_)) if part.len() > 1 => part = part.split_at(part.len() / 2).0,
+                Ok(Answer::Unsaid(status)) => {
+                    let bytes = part.iter().map(|record| record.value.len()).sum::<usize>();
+                    tracing::warn!(
+                        status = status.as_u16(),
+                        bytes,
+                        "the door refuses a record for good; it is dropped"
+                    );
+                    return Delivered { fates: vec![Fate::Refused], retry_after: None };
+                }
                 Err(why) => {
                     tracing::debug!(why, "hand-over to the door failed");
                     return Delivered::default();
@@ -161,7 +169,7 @@ enum Answer {
     /// Not now.
     Wait(Option<Ms>),
     /// The body was refused without a word on its lines.
-    Unsaid,
+    Unsaid(StatusCode),
 }
 
 impl Answer {
@@ -174,7 +182,7 @@ impl Answer {
         let listed = serde_json::from_slice(&body).ok().and_then(|answer| fates(&answer, n));
         match status {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(listed.map_or(Self::Unsaid, Self::Fates))
+                Ok(listed.map_or(Self::Unsaid(status), Self::Fates))
             }
             status if status.is_success() => match (read, listed) {
                 (Ok(_), Some(fates)) => Ok(Self::Fates(fates)),
@@ -196,15 +204,23 @@ fn fates(answer: &serde_json::Value, n: usize) -> Option<Vec<Fate>> {
     let rejected = answer.get("rejected")?.as_array()?;
     let accepted = answer.get("accepted")?.as_u64()?;
     let mut fates = vec![Fate::Taken; n];
+    let mut never_again = None;
     for line in rejected {
         let at = usize::try_from(line.get("line")?.as_u64()?).ok()?.checked_sub(1)?;
         let reason = line.get("reason")?.as_str()?;
         let never = RejectReason::ALL.iter().any(|known| reason.starts_with(known.code()));
         *fates.get_mut(at)? = if never { Fate::Refused } else { Fate::Kept };
+        never_again = never_again.or(never.then_some((at, reason)));
     }
     // An answer that does not add up is not to be believed.
     let taken = fates.iter().filter(|fate| **fate == Fate::Taken).count() as u64;
-    if taken == accepted { Some(fates) } else { None }
+    if taken != accepted {
+        return None;
+    }
+    if let Some((at, reason)) = never_again {
+        tracing::warn!(record = at + 1, of = n, reason, "the door refuses records for good; they are dropped");
+    }
+    Some(fates)
 }
 
 fn checked_url(settings: &DoorSettings) -> Result<Url, DoorError> {

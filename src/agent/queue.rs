@@ -2,15 +2,14 @@
 //!
 //! The idea: a bounded row of rendered records with a hole for `sent`, so that a record which waited an hour still says
 //! when it was handed over. At the limit the oldest goes and is counted: the newest numbers are the ones that tell
-//! whether the host is well.
+//! whether the host is well. Where there is a spool, this holds little but the newest record.
 
 use std::collections::VecDeque;
 
 use crate::agent::run::Fate;
 use crate::decode::Draft;
-use crate::time::Ms;
 
-/// A record as it is handed over.
+/// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its key: the host.
@@ -19,17 +18,10 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    key: Vec<u8>,
-    head: String,
-    rest: String,
-}
-
-/// The records that wait.
+/// The records that wait, without `sent`.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Record>,
     len_max: usize,
     dropped: u64,
 }
@@ -47,7 +39,7 @@ impl Queue {
             self.dropped += 1;
         }
         let (head, rest) = draft.render();
-        self.waiting.push_back(Waiting { key: draft.host.clone().into_bytes(), head, rest });
+        self.waiting.push_back(Record { key: draft.host.clone().into_bytes(), value: (head + &rest).into_bytes() });
     }
 
     /// How many wait.
@@ -60,23 +52,15 @@ impl Queue {
         self.dropped
     }
 
-    /// Copies of the oldest records, stamped with `sent`: at most `n_max`, and one more only while they stay below
-    /// `bytes_max`.
-    pub(super) fn batch(&self, n_max: usize, bytes_max: usize, sent: Ms) -> Vec<Record> {
+    /// Copies of the oldest records: at most `n_max`, and one more only while they stay below `bytes_max`.
+    pub(super) fn oldest(&self, n_max: usize, bytes_max: usize) -> Vec<Record> {
         let mut bytes = 0;
-        let stamped = self.waiting.iter().take(n_max).map(|waiting| {
-            let value = format!("{}\"sent\":{sent},{}", waiting.head, waiting.rest).into_bytes();
-            Record { key: waiting.key.clone(), value }
-        });
-        let mut batch = Vec::new();
-        for record in stamped {
+        let fits = |record: &&Record| {
+            let first = bytes == 0;
             bytes += record.value.len();
-            if bytes > bytes_max && !batch.is_empty() {
-                break;
-            }
-            batch.push(record);
-        }
-        batch
+            first || bytes <= bytes_max
+        };
+        self.waiting.iter().take(n_max).take_while(fits).cloned().collect()
     }
 
     /// Takes out of the oldest records those whose fate is settled; the others keep their order.
@@ -84,11 +68,17 @@ impl Queue {
         let mut fates = fates.iter();
         self.waiting.retain(|_| fates.next().is_none_or(|fate| *fate == Fate::Kept));
     }
+
+    /// The oldest `n` are kept elsewhere.
+    pub(super) fn forget(&mut self, n: usize) {
+        self.waiting.drain(..n.min(self.waiting.len()));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Ms;
 
     fn draft(ts: Ms) -> Draft {
         Draft { ts, host: "a".to_owned(), ..Draft::default() }
@@ -105,32 +95,27 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_stamped_when_it_is_handed_over() {
-        let queue = queue(1, 10);
-        assert_eq!(values(&queue.batch(5, 1_000, 70)), [r#"{"v":1,"ts":0,"sent":70,"host":"a","points":[]}"#]);
-        assert_eq!(values(&queue.batch(5, 1_000, 90)), [r#"{"v":1,"ts":0,"sent":90,"host":"a","points":[]}"#]);
-    }
-
-    #[test]
     fn at_the_limit_the_oldest_goes_and_is_counted() {
         let queue = queue(5, 3);
         assert_eq!((queue.len(), queue.dropped()), (3, 2));
-        assert!(values(&queue.batch(1, 1_000, 0))[0].contains("\"ts\":2,"));
+        assert_eq!(values(&queue.oldest(1, 1_000)), [r#"{"v":1,"ts":2,"host":"a","points":[]}"#]);
     }
 
     #[test]
     fn a_batch_is_bounded_but_never_empty() {
         let queue = queue(5, 10);
-        assert_eq!(queue.batch(2, 1_000, 0).len(), 2);
-        assert_eq!(queue.batch(5, 1, 0).len(), 1);
-        assert_eq!(queue.batch(5, 100, 0).len(), 2);
+        assert_eq!(queue.oldest(2, 1_000).len(), 2);
+        assert_eq!(queue.oldest(5, 1).len(), 1);
+        assert_eq!(queue.oldest(5, 80).len(), 2);
     }
 
     #[test]
     fn what_is_not_settled_keeps_its_order() {
         let mut queue = queue(5, 10);
         queue.settle(&[Fate::Taken, Fate::Kept, Fate::Refused]);
-        let left: Vec<_> = values(&queue.batch(9, 1_000, 0)).iter().map(|v| v[12..13].to_owned()).collect();
+        let left: Vec<_> = values(&queue.oldest(9, 1_000)).iter().map(|v| v[12..13].to_owned()).collect();
         assert_eq!(left, ["1", "3", "4"]);
+        queue.forget(2);
+        assert_eq!(queue.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! CPU, memory, load, processes and network, from `/proc`.
+//! CPU, memory, load, open files and network, from `/proc`.
 //!
 //! The idea: counters go out as the kernel counts them, gauges as shares and bytes; the one number computed here over
 //! time is the CPU's busy share, because every rule wants it and each collector computes it differently.
@@ -50,6 +50,7 @@ impl CpuMeter {
             put(points, "system.cpu.utilization", share, &[]);
         }
         self.last = Some(now);
+        put(points, "system.process.created", stats.processes as f64, &[]);
         let per_second = procfs::ticks_per_second() as f64;
         for (mode, ticks) in MODES.iter().zip(now) {
             put(points, "system.cpu.time", ticks as f64 / per_second, &[("cpu.mode", mode)]);
@@ -112,16 +113,25 @@ pub(super) fn load(proc: &Path, cores: usize, points: &mut Points) -> Result<(),
     average.map(|_| ())
 }
 
-/// `system.process.count`.
-pub(super) fn processes(proc: &Path, points: &mut Points) -> Result<(), Failure> {
-    let failure = |why: std::io::Error| Failure::File { path: proc.display().to_string(), why: why.to_string() };
-    let mut n: u32 = 0;
-    for entry in std::fs::read_dir(proc).map_err(failure)? {
-        let name = entry.map_err(failure)?.file_name();
-        n += u32::from(name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+/// Open files of the whole system, and their share of what the kernel allows.
+pub(super) fn descriptors(proc: &Path, points: &mut Points) -> Result<(), Failure> {
+    let path = proc.join("sys/fs/file-nr");
+    let failure = |why: String| Failure::File { path: path.display().to_string(), why };
+    let text = std::fs::read_to_string(&path).map_err(|e| failure(e.to_string()))?;
+    let (open, most) = file_numbers(&text).ok_or_else(|| failure(format!("`{}` is not three numbers", text.trim())))?;
+    put(points, "system.linux.file_descriptor.count", open as f64, &[]);
+    put(points, "system.linux.file_descriptor.limit", most as f64, &[]);
+    if most > 0 {
+        put(points, "system.linux.file_descriptor.utilization", (open as f64 / most as f64).min(1.0), &[]);
     }
-    put(points, "system.process.count", f64::from(n), &[]);
     Ok(())
+}
+
+/// `1602 0 2466177`: handed out, handed out but free (kernels since 2.6 say 0), the most there may be.
+fn file_numbers(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse::<u64>);
+    let (out, free, most) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some((out.saturating_sub(free), most))
 }
 
 /// `system.network.*` of each interface but the loopback and the containers' own links.
@@ -159,5 +169,33 @@ mod tests {
         assert_eq!(busy_share(&last, &last), None, "no time passed");
         assert_eq!(busy_share(&last, &[110, 0, 100, 1_010, 40, 0, 0]), Some(0.5), "iowait may fall");
         assert_eq!(busy_share(&last, &[100, 0, 100, 1_100, 50, 0, 0]), Some(0.0));
+    }
+
+    #[test]
+    fn a_core_that_goes_offline_is_no_fall_of_the_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let mut meter = CpuMeter::default();
+        let mut look = |text: &str| {
+            std::fs::write(root.path().join("stat"), text).unwrap();
+            let mut points = Points::new();
+            meter.collect(root.path(), &mut points).unwrap();
+            let share = points.iter().find(|point| point.name == "system.cpu.utilization").map(|point| point.value);
+            (meter.cores(), share)
+        };
+        let both = "cpu 100 0 100 1000 0 0 0 0 0 0\ncpu0 50 0 50 500 0 0 0 0 0 0\ncpu1 50 0 50 500 0 0 0 0 0 0\n";
+        assert_eq!(look(&format!("{both}ctxt 1\nbtime 2\nprocesses 3\n")), (2, None));
+        let one = "cpu 150 0 100 1050 0 0 0 0 0 0\ncpu0 100 0 50 550 0 0 0 0 0 0\nctxt 1\nbtime 2\nprocesses 3\n";
+        assert_eq!(look(one), (1, Some(0.5)));
+        // Old kernels know fewer columns.
+        assert_eq!(look("cpu 160 0 100 1090\ncpu0 1 0 1 1\nctxt 1\nbtime 2\nprocesses 3\n"), (1, Some(0.2)));
+    }
+
+    #[test]
+    fn open_files_are_what_is_handed_out_and_in_use() {
+        assert_eq!(file_numbers("1602\t0\t2466177\n"), Some((1_602, 2_466_177)));
+        assert_eq!(file_numbers("1602 600 9223372036854775807"), Some((1_002, i64::MAX as u64)));
+        for text in ["", "1", "1 2", "a b c", "-1 0 5"] {
+            assert_eq!(file_numbers(text), None, "`{text}`");
+        }
     }
 }

@@ -23,7 +23,7 @@ fn table(draft: &Draft) -> BTreeMap<String, f64> {
 
 #[test]
 fn this_host_shows_plausible_numbers_with_known_names() {
-    let mut collector = Collector::new(Roots::default());
+    let mut collector = Collector::new(Roots::default(), vec![Watch { name: "own".to_owned(), pattern: None }]);
     let first = collect(&mut collector);
     let second = collect(&mut collector);
     assert_eq!(collector.failures(), 0);
@@ -49,7 +49,9 @@ fn this_host_shows_plausible_numbers_with_known_names() {
         .iter()
         .sum();
     assert!(memory > (64 << 20) as f64);
-    assert!(after["system.uptime{}"] > 0.0 && after["system.process.count{}"] >= 1.0);
+    let processes = |(series, _): &(&String, &f64)| series.starts_with("system.process.count{");
+    assert!(after["system.uptime{}"] > 0.0);
+    assert!(after.iter().filter(processes).map(|(_, n)| n).sum::<f64>() >= 1.0);
     assert!(after.keys().any(|series| series.starts_with("system.filesystem.utilization{")), "{after:?}");
 }
 
@@ -77,8 +79,12 @@ const NET: &str = "Inter-| Receive | Transmit\n face |bytes packets ...\n\
                    veth1: 9 9 9 9 0 0 0 0 9 9 9 9 0 0 0 0\n";
 const DISKS: &str = "8 0 sda 1 0 2 0 3 0 4 0 0 1500 0\n8 1 sda1 1 0 2 0 3 0 4 0 0 1500 0\n";
 
+const OWN: &str = "7 (bongsu) S 1 7 7 0 -1 4194304 0 0 0 0 250 50 0 0 20 0 3 0 900 1000000 5 1 1 1 0 0 0 0 0 0 0 0 \
+                   0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+
 fn whole() -> tempfile::TempDir {
-    let root = fake(&[
+    let zombie = OWN.replace(" S ", " Z ");
+    fake(&[
         ("stat", STAT),
         ("meminfo", MEMINFO),
         ("net/dev", NET),
@@ -86,19 +92,25 @@ fn whole() -> tempfile::TempDir {
         ("loadavg", "0.52 1.50 2.25 1/100 4242\n"),
         ("uptime", "12.5 20.0\n"),
         ("self/mountinfo", "1 0 8:2 / / rw - ext4 /dev/sda2 rw\n"),
+        ("self/stat", OWN),
+        ("1/stat", OWN),
+        ("42/stat", &zombie),
+        ("sys/fs/file-nr", "1600\t0\t3200\n"),
+        ("pressure/memory", "some avg10=25.00 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0.00 total=0\n"),
         ("sys/kernel/hostname", "db-01\n"),
-    ]);
-    for pid in ["1", "42"] {
-        std::fs::create_dir(root.path().join(pid)).unwrap();
-    }
-    root
+    ])
+}
+
+/// A made `/proc`, on no container.
+fn roots(proc: &Path) -> Roots {
+    Roots { proc: proc.to_owned(), cgroup: proc.join("cgroup"), root: proc.to_owned() }
 }
 
 #[test]
 fn numbers_come_out_as_the_kernel_wrote_them() {
     let root = whole();
-    let roots = Roots { proc: root.path().to_owned() };
-    let mut collector = Collector::new(roots.clone());
+    let roots = roots(root.path());
+    let mut collector = Collector::new(roots.clone(), Vec::new());
     let first = table(&collect(&mut collector));
     assert!(!first.contains_key("system.cpu.utilization{}"), "the first look has nothing to compare with");
     write(root.path(), "stat", &STAT.replace("100 0 100 1000 50", "175 0 100 1020 55"));
@@ -112,7 +124,14 @@ fn numbers_come_out_as_the_kernel_wrote_them() {
         ("system.cpu.load_average.15m{}", 2.25),
         ("system.cpu.load_average.1m.per_core{}", 0.26),
         ("system.uptime{}", 12.5),
-        ("system.process.count{}", 2.0),
+        ("system.process.count{process.state=sleeping}", 1.0),
+        ("system.process.count{process.state=defunct}", 1.0),
+        ("system.process.created{}", 3.0),
+        ("system.linux.file_descriptor.utilization{}", 0.5),
+        ("system.pressure.share{resource=memory,stall=some}", 0.25),
+        ("system.pressure.time{resource=memory,stall=some}", 1.5),
+        ("bongsu.agent.cpu.time{}", 300.0 / procfs::ticks_per_second() as f64),
+        ("bongsu.agent.memory.usage{}", 5.0 * procfs::page_size() as f64),
         ("system.network.io{device=eth0,direction=receive}", 1.0),
         ("system.network.errors{device=eth0,direction=transmit}", 7.0),
         ("system.network.dropped{device=eth0,direction=receive}", 4.0),
@@ -130,14 +149,33 @@ fn numbers_come_out_as_the_kernel_wrote_them() {
 
 #[test]
 fn one_broken_part_costs_only_itself() {
-    let files = ["stat", "meminfo", "net/dev", "diskstats", "loadavg", "self/mountinfo"];
-    let parts =
-        ["system.cpu.time", "system.memory", "system.network", "system.disk", "system.cpu.load", "system.filesystem"];
+    let files = [
+        "stat",
+        "meminfo",
+        "net/dev",
+        "diskstats",
+        "loadavg",
+        "self/mountinfo",
+        "pressure/memory",
+        "sys/fs/file-nr",
+        "self/stat",
+    ];
+    let parts = [
+        "system.cpu.time",
+        "system.memory",
+        "system.network",
+        "system.disk",
+        "system.cpu.load",
+        "system.filesystem.u",
+        "system.pressure",
+        "system.linux.file_descriptor",
+        "bongsu.agent",
+    ];
     for (broken, lost) in files.iter().zip(parts) {
         let root = whole();
         for text in ["", "nonsense x y z\n\u{0}\nq", "cpu 99999999999999999999999999"] {
             write(root.path(), broken, text);
-            let mut collector = Collector::new(Roots { proc: root.path().to_owned() });
+            let mut collector = Collector::new(roots(root.path()), Vec::new());
             let found = collect(&mut collector);
             for part in parts {
                 let there = found.points.iter().any(|point| point.name.starts_with(part));
@@ -147,8 +185,10 @@ fn one_broken_part_costs_only_itself() {
         }
     }
     let nothing = tempfile::tempdir().unwrap();
-    let mut collector = Collector::new(Roots { proc: nothing.path().to_owned() });
-    let names: Vec<_> = collect(&mut collector).points.into_iter().map(|point| point.name).collect();
-    assert_eq!((names, collector.failures()), (vec!["system.process.count".to_owned()], 6));
-    assert_eq!(host_name(&Roots { proc: nothing.path().to_owned() }), None);
+    let mut collector = Collector::new(roots(nothing.path()), Vec::new());
+    let names: std::collections::BTreeSet<_> =
+        collect(&mut collector).points.into_iter().map(|point| point.name).collect();
+    assert!(names.iter().all(|name| name == "system.process.count" || name.starts_with("system.clock.")), "{names:?}");
+    assert_eq!(collector.failures(), 8);
+    assert_eq!(host_name(&roots(nothing.path())), None);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::agent::Deliver;
 use crate::config::{AgentTo, LogKind, Settings};
+use crate::pipeline::service::DataDir;
 use crate::pipeline::sides;
 use crate::pipeline::wake::Wake;
 use crate::time::SystemClock;
@@ -17,17 +18,24 @@ pub(crate) struct AgentArgs {
     /// The agent's own file: `agent:` and `log:` alone, or a service's.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
-    /// File with the door's token.
+    /// File with the door's token, over `agent.token_file`.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The agent's own data directory: the spool. Not a service's.
+    #[arg(long, value_name = "DIR", default_value = "./bongsu-agent-data")]
+    data_dir: PathBuf,
 }
 
 pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<u8> {
     super::run::init_logs()?;
     let loaded = super::run::load_all(std::slice::from_ref(&args.config), false);
     super::run::refuse_broken(&loaded)?;
-    let agent = sides::agent(&loaded.settings)?;
     let deliver = deliver(&loaded.settings, args)?;
+    let dir = match loaded.settings.agent.spool {
+        0 => None,
+        _ => Some(DataDir::take(&args.data_dir)?),
+    };
+    let agent = sides::agent(&loaded.settings, dir.as_ref().map(|dir| dir.path.as_path()), Arc::new(SystemClock))?;
     let asked = Arc::new(AtomicBool::new(false));
     super::run::listen_for_signals(&asked)?;
     let stop = Arc::new(Wake::default());
@@ -47,7 +55,7 @@ pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<u8> {
 
 fn deliver(settings: &Settings, args: &AgentArgs) -> anyhow::Result<Box<dyn Deliver>> {
     match (&settings.agent.to, settings.log.kind) {
-        (AgentTo::Door(address), _) => sides::to_door(address, args.token_file.as_deref()),
+        (AgentTo::Door(address), _) => sides::to_door(settings, address, args.token_file.as_deref()),
         (AgentTo::Log, LogKind::Kafka) => sides::deliver(settings, sides::kafka_sink(settings)?),
         (AgentTo::Log, LogKind::Embedded) => anyhow::bail!(
             "agent.to: the embedded log belongs to the service's process\n  \

@@ -15,7 +15,17 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "The `host` label names the source of a record and is its key in the log: it is written as \
         `agent.host`, never as a free label.",
     ),
+    (
+        "agent-tls",
+        "Records and the token cross the network in the clear where a door is not on this host. Write \
+        https:// with `agent.token_file` (and `agent.ca_file` where the certificate is your own), or write to Kafka.",
+    ),
     ("agent-to", "The agent writes to Kafka only where `log:` says which. Set `log.kind: kafka` with `log.brokers`."),
+    (
+        "agent-token",
+        "A door that is not on this host asks everybody for the token of its service. Copy `token` from the \
+        service's data directory to a file that only the agent can read, and name it as `agent.token_file`.",
+    ),
     (
         "bad-regex",
         "The pattern is not a regular expression of this engine, which runs in linear time and therefore has \

@@ -39,6 +39,6 @@ pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};
 pub use settings::{
-    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogKind, LogSettings, Mechanism, Paths,
-    PostgresSettings, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
+    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogFileSettings, LogKind, LogSettings, Mechanism,
+    Paths, PostgresSettings, ProcessWatch, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
 };

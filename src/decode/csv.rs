@@ -91,6 +91,7 @@ impl Row {
             host: labels.get("host").unwrap_or("file").to_owned(),
             labels: own.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             points: vec![Point { name: metric.to_owned(), value: self.value, labels: Vec::new() }],
+            ..Draft::default()
         };
         let (head, rest) = draft.render();
         (head + &rest).into_bytes()

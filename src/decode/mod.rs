@@ -35,7 +35,7 @@ mod tests;
 
 pub use csv::{Csv, CsvError, Row};
 pub use decoder::{Decoder, Limits};
-pub use draft::{Draft, Point};
+pub use draft::{Draft, Point, stamp};
 pub use frame::{Framed, frame};
 pub use names::{METRICS, Metric, MetricKind, metric};
 pub use recorded::{Place, Recorded, record_line, recorded, state_line};

@@ -34,6 +34,9 @@ const fn counter(name: &'static str, unit: &'static str, labels: &'static [&'sta
     Metric { name, unit, kind: MetricKind::Counter, labels }
 }
 
+const CPU_MODE: &[&str] = &["cpu.mode"];
+const PROCESS: &[&str] = &["process"];
+const STALL: &[&str] = &["resource", "stall"];
 const MOUNT: &[&str] = &["device", "mountpoint", "type"];
 const MOUNT_STATE: &[&str] = &["device", "mountpoint", "system.filesystem.state", "type"];
 const DEVICE: &[&str] = &["device"];
@@ -41,28 +44,61 @@ const DEVICE_DIRECTION: &[&str] = &["device", "direction"];
 
 /// Every known metric, by name.
 pub const METRICS: &[Metric] = &[
+    gauge("bongsu.agent.collection.duration", "s", &[]),
+    counter("bongsu.agent.cpu.time", "s", &[]),
     counter("bongsu.agent.dropped", "{record}", &[]),
     counter("bongsu.agent.failures", "{failure}", &[]),
+    counter("bongsu.agent.logs.skipped", "By", &[]),
+    gauge("bongsu.agent.memory.usage", "By", &[]),
     gauge("bongsu.agent.queue", "{record}", &[]),
+    gauge("bongsu.agent.spool", "{record}", &[]),
+    gauge("bongsu.agent.spool.usage", "By", &[]),
+    gauge("container.cpu.limit", "{cpu}", &[]),
+    counter("container.cpu.throttled.time", "s", &[]),
+    counter("container.cpu.time", "s", CPU_MODE),
+    gauge("container.cpu.utilization", "1", &[]),
+    gauge("container.memory.limit", "By", &[]),
+    counter("container.memory.oom_kills", "{kill}", &[]),
+    gauge("container.memory.usage", "By", &[]),
+    gauge("container.memory.utilization", "1", &[]),
+    gauge("container.memory.working_set", "By", &[]),
+    gauge("container.pids.count", "{process}", &[]),
+    gauge("container.pids.limit", "{process}", &[]),
+    gauge("process.count", "{process}", PROCESS),
+    counter("process.cpu.time", "s", PROCESS),
+    gauge("process.memory.usage", "By", PROCESS),
+    counter("process.restarts", "{restart}", PROCESS),
+    gauge("process.unix.file_descriptor.count", "{file_descriptor}", PROCESS),
+    gauge("process.unix.file_descriptor.utilization", "1", PROCESS),
+    gauge("system.clock.error_max", "s", &[]),
+    gauge("system.clock.offset", "s", &[]),
+    gauge("system.clock.synchronized", "1", &[]),
     gauge("system.cpu.load_average.15m", "{thread}", &[]),
     gauge("system.cpu.load_average.1m", "{thread}", &[]),
     gauge("system.cpu.load_average.1m.per_core", "{thread}", &[]),
     gauge("system.cpu.load_average.5m", "{thread}", &[]),
-    counter("system.cpu.time", "s", &["cpu.mode"]),
+    counter("system.cpu.time", "s", CPU_MODE),
     gauge("system.cpu.utilization", "1", &[]),
     counter("system.disk.io", "By", DEVICE_DIRECTION),
     counter("system.disk.io_time", "s", DEVICE),
     counter("system.disk.operations", "{operation}", DEVICE_DIRECTION),
     gauge("system.filesystem.inodes.utilization", "1", MOUNT),
+    gauge("system.filesystem.silent", "{mount}", &[]),
     gauge("system.filesystem.usage", "By", MOUNT_STATE),
     gauge("system.filesystem.utilization", "1", MOUNT),
+    gauge("system.linux.file_descriptor.count", "{file_descriptor}", &[]),
+    gauge("system.linux.file_descriptor.limit", "{file_descriptor}", &[]),
+    gauge("system.linux.file_descriptor.utilization", "1", &[]),
     gauge("system.memory.usage", "By", &["system.memory.state"]),
     gauge("system.memory.utilization", "1", &[]),
     counter("system.network.dropped", "{packet}", DEVICE_DIRECTION),
     counter("system.network.errors", "{error}", DEVICE_DIRECTION),
     counter("system.network.io", "By", DEVICE_DIRECTION),
     counter("system.network.packets", "{packet}", DEVICE_DIRECTION),
-    gauge("system.process.count", "{process}", &[]),
+    gauge("system.pressure.share", "1", STALL),
+    counter("system.pressure.time", "s", STALL),
+    gauge("system.process.count", "{process}", &["process.state"]),
+    counter("system.process.created", "{process}", &[]),
     gauge("system.uptime", "s", &[]),
 ];
 
@@ -81,6 +117,7 @@ mod tests {
             assert_eq!(metric(row.name), Some(row));
             assert!(row.labels.is_sorted(), "{}", row.name);
         }
+        assert!(METRICS.is_sorted_by_key(|row| row.name));
         assert_eq!(metric("system.cpu"), None);
     }
 }

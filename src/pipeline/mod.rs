@@ -2,7 +2,8 @@
 //! stores and threads in the rest.
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`: the service.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`: the service. `spool`: the
+//!   agent's file.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
@@ -26,6 +27,7 @@ pub mod service;
 pub mod shell;
 pub mod sides;
 pub mod sim;
+pub mod spool;
 pub mod stages;
 pub mod stores;
 mod tally;

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 
-use crate::config::{Loaded, LogKind, Role, Settings, Skew};
+use crate::config::{AgentTo, Loaded, LogKind, Role, Settings, Skew};
 use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
@@ -222,7 +222,13 @@ fn owner(settings: &Settings) -> String {
 }
 
 fn start_agent(shell: &mut Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<()> {
-    let agent = sides::agent(&making.loaded.settings)?;
+    let settings = &making.loaded.settings;
+    // A full disk that stops the embedded log would stop the spool beside it too; places in log files need it all the
+    // same.
+    let own_log = settings.log.kind == LogKind::Embedded && settings.agent.to == AgentTo::Log;
+    let own_log = own_log && settings.agent.logs.is_empty();
+    let folder = (!own_log).then_some(making.dir.path.as_path());
+    let agent = sides::agent(settings, folder, Arc::clone(&making.clock))?;
     let clock = Arc::clone(&making.clock);
     let deliver = sides::deliver(&making.loaded.settings, sink)?;
     shell.start("agent", move |_, stop| {

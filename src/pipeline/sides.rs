@@ -8,12 +8,16 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::agent::{
-    Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, Record, Roots, Stop, host_name,
+    Agent, Collector, Deliver, Delivered, DoorClient, DoorSettings, Fate, LogFile, Record, Roots, Stop, Watch,
+    host_name,
 };
-use crate::config::{AgentTo, GroupProtocol, LogKind, Mechanism, SecuritySettings, Settings, read_secret_file};
+use crate::config::{
+    AgentTo, GroupProtocol, LogKind, Mechanism, ProcessWatch, SecuritySettings, Settings, read_secret_file,
+};
 use crate::log::embedded::{self, EmbeddedLog, Writer};
 use crate::log::kafka::{self, KafkaLog};
 use crate::log::{LogError, NewRecord, Sink, Source};
+use crate::pipeline::spool::LogSpool;
 use crate::pipeline::wake::Wake;
 use crate::time::{Clock, Ms, SECOND};
 
@@ -21,7 +25,7 @@ use crate::time::{Clock, Ms, SECOND};
 pub const LOG_FILE: &str = "log.db";
 /// The topic of dead letters in the embedded log; in Kafka each topic has its own, see [`dead_topic`].
 pub const DEAD_TOPIC: &str = "bongsu.dead";
-/// Records that the agent keeps while the log or the door is away: 11 h at 10 s, some 20 MB.
+/// Records that the agent keeps in memory where it has no spool, or cannot use it: 11 h at 10 s, some 20 MB.
 const AGENT_QUEUE: usize = 4_096;
 /// One hand-over to a door takes at most so long.
 const DOOR_TIMEOUT: Ms = 10 * SECOND;
@@ -213,8 +217,11 @@ pub fn reader(settings: &Settings, data_dir: &Path, topic: Option<&str>) -> anyh
     })
 }
 
-/// The collector of this host.
-pub fn agent(settings: &Settings) -> anyhow::Result<Agent> {
+/// The collector of this host; what nobody takes waits in `data_dir`, or in memory where there is none.
+///
+/// # Errors
+/// It has no name, or its spool cannot be used.
+pub fn agent(settings: &Settings, data_dir: Option<&Path>, clock: Arc<dyn Clock>) -> anyhow::Result<Agent> {
     let roots = Roots::default();
     let host = settings
         .agent
@@ -224,23 +231,40 @@ pub fn agent(settings: &Settings) -> anyhow::Result<Agent> {
         .context("this machine has no host name\n  help: set agent.host in the configuration")?;
     let labels = settings.agent.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let told = crate::agent::Settings { every: settings.agent.every, host, labels, queue: AGENT_QUEUE };
-    Ok(Agent::new(told, Collector::new(roots)))
+    let watch = |process: &ProcessWatch| {
+        let pattern = process.pattern.as_deref().map(regex::Regex::new).transpose();
+        anyhow::Ok(Watch { name: process.name.clone(), pattern: pattern.context("agent.processes")? })
+    };
+    let watches = settings.agent.processes.iter().map(watch).collect::<anyhow::Result<_>>()?;
+    let agent = Agent::new(told, Collector::new(roots, watches));
+    let logs = settings.agent.logs.iter().map(|log| LogFile { path: log.path.clone(), labels: log.labels.clone() });
+    Ok(match data_dir {
+        // Places in log files are kept beside the spool.
+        Some(folder) if settings.agent.spool > 0 => {
+            let spool = LogSpool::open(folder, settings.agent.spool, clock)?;
+            agent.with_spool(Box::new(spool)).following(logs.collect())
+        }
+        _ => agent,
+    })
 }
 
 /// Where the agent's records go: to the log at hand, or to a door.
 pub fn deliver(settings: &Settings, sink: Arc<dyn Sink>) -> anyhow::Result<Box<dyn Deliver>> {
     match &settings.agent.to {
         AgentTo::Log => Ok(Box::new(ToLog(sink))),
-        AgentTo::Door(address) => to_door(address, None),
+        AgentTo::Door(address) => to_door(settings, address, None),
     }
 }
 
-/// A hand-over to the door at `address`.
-pub fn to_door(address: &str, token_file: Option<&Path>) -> anyhow::Result<Box<dyn Deliver>> {
+/// A hand-over to the door at `address`; `token_file` over that of the settings.
+///
+/// # Errors
+/// The address, the token or the certificate cannot be used; the text says what to do.
+pub fn to_door(settings: &Settings, address: &str, token_file: Option<&Path>) -> anyhow::Result<Box<dyn Deliver>> {
     let settings = DoorSettings {
         address: address.to_owned(),
-        token_file: token_file.map(Path::to_owned),
-        ca_file: None,
+        token_file: token_file.map(Path::to_owned).or_else(|| settings.agent.token_file.clone()),
+        ca_file: settings.agent.ca_file.clone(),
         timeout: DOOR_TIMEOUT,
     };
     Ok(Box::new(DoorClient::new(&settings)?))

@@ -28,6 +28,20 @@ fn every_shipped_file_loads_without_a_problem() {
 }
 
 #[test]
+fn the_agents_shipped_file_loads_without_a_problem() {
+    let loaded = load(&shipped().join("agent.yaml"));
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let agent = &loaded.settings.agent;
+    assert_eq!(agent.to, config::AgentTo::Door("https://bongsu.example.test:9480".to_owned()));
+    assert_eq!(agent.token_file, Some(shipped().join("token")), "relative to the file");
+    assert_eq!((agent.every, agent.spool), (10 * SECOND, 256_000_000));
+    let watched: Vec<_> = agent.processes.iter().map(|watch| (watch.name.as_str(), watch.pattern.is_some())).collect();
+    assert_eq!(watched, [("postgres", false), ("dispatch-was", true)]);
+    // It has no defaults beside those of the table.
+    assert_eq!(agent.host, None);
+}
+
+#[test]
 fn every_shipped_rule_has_a_scenario() {
     let loaded = load(&shipped());
     for rule in &loaded.rules.rules {

@@ -9,6 +9,10 @@ mod house;
 
 /// The agent's client against a real HTTP server.
 mod agent_door;
+/// The agent as a process, before a real door that goes away and comes back.
+mod agent_site;
+/// The agent's spool, killed in the middle of its work.
+mod agent_spool;
 /// Ten mistakes in a file of each kind, each at its line and column.
 mod config_bad;
 /// `bongsu check` as a command.

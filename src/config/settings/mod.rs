@@ -5,12 +5,14 @@
 //! Relative paths are relative to the folder of the file; databases and other data are relative to the data directory.
 //! The agent's own file is the same file with `agent:` and `log:` alone.
 
+mod agent;
 mod gateways;
 mod security;
 mod store;
 mod table;
 mod ways;
 
+pub use agent::{AgentSettings, AgentTo, LogFileSettings, ProcessWatch};
 pub use security::{Mechanism, SecuritySettings};
 pub use store::{PostgresSettings, StoreUrl};
 pub(crate) use table::SETTINGS;
@@ -21,8 +23,8 @@ use std::path::{Path, PathBuf};
 
 use super::problem::Notes;
 use super::read::Obj;
-use crate::model::{Labels, Way};
-use crate::time::{DAY, Ms, SECOND};
+use crate::model::Way;
+use crate::time::{DAY, Ms};
 
 /// What one process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,28 +202,6 @@ pub enum Skew {
     Quarantine,
 }
 
-/// Where the agent writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AgentTo {
-    /// To the log of this process, or Kafka by `log:`.
-    Log,
-    /// To a door.
-    Door(String),
-}
-
-/// The collector.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentSettings {
-    /// Distance of collections, ms.
-    pub every: Ms,
-    /// Where to.
-    pub to: AgentTo,
-    /// The `host` label; `None` = the machine's name.
-    pub host: Option<String>,
-    /// Labels on every record.
-    pub labels: Labels,
-}
-
 /// Makes settings of a checked tree. Where something does not fit, the default stands in, and the problem was noted.
 pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Settings {
     let limits = file.sub("limits");
@@ -242,7 +222,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
             window_memory: most(limits.size("window_memory")),
         },
         skew: if file.text("skew") == Some("quarantine") { Skew::Quarantine } else { Skew::Shift },
-        agent: agent(file, notes),
+        agent: agent::settings(file, folder, notes),
     }
 }
 
@@ -331,42 +311,6 @@ fn paths(paths: Obj<'_>, folder: &Path) -> Paths {
         calendar: path("calendar"),
         templates: path("templates"),
     }
-}
-
-fn agent(file: Obj<'_>, notes: &mut Notes) -> AgentSettings {
-    let agent = file.sub("agent");
-    let to = match agent.text("to") {
-        None | Some("log") => AgentTo::Log,
-        Some("kafka") => {
-            if file.sub("log").text("kind") != Some("kafka") {
-                let help = "set `log: { kind: kafka, brokers: […] }`, or give the address of a door";
-                notes.error("agent-to", agent.at("to"), "`to: kafka` without a Kafka in `log:`", help);
-            }
-            AgentTo::Log
-        }
-        Some(door) => door_of(door, agent, notes),
-    };
-    let labels = agent.labels("labels");
-    if labels.get("host").is_some() {
-        notes.error("agent-host", agent.at("labels"), "`host` is no free label", "write it as `agent.host`");
-    }
-    AgentSettings { every: agent.duration("every").unwrap_or(10 * SECOND), to, host: agent.owned("host"), labels }
-}
-
-fn door_of(door: &str, agent: Obj<'_>, notes: &mut Notes) -> AgentTo {
-    let address = door.strip_prefix("http://").unwrap_or(door).trim_end_matches('/');
-    match address.parse::<SocketAddr>() {
-        Ok(at) if at.ip().is_loopback() => {}
-        Ok(at) => {
-            let help = "a door that is not loopback needs TLS, which is not in this version: write to Kafka";
-            notes.error("not-yet", agent.at("to"), format!("{at} is not loopback"), help);
-        }
-        Err(_) => {
-            let help = "write kafka, or the address of a door such as http://127.0.0.1:9480";
-            notes.error("bad-value", agent.at("to"), "`to` needs the address of a door", help);
-        }
-    }
-    AgentTo::Door(format!("http://{address}"))
 }
 
 impl Settings {

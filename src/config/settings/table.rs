@@ -122,12 +122,45 @@ static LIMITS: Table = Table {
     ],
 };
 
+static PROCESS: Table = Table {
+    name: "process",
+    doc: "Processes that the agent watches: how many run, restarts, CPU, memory, open files.",
+    keys: &[
+        must("name", Kind::Id, "what they are called; without a pattern, the name of their program"),
+        may("pattern", Kind::Regex, "what their command line holds"),
+    ],
+};
+
+static LOG_FILE: Table = Table {
+    name: "log file",
+    doc: "A log file that the agent follows; its lines are for log rules.",
+    keys: &[
+        must("path", Kind::Text, "where it is, relative to this file"),
+        must("source", Kind::Label, "the label `source` of its lines"),
+        may("service", Kind::Label, "the label `service` of its lines"),
+    ],
+};
+
 static AGENT: Table = Table {
     name: "agent",
     doc: "The collector on this host.",
     keys: &[
         or("every", "10s", Kind::Duration(SECOND, HOUR), "distance of collections"),
-        may("to", Kind::Text, "http://ADDRESS of a door, or kafka; left out: the log of this process"),
+        may("to", Kind::Text, "http(s)://ADDRESS of a door, or kafka; left out: the log of this process"),
+        may("token_file", Kind::Text, "file with the door's token, relative to this one"),
+        may(
+            "ca_file",
+            Kind::Text,
+            "file with the certificate (PEM) that signs the door's; left out: what the host trusts",
+        ),
+        or(
+            "spool",
+            "256MB",
+            Kind::Size(0, i64::MAX),
+            "disk for records that nobody takes now, oldest go first; 0 = none",
+        ),
+        may("logs", Kind::List(&Kind::Table(&LOG_FILE), 0), "log files to follow; needs the spool"),
+        may("processes", Kind::List(&Kind::Table(&PROCESS), 0), "processes to watch"),
         may("host", Kind::Id, "the `host` label; left out: the machine's name"),
         may("labels", Kind::Map(&Kind::Label), "labels on every record"),
     ],
