@@ -33,7 +33,7 @@ pub trait Spool: Send + fmt::Debug {
     /// They cannot be read now; the text says why.
     fn oldest(&mut self, n_max: usize, bytes_max: usize) -> Result<Vec<Record>, String>;
 
-    /// The oldest `n` are settled.
+    /// The oldest `n` are settled, whether they were asked for or not.
     ///
     /// # Errors
     /// They are gone for this process, but would come again after its end; the text says why.

@@ -171,6 +171,7 @@ impl Spool for LogSpool {
     }
 
     fn settle(&mut self, n: usize) -> Result<(), String> {
+        self.read_ahead(n).map_err(|e| e.to_string())?;
         let Some((last, _)) = self.ahead.drain(..n.min(self.ahead.len())).next_back() else { return Ok(()) };
         self.next = last + 1;
         self.write_place()
@@ -271,6 +272,10 @@ mod tests {
         assert_eq!(numbers(&spool.oldest(9, 1_000).unwrap()), [2, 3]);
         assert_eq!((spool.state().records, spool.state().dropped), (2, 0));
         spool.settle(9).unwrap();
+        spool.push(&[record(4), record(5)]).unwrap();
+        spool.settle(1).unwrap();
+        assert_eq!(numbers(&spool.oldest(9, 1_000).unwrap()), [5], "settled without having been read");
+        spool.settle(1).unwrap();
         assert_eq!((spool.oldest(9, 1_000), spool.state().records), (Ok(vec![]), 0));
     }
 

@@ -155,6 +155,8 @@ struct Flight {
     n: usize,
     /// What had fallen off the queue when it was given away.
     dropped: u64,
+    /// How many of its first records are nowhere any more: they fell off before the rest went into the spool.
+    off: usize,
 }
 
 impl Agent {
@@ -318,10 +320,9 @@ impl Agent {
         }
         self.queue.push(&draft);
         self.counts.collected.fetch_add(1, Ordering::Relaxed);
-        // A batch of the queue that is under way is settled at its front.
-        let settling = self.flight.is_some_and(|flight| flight.from == From::Queue);
-        // Lines are read once, so they are made durable before their place in the file is.
-        if (self.retry_at.is_some() || self.unnoted) && !settling {
+        // Who did not answer since the last beat may be away. Lines are read once, so they are made durable before
+        // their place in the file is.
+        if self.retry_at.is_some() || self.unnoted || self.flight.is_some() {
             self.spill();
         }
         self.note_places();
@@ -349,7 +350,7 @@ impl Agent {
             self.backoff = BACKOFF_MIN;
             return false;
         }
-        self.flight = Some(Flight { from, n: batch.len(), dropped: self.queue.dropped() });
+        self.flight = Some(Flight { from, n: batch.len(), dropped: self.queue.dropped(), off: 0 });
         hands.give(batch);
         true
     }
@@ -390,11 +391,7 @@ impl Agent {
     fn settle(&mut self, flight: Flight, fates: &[Fate]) {
         let from = flight.from;
         // Those that fell off the queue's end in the meantime are counted as that.
-        let off = usize::try_from(self.queue.dropped() - flight.dropped).unwrap_or(usize::MAX);
-        let fates = match from {
-            From::Queue => fates.get(off..).unwrap_or_default(),
-            From::Spool => fates,
-        };
+        let fates = fates.get(self.off(flight)..).unwrap_or_default();
         // The spool is settled from the front alone; what was taken behind a kept one is handed over again, which
         // changes nothing at the other side.
         let settled = match from {
@@ -414,6 +411,14 @@ impl Agent {
         }
     }
 
+    /// How many of the first records under way are nowhere any more.
+    fn off(&self, flight: Flight) -> usize {
+        match flight.from {
+            From::Queue => usize::try_from(self.queue.dropped() - flight.dropped).unwrap_or(usize::MAX),
+            From::Spool => flight.off,
+        }
+    }
+
     fn settle_spool(&mut self, n: usize) {
         if let Some(spool) = &mut self.spool
             && n > 0
@@ -425,14 +430,20 @@ impl Agent {
 
     /// Puts what is only in memory behind what is in the spool. Where that fails, it stays in memory.
     fn spill(&mut self) {
+        let under_way = self.flight.filter(|flight| flight.from == From::Queue);
+        // A batch of the queue that is under way is then the spool's, settled at its front: it must be the first there.
+        if self.queue.len() == 0 || (under_way.is_some() && self.spool_state().records > 0) {
+            return;
+        }
         let n = self.queue.len();
-        if let Some(spool) = &mut self.spool
-            && n > 0
-        {
-            let pushed = spool.push(&self.queue.oldest(n, usize::MAX));
-            if self.note_spool(pushed).is_some() {
-                self.queue.forget(n);
-            }
+        let Some(spool) = &mut self.spool else { return };
+        let pushed = spool.push(&self.queue.oldest(n, usize::MAX));
+        if self.note_spool(pushed).is_none() {
+            return;
+        }
+        self.queue.forget(n);
+        if let Some(flight) = under_way {
+            self.flight = Some(Flight { from: From::Spool, off: self.off(flight), ..flight });
         }
     }
 
