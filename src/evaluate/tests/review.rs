@@ -117,6 +117,33 @@ fn world(steps: &[(Ms, Step)]) -> Vec<(Ms, Decoded)> {
     world
 }
 
+/// The numbers and lines that a rule may look at.
+fn watched(n: u32) -> Watch {
+    let fits = |label: &str, test, value: &str| Matcher { label: label.to_owned(), test, value: value.to_owned() };
+    match n {
+        0 => Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) },
+        1 => Watch::Log { matchers: vec![fits("app", Test::Is, "a1")], pattern: None },
+        2 | 3 => Watch::Metric { name: "n".to_owned(), matchers: Vec::new() },
+        4 => Watch::Metric { name: "m".to_owned(), matchers: vec![fits("service", Test::Fits, "x|")] },
+        _ => Watch::Metric { name: "m".to_owned(), matchers: Vec::new() },
+    }
+}
+
+/// The first `n` of two severities, the worse one with the threshold that is harder to reach.
+fn levels(when: Comparison, mut bounds: [(f64, Ms); 2], n: usize) -> Vec<Level> {
+    let threshold = |limit: f64| match when {
+        Comparison::Outside => Threshold::Range(limit.abs() / -3.0, limit + 8.0),
+        _ => Threshold::One(limit),
+    };
+    bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if matches!(when, Comparison::Above | Comparison::AtLeast) {
+        bounds.reverse();
+    }
+    let severities = [Severity::S1, Severity::S3];
+    let levels = severities.into_iter().zip(bounds).take(n);
+    levels.map(|(severity, (limit, hold))| Level { severity, threshold: threshold(limit), hold }).collect()
+}
+
 fn rules(local: bool) -> impl Strategy<Value = Vec<Rule>> {
     let by = move || {
         let sets: Vec<Option<Vec<&str>>> = if local {
@@ -160,35 +187,11 @@ fn rules(local: bool) -> impl Strategy<Value = Vec<Rule>> {
             let mut one = rule("r", function, when, 0.0);
             one.by = by.map(|by| by.iter().map(|label| (*label).to_owned()).collect());
             one.across = across;
-            one.watch = match watch {
-                0 => Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) },
-                1 => Watch::Log {
-                    matchers: vec![Matcher { label: "app".to_owned(), test: Test::Is, value: "a1".to_owned() }],
-                    pattern: None,
-                },
-                2 | 3 => Watch::Metric { name: "n".to_owned(), matchers: Vec::new() },
-                4 => Watch::Metric {
-                    name: "m".to_owned(),
-                    matchers: vec![Matcher { label: "service".to_owned(), test: Test::Fits, value: "x|".to_owned() }],
-                },
-                _ => Watch::Metric { name: "m".to_owned(), matchers: Vec::new() },
-            };
+            one.watch = watched(watch);
             if matches!(one.watch, Watch::Log { .. }) && !early {
                 one.function = Function::Count;
             }
-            let threshold = |limit: f64| match when {
-                Comparison::Outside => Threshold::Range(limit.abs() / -3.0, limit + 8.0),
-                _ => Threshold::One(limit),
-            };
-            let mut bounds = [first, second];
-            bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
-            if matches!(when, Comparison::Above | Comparison::AtLeast) {
-                bounds.reverse();
-            }
-            let severities = [Severity::S1, Severity::S3];
-            let levels = severities.into_iter().zip(bounds).take(n);
-            one.levels =
-                levels.map(|(severity, (limit, hold))| Level { severity, threshold: threshold(limit), hold }).collect();
+            one.levels = levels(when, [first, second], n);
             one.recover.hold = recover;
             one.over = over;
             one.interval = interval;
