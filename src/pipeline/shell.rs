@@ -180,10 +180,8 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
     let mut published: Option<Ms> = None;
     let began = shared.clock.elapsed();
     while !stop.is_stopped() {
-        if let Some(setup) = mail.take() {
-            evaluator.reload(setup);
-        }
-        let trouble = match evaluator.step(READ_WAIT) {
+        let reloaded = mail.take().map_or(Ok(()), |setup| evaluator.reload(setup));
+        let trouble = match reloaded.and_then(|()| evaluator.step(READ_WAIT)) {
             Ok(turn) => {
                 if turn.signalled {
                     shared.lead.ring();

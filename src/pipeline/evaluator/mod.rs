@@ -6,6 +6,8 @@
 //! (`flush`). `owning`: partitions that come and go, and what they were when they were last ours.
 
 mod owning;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use crate::evaluate::Setup;
 use crate::log::{Event, LogError, Sink, Source, Topic};
-use crate::model::{Batch, Flushed, Labels, WIDE};
+use crate::model::{Batch, Flushed, Labels, Rule, RuleSet, WIDE};
 use crate::pipeline::flush::{self, Pending};
 use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
@@ -195,12 +197,18 @@ impl Evaluator {
         Ok(turn)
     }
 
-    /// Puts another rule set in force.
-    pub fn reload(&mut self, setup: Arc<Setup>) {
+    /// Puts another rule set in force. Where a rule looks further back than before, or is new, its windows come from the
+    /// log, as after a restart: what a rule computes must not depend on when it was written.
+    pub fn reload(&mut self, setup: Arc<Setup>) -> Result<(), EvaluateError> {
+        if looks_further(&self.setup.rules, &setup.rules) {
+            self.finish()?;
+            self.forget_all();
+        }
         let now = self.sides.clock.elapsed();
         let (pending, tally) = (&mut self.pending, &mut self.tally);
         self.lanes.reload(&setup, &mut |fed| keep(pending, tally, fed, now));
         self.setup = setup;
+        Ok(())
     }
 
     fn take(&mut self, event: Option<Event>) -> Result<usize, EvaluateError> {
@@ -357,6 +365,12 @@ impl Evaluator {
             Err(other) => Err(other.into()),
         }
     }
+}
+
+/// Whether a rule of `now` needs samples that `before` may have dropped.
+fn looks_further(before: &RuleSet, now: &RuleSet) -> bool {
+    let held = |rule: &Rule| before.rules.iter().any(|was| was.watch == rule.watch && was.over >= rule.over);
+    now.rules.iter().any(|rule| !held(rule))
 }
 
 /// Keeps what a record caused until the next flush; what was worked on before causes nothing.

@@ -174,7 +174,7 @@ impl Evaluator {
         self.read.remove(&partition);
     }
 
-    fn forget_all(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         let owned: Vec<i32> = self.lanes.owned().collect();
         owned.into_iter().for_each(|partition| self.forget(partition));
         self.pending.clear();

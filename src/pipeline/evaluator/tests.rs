@@ -1,0 +1,132 @@
+//! A reload against a restart, over a log in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Evaluator, Sides};
+use crate::evaluate::{Limits, Setup, SkewPolicy};
+use crate::log::{NewRecord, Sink as _};
+use crate::model::{
+    Comparison, Domain, Function, Inventory, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then, Threshold,
+    Watch,
+};
+use crate::pipeline::sim::MemoryLog;
+use crate::store::{MemoryStore, Store};
+use crate::time::{Clock, DAY, MINUTE, ManualClock, Ms, SECOND};
+
+const BEGIN: Ms = 1_767_571_200_000;
+
+fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
+    let rule = |(id, over): &(&str, Ms)| {
+        Arc::new(Rule {
+            id: Arc::from(*id),
+            title: "시험".to_owned(),
+            domain: Domain::Infra,
+            interval: SECOND,
+            watch: Watch::Metric { name: "m".to_owned(), matchers: Vec::new() },
+            by: Some(vec!["host".to_owned()]),
+            function: Function::Max,
+            over: *over,
+            across: None,
+            when: Comparison::Above,
+            levels: vec![Level { severity: Severity::S2, threshold: Threshold::One(90.0), hold: 30 * SECOND }],
+            recover: Recover::default(),
+            min_samples: 1,
+            no_data: NoData { after: 20 * MINUTE, then: Then::Hold },
+            forget: DAY,
+            chain: None,
+        })
+    };
+    Arc::new(Setup {
+        rules: Arc::new(RuleSet { hash: format!("{rules:?}"), rules: rules.iter().map(rule).collect() }),
+        inventory: Arc::new(Inventory::default()),
+        topic: "t".to_owned(),
+        partitions: 1,
+        limits: Limits { series: 100, series_per_rule: 100, window_memory: 1 << 20 },
+        skew: SkewPolicy::Shift,
+        builtins: false,
+        source_silent: None,
+    })
+}
+
+struct World {
+    log: MemoryLog,
+    store: Arc<MemoryStore>,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn evaluator(&self, setup: Arc<Setup>) -> Evaluator {
+        let sides = Sides {
+            source: Box::new(self.log.source()),
+            pulses: None,
+            dead: None,
+            store: Arc::clone(&self.store) as Arc<dyn Store>,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        };
+        let limits = crate::decode::Limits { record_bytes: 1 << 20, shapes: 100 };
+        Evaluator::start(sides, "t", setup, limits).unwrap()
+    }
+
+    /// A sample every 10 s for `minutes`, worked on.
+    fn pass(&self, evaluator: &mut Evaluator, minutes: i64, value: u32) {
+        for _ in 0..minutes * 6 {
+            self.clock.advance(10 * SECOND);
+            self.log.set_now(self.clock.wall());
+            let ts = self.clock.wall();
+            let text = format!("{{\"v\":1,\"ts\":{ts},\"host\":\"h\",\"points\":[[\"m\",{value}]]}}");
+            self.log.append(vec![NewRecord { partition: Some(0), key: b"h".to_vec(), value: text.into_bytes() }]);
+            self.turn(evaluator);
+        }
+    }
+
+    fn turn(&self, evaluator: &mut Evaluator) {
+        while evaluator.step(Duration::ZERO).unwrap().heard {}
+        evaluator.finish().unwrap();
+    }
+
+    fn fired(&self) -> Vec<(String, Ms)> {
+        let all = self.store.signals("t", 0, 0, 100).unwrap();
+        let fired = all.into_iter().filter(|(_, signal)| signal.to == State::Firing);
+        fired.map(|(_, signal)| (signal.rule.to_string(), signal.at)).collect()
+    }
+}
+
+/// A high value, then ten minutes of good ones; then other rules, by reload or by restart.
+fn run(rules: &[(&str, Ms)], restart: bool) -> Vec<(String, Ms)> {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };
+    let mut evaluator = world.evaluator(setup(&[("short", MINUTE)]));
+    world.turn(&mut evaluator);
+    world.pass(&mut evaluator, 1, 99);
+    world.pass(&mut evaluator, 10, 1);
+    if restart {
+        evaluator = world.evaluator(setup(rules));
+    } else {
+        evaluator.reload(setup(rules)).unwrap();
+    }
+    world.turn(&mut evaluator);
+    world.pass(&mut evaluator, 2, 1);
+    world.fired()
+}
+
+#[test]
+fn a_rule_that_looks_further_back_after_a_reload_sees_what_a_restart_would() {
+    for rules in [&[("short", 20 * MINUTE)][..], &[("short", MINUTE), ("long", 20 * MINUTE)]] {
+        let want = run(rules, true);
+        assert_eq!(want.len(), 2, "the high value is ten minutes old: {want:?}");
+        assert_eq!(run(rules, false), want);
+    }
+}
+
+#[test]
+fn other_numbers_alone_read_nothing_again() {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };
+    let mut evaluator = world.evaluator(setup(&[("short", 2 * MINUTE)]));
+    world.turn(&mut evaluator);
+    world.pass(&mut evaluator, 1, 1);
+    evaluator.reload(setup(&[("short", MINUTE)])).unwrap();
+    world.pass(&mut evaluator, 1, 1);
+    assert_eq!(evaluator.tally().muted, 0);
+}
