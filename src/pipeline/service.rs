@@ -14,12 +14,12 @@ use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
 use crate::model::RuleSet;
-use crate::notify::{Gateway, Paced};
+use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
-use crate::pipeline::outbox::Contacts;
+use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
@@ -317,12 +317,15 @@ fn start_receipts(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> 
 
 /// As many senders as the gateways keep busy: one that waits for a gateway must not hold up the pages of another.
 fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
+    let unwritten = Unwritten::default();
     for n in 0..ways::senders(&making.loaded.settings) {
         let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
-        let contacts = making.contacts.clone();
+        let outbox = Arc::new(StoreOutbox(Arc::clone(&shell.shared.store)));
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
+        let book = Arc::new(making.contacts.clone());
+        let worker = Worker::new(name, outbox, gateways, book, Arc::clone(&making.clock)).sharing(&unwritten);
         shell.start("notify", move |shared, stop| {
-            shell::send(&name, gateways, contacts, shared, stop);
+            shell::send(worker, shared, stop);
             Ok(())
         })?;
     }
