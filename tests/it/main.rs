@@ -64,6 +64,8 @@ mod scenarios;
 mod selftests;
 /// The ways out of a running service: faults, fail-over, receipts.
 mod ways_out;
+/// Files and directories that the service may not use.
+mod permissions;
 /// What a phone notices of a broker, a database or a gateway that is away for a while.
 mod faults;
 /// The service from the door to the phone.
