@@ -151,6 +151,9 @@ fn listing(root: &Path) -> BTreeMap<PathBuf, (u32, u64, i64)> {
     found
 }
 
+/// A name, the file that is spoilt, how, and what the refusal says of it.
+type Case = (&'static str, &'static str, fn(&Path), &'static str);
+
 fn replaced_by_folder(path: &Path) {
     fs::remove_file(path).unwrap();
     fs::create_dir(path).unwrap();
@@ -165,7 +168,7 @@ fn assert_says(case: &str, said: &str, what: &Path, why: &str) {
 #[test]
 fn a_spoilt_data_directory_is_refused_with_advice_and_left_as_it_is() {
     let used = Place::used();
-    let cases: [(&str, &str, fn(&Path), &str); 11] = [
+    let cases: [Case; 11] = [
         ("store of somebody else", "bongsu.db", |path| mode(path, 0o000), "mode 0000"),
         ("store that is read only", "bongsu.db", |path| mode(path, 0o400), "mode 0400"),
         ("log of somebody else", "log.db", |path| mode(path, 0o000), "mode 0000"),
