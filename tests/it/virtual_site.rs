@@ -13,8 +13,8 @@ use bongsu::pipeline::evaluator::{Evaluator, Sides};
 use bongsu::pipeline::leading::Leading;
 use bongsu::pipeline::node::Node;
 use bongsu::pipeline::outbox::{Contacts, StoreOutbox};
-use bongsu::pipeline::service;
-use bongsu::store::{self, Store};
+use bongsu::pipeline::{service, stores};
+use bongsu::store::Store;
 use bongsu::time::{Clock, ManualClock, Ms};
 
 use crate::site::Site;
@@ -47,8 +47,7 @@ impl VirtualSite {
         let (log, writer) = embedded::open(&site.data().join("log.db"), &log, clock.clone()).unwrap();
         let writer = std::thread::spawn(move || writer.run());
         let sink: Arc<dyn Sink> = Arc::new(log.sink("telemetry").unwrap());
-        let url = format!("sqlite:{}", site.data().join("bongsu.db").display());
-        let store: Arc<dyn Store> = Arc::new(store::open(&url).unwrap());
+        let store = stores::open(&loaded.settings, &site.data()).unwrap();
         let sides = Sides {
             source: Box::new(log.source("telemetry").unwrap()),
             pulses: Some(sink.clone()),
