@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agent::Deliver;
 use crate::config::{AgentTo, LogKind, Settings};
-use crate::pipeline::service::DataDir;
+use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::sides;
 use crate::pipeline::wake::Wake;
 use crate::time::SystemClock;

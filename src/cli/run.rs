@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{self, Loaded};
-use crate::pipeline::service::{DataDir, Service};
+use crate::pipeline::data_dir::DataDir;
+use crate::pipeline::service::Service;
 use crate::pipeline::watch::Edited;
 use crate::time::{Clock, SystemClock};
 

@@ -66,7 +66,11 @@ impl Source {
             Ok(bytes) => Self::parse(path, &bytes, kind),
             Err(why) => {
                 let mut notes = Notes::new(&path.display().to_string());
-                notes.error("file-missing", Mark::new(1, 1, 0), format!("cannot be read: {why}"), "");
+                let help = match why.kind() {
+                    std::io::ErrorKind::PermissionDenied => "let the service's user read it: chown, or chmod g+r",
+                    _ => "create it, or name another",
+                };
+                notes.error("file-missing", Mark::new(1, 1, 0), format!("cannot be read: {why}"), help);
                 let kind = kind.unwrap_or_else(|| kind_of(path, None));
                 Self { kind, file: SourceFile { path: path.to_owned(), text: Arc::from("") }, root: None, notes }
             }

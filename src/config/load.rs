@@ -208,7 +208,7 @@ impl Load<'_> {
             return source.notes.error("file-missing", at.unwrap_or(Mark::new(1, 1, 0)), message, help);
         }
         let mut notes = Notes::new(&path.display().to_string());
-        notes.error("file-missing", Mark::new(1, 1, 0), message, "");
+        notes.error("file-missing", Mark::new(1, 1, 0), message, "name a file or folder that is there");
         let file = SourceFile { path: path.to_owned(), text: Arc::from("") };
         self.sources.push(Source { kind: FileKind::Rules, file, root: None, notes });
     }

@@ -60,6 +60,10 @@ pub trait Source: Send + fmt::Debug {
     fn topic(&self) -> Result<Topic, LogError>;
     /// First and next offset.
     fn bounds(&mut self, partition: i32) -> Result<Bounds, LogError>;
+    /// The next offset alone, for whoever only looks how far the log is: gives up soon where it is away.
+    fn end(&mut self, partition: i32) -> Result<i64, LogError> {
+        Ok(self.bounds(partition)?.high)
+    }
     /// Offset of the first record whose append time is at or after `at`; `None` where there is none yet.
     fn offset_for_time(&mut self, partition: i32, at: Ms) -> Result<Option<i64>, LogError>;
     /// Reads on from `offset`.

@@ -12,11 +12,13 @@ mod gateway;
 mod handset;
 #[cfg(test)]
 mod tests;
+mod unwritten;
 mod worker;
 
 pub use email::SmtpGateway;
 pub use gateway::{GatewayHealth, HttpGateway, Paced};
 pub use handset::Handset;
+pub use unwritten::Unwritten;
 pub use worker::{Did, Done, What, Worker};
 
 use std::fmt;

@@ -3,7 +3,8 @@
 //! The idea: [`Worker::step`] does at most one send, so a stop, an S1 that arrives meanwhile, or an outbox that went
 //! away is noticed between any two pages. Pages leased but not yet sent wait in `queue`; each lease is renewed right
 //! before its send, and a lease that cannot be renewed is not sent. A step is a function of the outbox, the gateways
-//! and `now`: the clock is only asked how long the gateway took.
+//! and `now`: the clock is only asked how long the gateway took. What cannot be written is kept (`unwritten`) and
+//! written before anything else is done.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent};
+use super::unwritten::Verdict;
+use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Unwritten};
 use crate::model::{Lease, Outcome, Severity};
 use crate::time::{Clock, MINUTE, Ms, SECOND};
 
@@ -88,6 +90,7 @@ pub struct Worker {
     book: Arc<dyn AddressBook>,
     clock: Arc<dyn Clock>,
     queue: VecDeque<Lease>,
+    unwritten: Unwritten,
     swept: Option<Ms>,
     /// `now` of this step and the elapsed time at its start.
     base: (Ms, Ms),
@@ -109,7 +112,15 @@ impl Worker {
         book: Arc<dyn AddressBook>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { name: name.into(), outbox, gateways, book, clock, queue: VecDeque::new(), swept: None, base: (0, 0) }
+        let (name, queue, unwritten) = (name.into(), VecDeque::new(), Unwritten::default());
+        Self { name, outbox, gateways, book, clock, queue, unwritten, swept: None, base: (0, 0) }
+    }
+
+    /// Shares what is known and not written yet with the other senders of this process.
+    #[must_use]
+    pub fn sharing(mut self, unwritten: &Unwritten) -> Self {
+        self.unwritten = unwritten.clone();
+        self
     }
 
     /// One pass at wall time `now`: sweeps when it is time to, then works on at most one page, S1 first.
@@ -163,9 +174,11 @@ impl Worker {
 
     fn try_step(&mut self, did: &mut Did) -> OutboxResult<()> {
         let now = self.now();
+        self.write_known(did)?;
         self.hold_queue(now)?;
         if self.swept.is_none_or(|at| now - at >= SWEEP || now < at) {
             did.expired = self.outbox.expire(now)?;
+            self.unwritten.prune(now);
             // One at a time: each may cost a question to the gateway, and an S1 must not wait behind five of them.
             let ended = self.outbox.reclaim(&self.name, 1, now, now + LEASE)?;
             // Where one had ended, the next step looks for more at once.
@@ -189,19 +202,47 @@ impl Worker {
         Ok(())
     }
 
+    /// Writes what is known of this sender's pages and could not be written before.
+    fn write_known(&self, did: &mut Did) -> OutboxResult<()> {
+        while let Some((lease, verdict)) = self.unwritten.first_of(&self.name) {
+            let what = match verdict {
+                Verdict::Outcome(outcome) => self.write(&lease, outcome)?,
+                Verdict::NotSent { why, due } => self.return_unsent(&lease, &why, due)?,
+            };
+            if what == What::Lost {
+                self.unwritten.pass_on(&lease.page.id);
+            } else {
+                self.unwritten.take(&lease.page.id);
+                self.note(did, &lease, what);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the leases of queued pages from running out behind a slow gateway: an ended lease would make a page that
     /// was never sent look like one that may have been.
     fn hold_queue(&mut self, now: Ms) -> OutboxResult<()> {
+        let mut trouble = Ok(());
         for mut lease in std::mem::take(&mut self.queue) {
             if lease.until - now < LEASE / 2 {
-                if !self.outbox.renew(&lease, now + LEASE)? {
-                    continue;
+                match self.outbox.renew(&lease, now + LEASE) {
+                    Ok(true) => lease.until = now + LEASE,
+                    Ok(false) => continue,
+                    Err(error) => {
+                        self.keep_unsent(&lease);
+                        trouble = Err(error);
+                        continue;
+                    }
                 }
-                lease.until = now + LEASE;
             }
             self.queue.push_back(lease);
         }
-        Ok(())
+        trouble
+    }
+
+    /// The outbox is away before a page was sent: it is to be sent as soon as the outbox is back.
+    fn keep_unsent(&self, lease: &Lease) {
+        self.unwritten.keep(lease, Verdict::NotSent { why: "outbox away".to_owned(), due: self.now() });
     }
 
     fn note(&self, did: &mut Did, lease: &Lease, what: What) {
@@ -233,6 +274,11 @@ impl Worker {
     fn settle(&self, lease: &Lease) -> OutboxResult<What> {
         if self.gateways(lease).next().is_none() {
             return self.write(lease, Outcome::Unknown { reason: "no gateway left to ask".to_owned() });
+        }
+        match self.unwritten.take(&lease.page.id) {
+            Some(Verdict::Outcome(outcome)) => return self.write(lease, outcome),
+            Some(Verdict::NotSent { .. }) => return self.send(lease),
+            None => {}
         }
         let late = self.now() >= lease.page.deadline;
         match self.look_up(lease) {
@@ -271,8 +317,13 @@ impl Worker {
         // The refusal that leaves most hope: the first that may pass, else the first.
         let mut no: Option<(Refusal, bool, Option<Ms>)> = None;
         for gateway in self.gateways(lease) {
-            if !self.outbox.renew(lease, self.now() + LEASE)? {
-                return Ok(What::Lost);
+            match self.outbox.renew(lease, self.now() + LEASE) {
+                Ok(true) => {}
+                Ok(false) => return Ok(What::Lost),
+                Err(error) => {
+                    self.keep_unsent(lease);
+                    return Err(error);
+                }
             }
             match gateway.send(&lease.page, &address) {
                 Sent::Accepted { id } => return self.write(lease, Outcome::Accepted { id }),
@@ -328,13 +379,35 @@ impl Worker {
         if due <= now {
             return self.write(lease, failed(reason));
         }
-        let ours = self.outbox.give_back(lease, reason.word(), due)?;
-        Ok(if ours { What::GivenBack { reason, due } } else { What::Lost })
+        self.return_unsent(lease, reason.word(), due)
+    }
+
+    fn return_unsent(&self, lease: &Lease, why: &str, due: Ms) -> OutboxResult<What> {
+        match self.outbox.give_back(lease, why, due) {
+            Ok(true) => {
+                let reason = Refusal::parse(why).unwrap_or(Refusal::Timeout);
+                Ok(What::GivenBack { reason, due })
+            }
+            Ok(false) => Ok(What::Lost),
+            Err(error) => {
+                self.unwritten.keep(lease, Verdict::NotSent { why: why.to_owned(), due });
+                Err(error)
+            }
+        }
     }
 
     fn write(&self, lease: &Lease, outcome: Outcome) -> OutboxResult<What> {
-        let ours = self.outbox.outcome(lease, &outcome, self.now())?;
-        Ok(if ours { What::Outcome(outcome) } else { What::Lost })
+        match self.outbox.outcome(lease, &outcome, self.now()) {
+            Ok(true) => Ok(What::Outcome(outcome)),
+            Ok(false) => Ok(What::Lost),
+            Err(error) => {
+                // That it is about to be sent again is no outcome.
+                if outcome != Outcome::Resent {
+                    self.unwritten.keep(lease, Verdict::Outcome(outcome));
+                }
+                Err(error)
+            }
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 //! stores and threads in the rest.
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`: the service. `spool`: the
-//!   agent's file.
+//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
+//!   `spool`: the agent's file.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
 
 pub mod backtest;
 pub mod crash;
+pub mod data_dir;
 mod dead;
 pub mod evaluator;
 pub mod feed;

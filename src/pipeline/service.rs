@@ -2,24 +2,22 @@
 //!
 //! Everything that can be refused is refused here, before the first thread starts.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
-
-use crate::config::{AgentTo, Loaded, LogKind, Role, Settings, Skew};
+use crate::config::{AgentTo, Loaded, LogKind, Role, Settings, Skew, StoreUrl};
 use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
 use crate::model::RuleSet;
-use crate::notify::{Gateway, Paced};
+use crate::notify::{Gateway, Paced, Unwritten, Worker};
+use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
-use crate::pipeline::outbox::Contacts;
+use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
@@ -32,44 +30,8 @@ use crate::time::Clock;
 /// Accepted pages are looked through for receipts to ask for this often.
 const RECEIPTS_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// The one process of a data directory: holds its lock as long as it lives.
-#[derive(Debug)]
-pub struct DataDir {
-    /// The directory.
-    pub path: PathBuf,
-    _lock: File,
-}
-
-impl DataDir {
-    /// Makes the directory where it is missing and takes its lock.
-    ///
-    /// # Errors
-    /// It cannot be written, or another process has it.
-    pub fn take(path: &Path) -> anyhow::Result<Self> {
-        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        let shown = path.display();
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .with_context(|| format!("make data directory `{shown}`"))?;
-        let lock = std::fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .with_context(|| format!("write in data directory `{shown}` (whose is it?)"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => anyhow::bail!(
-                "data directory `{shown}` is in use by another process\n  \
-                 help: stop that one, or choose another directory with --data-dir"
-            ),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock data directory `{shown}`")),
-        }
-    }
-}
+/// The command line's and the browser's secret in the data directory.
+const TOKEN_FILE: &str = "token";
 
 /// What `evaluate` runs under these settings.
 pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::model::Inventory>, topic: &str) -> Setup {
@@ -141,6 +103,7 @@ impl Service {
     ) -> anyhow::Result<Self> {
         let settings = &loaded.settings;
         let on = |role: Role| settings.roles.contains(&role);
+        check(settings, &dir)?;
         let listener = on(Role::Console).then(|| console::bind(settings.listen)).transpose()?;
         let store = stores::open(settings, &dir.path)?;
         let metrics = Arc::new(Metrics::new(clock.wall()));
@@ -199,6 +162,31 @@ impl Service {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses what lies in the data directory and cannot be used, before anything is made there.
+fn check(settings: &Settings, dir: &DataDir) -> anyhow::Result<()> {
+    let on = |role: Role| settings.roles.contains(&role);
+    let mut databases: Vec<&Path> = Vec::new();
+    if let StoreUrl::Sqlite(file) = &settings.store {
+        databases.push(file);
+    }
+    let (log, lock) = (Path::new(sides::LOG_FILE), format!("{}.lock", sides::LOG_FILE));
+    let mut files: Vec<&Path> = Vec::new();
+    if is_embedded(settings) {
+        databases.push(log);
+        files.push(Path::new(&lock));
+    }
+    if on(Role::Console) {
+        files.push(Path::new(TOKEN_FILE));
+    }
+    let handset = on(Role::Notify) && ways::shows_on_handset(settings);
+    let folders: &[&Path] = if handset { &[Path::new(ways::HANDSET_FOLDER)] } else { &[] };
+    dir.check(&databases, &files, folders)?;
+    if on(Role::Console) {
+        console::read_token(&dir.path.join(TOKEN_FILE))?;
+    }
+    Ok(())
 }
 
 type Console = (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>);
@@ -323,12 +311,15 @@ fn start_receipts(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> 
 
 /// As many senders as the gateways keep busy: one that waits for a gateway must not hold up the pages of another.
 fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
+    let unwritten = Unwritten::default();
     for n in 0..ways::senders(&making.loaded.settings) {
         let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
-        let contacts = making.contacts.clone();
+        let outbox = Arc::new(StoreOutbox(Arc::clone(&shell.shared.store)));
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
+        let book = Arc::new(making.contacts.clone());
+        let worker = Worker::new(name, outbox, gateways, book, Arc::clone(&making.clock)).sharing(&unwritten);
         shell.start("notify", move |shared, stop| {
-            shell::send(&name, gateways, contacts, shared, stop);
+            shell::send(worker, shared, stop);
             Ok(())
         })?;
     }
@@ -361,7 +352,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
         receipts: Arc::new(receipts(shell, making)),
         metrics: Arc::new(move || metrics.encode()),
         metrics_type: Metrics::CONTENT_TYPE,
-        token: console::token_file(&making.dir.path.join("token"))?,
+        token: console::token_file(&making.dir.path.join(TOKEN_FILE))?,
         clock: Arc::clone(&making.clock),
         limits: console::Limits { record_bytes: settings.limits.record_bytes, ..console::Limits::default() },
     }))

@@ -15,12 +15,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::evaluate::Setup;
-use crate::notify::{Gateway, Worker};
+use crate::notify::Worker;
 use crate::pipeline::evaluator::{EvaluateError, Evaluator};
 use crate::pipeline::front::Board;
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
-use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::wake::Wake;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -244,9 +243,7 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
 }
 
 /// The `notify` role: one sender.
-pub fn send(name: &str, gateways: Vec<Arc<dyn Gateway>>, contacts: Contacts, shared: &Shared, stop: &Wake) {
-    let outbox = Arc::new(StoreOutbox(Arc::clone(&shared.store)));
-    let mut worker = Worker::new(name, outbox, gateways, Arc::new(contacts), Arc::clone(&shared.clock));
+pub fn send(mut worker: Worker, shared: &Shared, stop: &Wake) {
     let mut idle_at_end = false;
     while !idle_at_end {
         let stopping = stop.is_stopped();

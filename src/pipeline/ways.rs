@@ -19,6 +19,9 @@ use crate::time::{Clock, Ms, SECOND};
 /// Senders at most: more would only wait for the store.
 const SENDERS_MAX: usize = 8;
 
+/// Where the handset shows its pages, in the data directory.
+pub const HANDSET_FOLDER: &str = "handset";
+
 /// A gateway that fails for less is a hiccup: pages wait or take the next one.
 const FAILING_FOR: Ms = 30 * SECOND;
 
@@ -45,6 +48,15 @@ pub fn open(settings: &Settings, data_dir: &Path, clock: &Arc<dyn Clock>) -> any
         ways.push(Arc::new(Paced::shown(Arc::clone(&handset), channel, Arc::clone(clock))));
     }
     Ok(ways)
+}
+
+/// Whether some channel's pages go to the handset.
+pub fn shows_on_handset(settings: &Settings) -> bool {
+    let serves = |way: &Way, channel: Channel| {
+        way.channel == channel || (way.channel == Channel::Sms && channel == Channel::Mms)
+    };
+    settings.gateways.iter().any(|way| way.kind == WayKind::Handset)
+        || Channel::ALL.into_iter().any(|channel| !settings.gateways.iter().any(|way| serves(way, channel)))
 }
 
 /// How many senders these gateways keep busy.
@@ -104,7 +116,7 @@ fn one(way: &Way, data_dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc
 }
 
 fn handset(data_dir: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Gateway>> {
-    let folder = data_dir.join("handset");
+    let folder = data_dir.join(HANDSET_FOLDER);
     let handset = Handset::open(&folder, Arc::clone(clock))
         .with_context(|| format!("open handset folder `{}`", folder.display()))?;
     Ok(Arc::new(handset))

@@ -68,6 +68,16 @@ mod scenarios;
 mod selftests;
 /// The ways out of a running service: faults, fail-over, receipts.
 mod ways_out;
+/// A node over real files and a clock that the test moves.
+mod virtual_site;
+/// A data directory of the release before.
+mod upgrade;
+/// A day in which nothing happens.
+mod quiet_day;
+/// Files and directories that the service may not use.
+mod permissions;
+/// What a phone notices of a broker, a database or a gateway that is away for a while.
+mod faults;
 /// The service from the door to the phone.
 mod service;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.

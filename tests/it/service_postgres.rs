@@ -28,7 +28,7 @@ fn page(url: &str, reason: &str) -> PageRow {
 }
 
 /// A server of its own on which `deploy/postgres.sql` was run.
-fn server() -> Postgres {
+pub(crate) fn server() -> Postgres {
     let server = Postgres::start(&[]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres.sql");
     let done = Command::new("psql")

@@ -91,9 +91,7 @@ impl Site {
 
     /// Keeps its decisions at `url` instead of in a file.
     pub(crate) fn keep_in(&self, url: &str) {
-        let file = self.path("bongsu.yaml");
-        let text = std::fs::read_to_string(&file).expect("we wrote it");
-        std::fs::write(file, text.replace("sqlite:bongsu.db", url)).expect("the folder can be written");
+        self.edit("bongsu.yaml", "sqlite:bongsu.db", url);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -176,6 +174,21 @@ impl Site {
         let request = self.client.post(format!("http://{}/v1/records", self.listen)).bearer_auth(self.token());
         let answer = request.body(body.to_vec()).send().unwrap();
         (answer.status().as_u16(), serde_json::from_str(&answer.text().unwrap()).expect("JSON"))
+    }
+
+    /// Sends records as a sender does that knows of outages: how many were taken, 0 where nobody answered.
+    pub(crate) fn offer(&self, records: &str) -> u64 {
+        let request = self.client.post(format!("http://{}/v1/records", self.listen)).bearer_auth(self.token());
+        let text = request.body(records.to_owned()).send().and_then(reqwest::blocking::Response::text);
+        let answer = text.ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        answer.and_then(|answer| answer["accepted"].as_u64()).unwrap_or(0)
+    }
+
+    /// Replaces text in one of its files.
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(name)).expect("we wrote it");
+        assert!(text.contains(from), "{name} does not hold {from:?}");
+        std::fs::write(self.path(name), text.replace(from, to)).expect("the folder can be written");
     }
 
     /// All incidents of a rule.

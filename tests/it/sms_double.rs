@@ -49,6 +49,8 @@ pub(crate) struct Message {
     pub(crate) text: String,
     pub(crate) is_long: bool,
     pub(crate) result: Option<&'static str>,
+    /// When it was taken, wall time.
+    pub(crate) at: i64,
 }
 
 #[derive(Debug)]
@@ -222,7 +224,8 @@ impl SmsDouble {
         }
         let page = text("/senderGroupingKey");
         let title = text("/title");
-        let message = Message { page: page.clone(), to: to.clone(), title, text: text("/body"), is_long, result: None };
+        let (text, at) = (text("/body"), crate::site::now());
+        let message = Message { page: page.clone(), to: to.clone(), title, text, is_long, result: None, at };
         let n = self.with(|state| {
             state.messages.push(message);
             state.messages.len()

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -71,6 +72,26 @@ impl Smtp {
     /// The next mail that it took.
     pub(crate) fn mail(&self) -> Value {
         self.said.lock().unwrap().recv_timeout(PATIENCE).expect("a mail arrives")
+    }
+
+    /// Every mail that it took and nobody asked for yet.
+    pub(crate) fn mails(&self) -> Vec<Value> {
+        self.said.lock().unwrap().try_iter().collect()
+    }
+
+    /// It stands still and answers nobody, while the kernel goes on taking connections for it.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// No mail is there that nobody asked for yet.

@@ -12,6 +12,7 @@ import os
 import ssl
 import sys
 import threading
+import time
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -53,7 +54,7 @@ class Handler:
             "auto": str(mail["auto-submitted"]), "suppress": str(mail["x-auto-response-suppress"]),
             "text": mail.get_content().replace("\r\n", "\n"), "peer": session.peer[1],
             "tls": session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None,
-            "ascii": envelope.content.isascii(),
+            "ascii": envelope.content.isascii(), "at": int(time.time() * 1000),
         })
         if fault == "hang":
             await asyncio.Event().wait()

@@ -51,6 +51,8 @@ pub struct Config {
     pub record_bytes: usize,
     /// Bytes that may wait for the writer; more is refused with [`LogError::Full`].
     pub queue_bytes: usize,
+    /// How long the first record of a group waits for others before the group is committed.
+    pub group_wait: Duration,
 }
 
 impl Config {
@@ -64,6 +66,8 @@ impl Config {
             record_bytes: 1024 * 1024,
             // Four of the door's largest bodies (16 MiB), and some seconds of a saturated disk.
             queue_bytes: 64 * 1024 * 1024,
+            // Far below the 200 ms of a pulse.
+            group_wait: Duration::from_millis(20),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The one thread that writes the embedded log: group commit, append time, retention.
 //!
-//! The idea: whatever waits goes into one transaction, at 1 MiB or after 20 ms, and is answered after its COMMIT; the
-//! number of syncs then depends on time, not on the number of senders. Offsets advance in memory only after the commit,
-//! so a refused group (a full disk) leaves no hole and nothing half-done.
+//! The idea: whatever waits goes into one transaction, at 1 MiB or after a short wait (20 ms), and is answered after its
+//! COMMIT; the number of syncs then depends on time, not on the number of senders. Offsets advance in memory only after
+//! the commit, so a refused group (a full disk) leaves no hole and nothing half-done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,9 @@ use crate::log::embedded::{Config, Shared};
 use crate::log::{Appended, LogError};
 use crate::time::{Clock, MINUTE, Ms};
 
-/// A group is committed when it holds this much (one sync per MiB runs at some 90 % of the disk's speed) …
+/// A group is committed when it holds this much (one sync per MiB runs at some 90 % of the disk's speed), or when its
+/// first record has waited for [`Config::group_wait`].
 const GROUP_BYTES: usize = 1024 * 1024;
-/// … or when its first record has waited this long: far below the 200 ms of a pulse.
-const GROUP_WAIT: Duration = Duration::from_millis(20);
 /// How often an idle writer looks at the clocks and at what is due.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// How often expired rows are looked for; each time it costs a few pages, so not with every pulse.
@@ -51,6 +50,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     retention_ms: Ms,
     retention_bytes: u64,
+    group_wait: Duration,
     /// By part: all parts of all topics.
     ends: BTreeMap<i64, End>,
     swept_at: Ms,
@@ -85,6 +85,7 @@ impl Writer {
             clock,
             retention_ms: config.retention_ms,
             retention_bytes: config.retention_bytes,
+            group_wait: config.group_wait,
             ends,
             swept_at,
             bytes_since_sweep: 0,
@@ -99,7 +100,7 @@ impl Writer {
     pub fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let mut idle = IDLE_WAIT;
-        while let Some(jobs) = shared.queue.take(idle, GROUP_WAIT, GROUP_BYTES) {
+        while let Some(jobs) = shared.queue.take(idle, self.group_wait, GROUP_BYTES) {
             // Read once for all that follows: what is due is judged by the time that it is judged at.
             let elapsed = self.clock.elapsed();
             let now = shared.observe(self.clock.wall(), elapsed);

@@ -19,6 +19,8 @@ use crate::log::kafka::Config;
 
 /// How long one question to the cluster may take: a leader election on a busy machine, with reserve.
 pub(super) const REQUEST: Duration = Duration::from_secs(15);
+/// The same for a question that comes again by itself: what a page may be later after an outage because of it.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// The settings of every client; `extra` wins.
 pub(super) fn settings(config: &Config) -> ClientConfig {

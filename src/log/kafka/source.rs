@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::log::kafka::client::{Context, Need, REQUEST, refused_settings, refused_topic, settings, unavailable};
+use crate::log::kafka::client::{Context, LOOK, Need, REQUEST, refused_settings, refused_topic, settings, unavailable};
 use crate::log::kafka::group::Membership;
 use crate::log::kafka::{Config, LEADER_LOOKS, LEADER_PAUSE};
 use crate::log::{Bounds, Event, LogError, Source, Topic, pause};
@@ -288,6 +288,14 @@ impl Source for KafkaSource {
         let (low, high) = patiently(|| self.asking.fetch_watermarks(&self.topic, partition, REQUEST))
             .map_err(|why| self.failed("ask the bounds of", &why))?;
         Ok(Bounds { low, high })
+    }
+
+    /// A question that was asked while the broker was away may stay unanswered until its own time is over, long after
+    /// the broker is back, and whoever looks between two reads would not read meanwhile.
+    fn end(&mut self, partition: i32) -> Result<i64, LogError> {
+        self.cursor(partition)?;
+        let found = self.asking.fetch_watermarks(&self.topic, partition, LOOK);
+        Ok(found.map_err(|why| self.failed("look for the end of", &why))?.1)
     }
 
     fn offset_for_time(&mut self, partition: i32, at: Ms) -> Result<Option<i64>, LogError> {

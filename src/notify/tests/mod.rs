@@ -2,6 +2,7 @@
 
 mod failover;
 mod handset;
+mod outage;
 pub(in crate::notify) mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -176,6 +176,15 @@ impl Evaluator {
     /// One turn: what the log has (waiting at most `wait`), pulses, and a flush where one is due.
     pub fn step(&mut self, wait: Duration) -> Result<Turn, EvaluateError> {
         let mut turn = Turn::default();
+        let read = self.read_on(wait, &mut turn);
+        // First what is known: a pulse into a log that is away takes its time, and the store needs no log.
+        self.flush_if_due(&mut turn)?;
+        read?;
+        self.pulse();
+        Ok(turn)
+    }
+
+    fn read_on(&mut self, wait: Duration, turn: &mut Turn) -> Result<(), EvaluateError> {
         if self.pending.values().map(Pending::backlog).sum::<usize>() < BACKLOG_STEPS_MAX {
             let event = match self.stash.pop_front() {
                 Some(event) => Some(event),
@@ -184,10 +193,7 @@ impl Evaluator {
             turn.heard = event.is_some();
             turn.records = self.take(event)?;
         }
-        // First what is known: a pulse into a log that is away takes its time.
-        self.flush_if_due(&mut turn)?;
-        self.pulse();
-        Ok(turn)
+        Ok(())
     }
 
     /// Flushes whatever there is: before the end.
@@ -277,7 +283,7 @@ impl Evaluator {
     fn look_where_the_log_ends(&mut self) -> Result<(), EvaluateError> {
         let now = self.sides.clock.elapsed();
         for (partition, read) in &mut self.read {
-            read.high = self.sides.source.bounds(*partition)?.high;
+            read.high = self.sides.source.end(*partition)?;
             if let Some(pending) = self.pending.get_mut(partition) {
                 pending.set_caught_up(read.next >= read.high, now);
             }
