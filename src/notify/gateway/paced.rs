@@ -18,6 +18,9 @@ const FAILURES: u32 = 3;
 const PAUSE: Ms = 5 * SECOND;
 /// A page waits here for its turn at most so long; a tenth of its lease and little for an S1 that waits behind it.
 const PATIENCE: Ms = 2 * SECOND;
+/// For those before it to come back it waits less: where they hang, so would every sender, and the pages of other
+/// gateways behind them. Longer than a provider takes that is well.
+const PATIENCE_FULL: Ms = SECOND / 2;
 
 /// A gateway with its pace and health.
 pub struct Paced {
@@ -114,8 +117,8 @@ impl Paced {
                 let reason = state.last.unwrap_or(Refusal::Server);
                 return Err(Sent::Refused { reason, permanent: false, retry_after: None });
             }
-            let left = PATIENCE - waited;
             let is_full = state.busy >= self.concurrency;
+            let left = if is_full { PATIENCE_FULL } else { PATIENCE } - waited;
             let wait = if is_full { left } else { state.next - now };
             if wait <= 0 && !is_full {
                 state.busy += 1;
