@@ -32,11 +32,16 @@ use crate::time::Clock;
 /// Accepted pages are looked through for receipts to ask for this often.
 const RECEIPTS_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// Hexadecimal digits of a directory's id.
+const ID_DIGITS: usize = 8;
+
 /// The one process of a data directory: holds its lock as long as it lives.
 #[derive(Debug)]
 pub struct DataDir {
     /// The directory.
     pub path: PathBuf,
+    /// Tells it from every other directory, for as long as it exists.
+    pub id: String,
     _lock: File,
 }
 
@@ -61,7 +66,7 @@ impl DataDir {
             .open(path.join("lock"))
             .with_context(|| format!("write in data directory `{shown}` (whose is it?)"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), id: directory_id(path)?, _lock: lock }),
             Err(TryLockError::WouldBlock) => anyhow::bail!(
                 "data directory `{shown}` is in use by another process\n  \
                  help: stop that one, or choose another directory with --data-dir"
@@ -69,6 +74,23 @@ impl DataDir {
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock data directory `{shown}`")),
         }
     }
+}
+
+/// The directory's id, drawn by the first process that takes it.
+fn directory_id(path: &Path) -> anyhow::Result<String> {
+    let file = path.join("id");
+    let shown = file.display();
+    let text = match std::fs::read_to_string(&file) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("read `{shown}`"))?,
+    };
+    // A process that died while it wrote left less.
+    if text.trim().len() == ID_DIGITS {
+        return Ok(text.trim().to_owned());
+    }
+    let id = format!("{:0ID_DIGITS$x}", fastrand::u32(..));
+    std::fs::write(&file, &id).with_context(|| format!("write `{shown}`"))?;
+    Ok(id)
 }
 
 /// What `evaluate` runs under these settings.
@@ -154,7 +176,7 @@ impl Service {
             clock: Arc::clone(&clock),
             world,
             contacts: Contacts::new(people),
-            owner: owner(settings),
+            owner: owner(settings, &dir),
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
@@ -217,8 +239,10 @@ fn serve(app: console::App, listener: std::net::TcpListener) -> anyhow::Result<C
     Ok((stop, std::thread::Builder::new().name("bongsu-console".to_owned()).spawn(body)?))
 }
 
-fn owner(settings: &Settings) -> String {
-    settings.log.instance.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
+/// The name under which this process holds partitions, the lead and leases: the same after a restart, so that it need
+/// not wait for itself, and no other process's, as one process at a time has the directory.
+fn owner(settings: &Settings, dir: &DataDir) -> String {
+    format!("{}@{}", settings.log.instance.as_deref().unwrap_or("bongsu"), dir.id)
 }
 
 fn start_agent(shell: &mut Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<()> {
@@ -341,6 +365,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
             started: making.clock.wall(),
             roles: settings.roles.iter().map(|role| role.word().to_owned()).collect(),
             data_dir: making.dir.path.display().to_string(),
+            owner: making.owner.clone(),
         },
         ways: making.ways.clone(),
     };

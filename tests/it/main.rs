@@ -41,6 +41,10 @@ mod store_suite;
 mod store_evaluate;
 /// The leader's transaction: inputs in order, cancels, the ledger's chain.
 mod store_leader;
+/// The leader's seat: taken, held, lost, given up.
+mod store_seat;
+/// Two leaders over one store.
+mod leadership;
 /// A tick that does not fit one flush: cuts and crashes between them.
 mod flush_cuts;
 /// Hand-over ③: leases, outcomes, deadlines.
