@@ -91,6 +91,8 @@ mod kafka_group;
 mod kafka_cluster;
 /// TLS, logins and permissions.
 mod kafka_security;
+/// Two whole services over a cluster and PostgreSQL.
+mod two_instances;
 /// Whole evaluators over one topic: hand-overs.
 mod kafka_hand_over;
 /// What only the embedded log can show.

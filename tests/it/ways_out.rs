@@ -28,7 +28,7 @@ fn site(double: &SmsDouble, change: impl Fn(String) -> String) -> Site {
 }
 
 /// The example with one gateway for SMS and none for mail; questions every second.
-fn only_nhn(text: &str) -> String {
+pub(crate) fn only_nhn(text: &str) -> String {
     let end = text.find("\n  # NAVER").unwrap();
     text[..end]
         .replace("every: 30s", "every: 1s")
