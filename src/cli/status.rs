@@ -53,14 +53,24 @@ fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
             json!({ "topic": topic, "partition": partition, "offset": progress.offset, "clock": progress.clock })
         })
         .collect();
+    let seat = store.seat()?;
+    let leader = (!seat.is_free()).then(|| json!({ "name": seat.owner, "here": false }));
     let open = store.incidents(10_000)?.iter().filter(|incident| incident.state.is_live()).count();
     Ok(json!({
         "healthy": false,
         "troubles": ["서비스가 실행 중이 아닙니다"],
+        "leader": leader,
         "partitions": partitions,
         "counts": { "incidents_open": open },
         "sources": [],
     }))
+}
+
+fn leader(status: &Value) -> String {
+    let here = if status["leader"]["here"] == Value::Bool(true) { " (this process)" } else { "" };
+    status["leader"]["name"]
+        .as_str()
+        .map_or_else(|| "leader: nobody".to_owned(), |name| format!("leader: {name}{here}"))
 }
 
 fn gateways(status: &Value) -> Vec<String> {
@@ -90,6 +100,7 @@ fn human(status: &Value) -> Vec<String> {
     if let Some(broken) = status["rules"]["broken"].as_str() {
         lines.push(format!("  the newest edit is not in force: {broken}"));
     }
+    lines.push(leader(status));
     let counts = &status["counts"];
     lines.push(format!(
         "rules {} · records {} · samples {} · open incidents {}",

@@ -123,6 +123,8 @@ pub struct StatusView {
     /// Whether it does its work; the console fills it from [`View::health`].
     #[serde(flatten)]
     pub health: Health,
+    /// Who leads the incident stage; `None`: nobody, for the moment.
+    pub leader: Option<LeaderView>,
     /// Each partition that this process reads.
     pub partitions: Vec<PartitionView>,
     /// Sources heard.
@@ -139,6 +141,15 @@ pub struct StatusView {
     pub readings: Vec<ReadingView>,
     /// Gateways in order of preference.
     pub gateways: Vec<GatewayView>,
+}
+
+/// Who leads the incident stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LeaderView {
+    /// The process's name: `log.instance` and its data directory's id.
+    pub name: String,
+    /// It is this very process.
+    pub here: bool,
 }
 
 /// One gateway.

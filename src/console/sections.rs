@@ -426,6 +426,7 @@ pub(super) fn service(html: &mut Html, shown: &Shown) {
         fact(html, "버전", &it.version);
         fact(html, "가동 시간", &show_duration(it.uptime_ms / 1000 * 1000));
         fact(html, "역할", &it.roles.join(", "));
+        fact(html, "장애 단계 책임", &leader(it));
         fact(html, "데이터 폴더", &it.data_dir);
         fact(html, "규칙", &it.rules.count.to_string());
         let counts = &it.counts;
@@ -449,6 +450,15 @@ pub(super) fn service(html: &mut Html, shown: &Shown) {
         partitions(html, it);
         warnings(html, it);
     });
+}
+
+/// Who leads, and whether it is the process that is asked.
+fn leader(it: &StatusView) -> String {
+    match &it.leader {
+        None => "없음".to_owned(),
+        Some(leader) if leader.here => format!("{} (이 프로세스)", leader.name),
+        Some(leader) => format!("{} (다른 프로세스)", leader.name),
+    }
 }
 
 fn partitions(html: &mut Html, it: &StatusView) {

@@ -347,6 +347,24 @@ pub enum Committed {
     HandedMeanwhile,
 }
 
+/// The leader's seat, as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seat {
+    /// One higher with each taker; 0: nobody ever sat.
+    pub epoch: i64,
+    /// Who sits; empty: whoever sat gave it up.
+    pub owner: String,
+    /// Grows as long as whoever sits is at work; what it counts means nothing.
+    pub beat: i64,
+}
+
+impl Seat {
+    /// Nobody sits.
+    pub fn is_free(&self) -> bool {
+        self.owner.is_empty()
+    }
+}
+
 /// What a leader finds when it takes over.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BookRows {

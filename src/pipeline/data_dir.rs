@@ -9,16 +9,22 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use rustix::fs::Access;
 
 /// What an SQLite database has beside its file.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Hexadecimal digits of a directory's id.
+const ID_DIGITS: usize = 8;
 
 /// The one process of a data directory: holds its lock as long as it lives.
 #[derive(Debug)]
 pub struct DataDir {
     /// The directory.
     pub path: PathBuf,
+    /// Tells it from every other directory, for as long as it exists.
+    pub id: String,
     _lock: File,
 }
 
@@ -49,7 +55,7 @@ impl DataDir {
         let lock =
             lock.map_err(|error| anyhow::anyhow!("make `{}`: {error}\n  help: {}", name.display(), give(path)))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), id: directory_id(path)?, _lock: lock }),
             Err(TryLockError::WouldBlock) => anyhow::bail!(
                 "data directory `{shown}` is in use by another process\n  \
                  help: stop that one, or choose another directory with --data-dir"
@@ -75,6 +81,23 @@ impl DataDir {
         let shown = self.path.display();
         anyhow::bail!("data directory `{shown}`: {}\n  help: {}", problems.join("; "), give(&self.path))
     }
+}
+
+/// The directory's id, drawn by the first process that takes it.
+fn directory_id(path: &Path) -> anyhow::Result<String> {
+    let file = path.join("id");
+    let shown = file.display();
+    let text = match std::fs::read_to_string(&file) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| format!("read `{shown}`"))?,
+    };
+    // A process that died while it wrote left less.
+    if text.trim().len() == ID_DIGITS {
+        return Ok(text.trim().to_owned());
+    }
+    let id = format!("{:0ID_DIGITS$x}", fastrand::u32(..));
+    std::fs::write(&file, &id).with_context(|| format!("write `{shown}`"))?;
+    Ok(id)
 }
 
 fn make(path: &Path) -> anyhow::Result<()> {

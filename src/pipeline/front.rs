@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
-    Act, Answer, CountsView, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LimitView, PartitionView,
-    ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
+    Act, Answer, CountsView, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView, LimitView,
+    PartitionView, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
@@ -113,6 +113,8 @@ pub struct Standing {
     pub roles: Vec<String>,
     /// Where its data lives.
     pub data_dir: String,
+    /// The name under which this process leads, where it does.
+    pub owner: String,
 }
 
 /// The console's view.
@@ -133,6 +135,12 @@ pub struct Front {
 }
 
 impl Front {
+    fn leader(&self) -> Result<Option<LeaderView>, String> {
+        let seat = self.store.seat().map_err(|error| error.to_string())?;
+        let here = seat.owner == self.standing.owner;
+        Ok((!seat.is_free()).then_some(LeaderView { name: seat.owner, here }))
+    }
+
     fn count(&self, counts: &mut CountsView) -> Result<(), String> {
         for state in PageState::ALL {
             counts.pages.insert(state.word().to_owned(), 0);
@@ -156,16 +164,19 @@ impl View for Front {
         let mut counts = evaluation.counts;
         let mut health = self.health();
         // While the store is away the status is wanted most: it says so, instead of failing with it.
-        if let Err(why) = self.count(&mut counts) {
+        let read = self.count(&mut counts).and_then(|()| self.leader());
+        let leader = read.unwrap_or_else(|why| {
             health.healthy = false;
             health.troubles.push(format!("저장소를 읽을 수 없습니다: {why}"));
-        }
+            None
+        });
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: self.clock.wall() - self.standing.started,
             roles: self.standing.roles.clone(),
             data_dir: self.standing.data_dir.clone(),
             health,
+            leader,
             partitions: evaluation.partitions,
             sources: evaluation.sources,
             rules: RulesView { broken, ..evaluation.rules },

@@ -2,14 +2,18 @@
 //!
 //! The idea: SQL is the truth and memory the cache. Whatever goes wrong with a transaction, the memory is thrown away and
 //! loaded again, so the pure leader needs no undo, and a commit whose answer was lost is settled by what is there.
+//!
+//! Several processes may want to lead: one sits and moves its seat's beat on, the others watch it. A beat that a watcher
+//! saw stand still for [`GONE_AFTER`] of its own time is the beat of somebody who is gone, or who is fenced when it comes
+//! back; no two machines' clocks are ever compared. Whoever ends gives the seat up, and nobody waits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{BookCommit, BookRows, Committed, Input, Outcome, PageState, SignalKey, Taken};
+use crate::model::{BookCommit, BookRows, Committed, Input, Outcome, PageState, Seat, SignalKey, Taken};
 use crate::pipeline::leader::{Leader, World};
 use crate::store::{Store, StoreError};
-use crate::time::{Clock, Ms};
+use crate::time::{Clock, Ms, SECOND};
 
 /// Inputs taken in one transaction: bounds how long others wait for the store.
 const INPUTS_MAX: usize = 256;
@@ -17,56 +21,79 @@ const INPUTS_MAX: usize = 256;
 const ALL: usize = 1_000_000;
 /// After a failed transaction the next try waits so long.
 const RETRY_AFTER: Ms = 250;
+/// Whoever leads says so this often, idle or not: some 4 KB a second in a file's journal …
+const BEAT_EVERY: Ms = SECOND;
+/// … and is taken for gone after so long without a word: a late beat or two are no reason.
+const GONE_AFTER: Ms = 3 * SECOND;
+/// Whoever waits looks at the seat this often.
+const LOOK_EVERY: Ms = 200;
 
-/// The one leader of a store.
+/// One of those who lead a store or wait to.
 #[derive(Debug)]
 pub struct Leading {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     owner: String,
     world: Arc<World>,
-    seat: Option<Seat>,
+    lead: Option<Lead>,
+    /// Another's seat, as it was first seen so, and when: elapsed time.
+    watched: Option<(Seat, Ms)>,
+    /// Not before then does it look at another's seat again.
+    look_at: Ms,
+    /// Who sits under our name is us, or was a process that ended.
+    ours: bool,
     retry_at: Ms,
     pages_first: bool,
     /// What the store said when it was last asked in vain.
     refused: Option<String>,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
     pub redecided: u64,
+    /// How often it found out that another had taken its seat: a write of its own was refused.
+    pub fenced: u64,
 }
 
+/// What it has while it leads.
 #[derive(Debug)]
-struct Seat {
+struct Lead {
     leader: Leader,
     cursors: BTreeMap<(String, i32), i64>,
+    epoch: i64,
+    /// When it last said that it is at work, elapsed time.
+    beat_at: Ms,
 }
 
 impl Leading {
-    /// Leads nothing yet; the first [`Leading::step`] takes the seat.
+    /// Leads nothing yet: [`Leading::step`] takes the seat where it is free. `owner` must be this process's own: who sits
+    /// under it when this one begins is taken for a process before it that ended.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
         Self {
             store,
             clock,
             owner: owner.to_owned(),
             world,
-            seat: None,
+            lead: None,
+            watched: None,
+            look_at: 0,
+            ours: true,
             retry_at: 0,
             pages_first: false,
             refused: None,
             redecided: 0,
+            fenced: 0,
         }
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
     pub fn reload(&mut self, world: Arc<World>) {
         self.world = Arc::clone(&world);
-        if let Some(seat) = &mut self.seat {
-            seat.leader.reload(world);
+        if let Some(lead) = &mut self.lead {
+            lead.leader.reload(world);
         }
     }
 
     /// The leader's memory, while it leads.
     pub fn leader(&self) -> Option<&Leader> {
-        self.seat.as_ref().map(|seat| &seat.leader)
+        self.lead.as_ref().map(|lead| &lead.leader)
     }
 
     /// What keeps it from the store, until a turn succeeds.
@@ -79,7 +106,8 @@ impl Leading {
         self.leader().and_then(Leader::next_due)
     }
 
-    /// One turn: what is due, then what waits. `true`: something was decided, there may be more.
+    /// One turn: what is due, then what waits. `true`: something was decided, there may be more. Whoever does not lead
+    /// looks whether it should.
     pub fn step(&mut self) -> Result<bool, StoreError> {
         if self.clock.elapsed() < self.retry_at {
             return Ok(false);
@@ -89,7 +117,7 @@ impl Leading {
         match turn {
             Err(StoreError::Unavailable { what, why }) => {
                 tracing::warn!(what, why, "the incident stage cannot reach the store, trying again");
-                self.seat = None;
+                self.lead = None;
                 self.retry_at = self.clock.elapsed() + RETRY_AFTER;
                 Ok(false)
             }
@@ -97,25 +125,38 @@ impl Leading {
         }
     }
 
+    /// Does what is there, then gives the seat up, so that nobody has to wait for it.
+    pub fn finish(&mut self) -> Result<(), StoreError> {
+        while self.lead.is_some() && self.step()? {}
+        let Some(lead) = self.lead.take() else { return Ok(()) };
+        match self.store.give_up(lead.epoch) {
+            // Then the others see it stand still.
+            Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
     fn turn(&mut self) -> Result<bool, StoreError> {
-        self.sit()?;
+        if !self.sit()? || !self.beat()? {
+            return Ok(false);
+        }
         let now = self.clock.wall();
-        if let Some(commit) = self.seat.as_mut().and_then(|seat| seat.leader.due(now)) {
+        if let Some(commit) = self.lead.as_mut().and_then(|lead| lead.leader.due(now)) {
             return self.write(&commit);
         }
-        let Some(seat) = &mut self.seat else { return Ok(false) };
-        let cursors: Vec<_> = seat.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
+        let Some(lead) = &mut self.lead else { return Ok(false) };
+        let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
         let mut taken = self.inputs(&cursors)?;
-        let Some(seat) = &mut self.seat else { return Ok(false) };
+        let Some(lead) = &mut self.lead else { return Ok(false) };
         if taken.is_empty() {
-            taken = caught_up(self.store.as_ref(), &seat.leader)?;
+            taken = caught_up(self.store.as_ref(), &lead.leader)?;
         }
         if taken.is_empty() {
             return Ok(false);
         }
-        let commit = seat.leader.take(&taken, now);
+        let commit = lead.leader.take(&taken, now);
         for cursor in &commit.cursors {
-            seat.cursors.insert((cursor.topic.clone(), cursor.partition), cursor.seq);
+            lead.cursors.insert((cursor.topic.clone(), cursor.partition), cursor.seq);
         }
         self.write(&commit)
     }
@@ -132,28 +173,88 @@ impl Leading {
         self.store.inputs(cursors, INPUTS_MAX)
     }
 
-    fn sit(&mut self) -> Result<(), StoreError> {
-        if self.seat.is_none() {
-            let mut rows = self.store.lead(&self.owner)?;
-            as_the_ledger_has_it(&mut rows, self.store.as_ref())?;
-            let cursors = rows.cursors.iter().map(|c| ((c.topic.clone(), c.partition), c.seq)).collect();
-            self.seat = Some(Seat { leader: Leader::load(&rows, Arc::clone(&self.world)), cursors });
+    /// Whether it leads, after taking a seat that is free or whose owner is gone.
+    fn sit(&mut self) -> Result<bool, StoreError> {
+        if self.lead.is_some() {
+            return Ok(true);
         }
-        Ok(())
+        let asked = self.clock.elapsed();
+        if asked < self.look_at {
+            return Ok(false);
+        }
+        let seat = self.store.seat()?;
+        if !self.may_take(&seat, asked) {
+            self.look_at = asked + LOOK_EVERY;
+            return Ok(false);
+        }
+        let Some(mut rows) = self.store.lead(&self.owner, &seat)? else { return Ok(false) };
+        if seat.owner != self.owner {
+            tracing::info!(epoch = rows.epoch, before = seat.owner, "leads the incident stage");
+        }
+        (self.ours, self.watched) = (true, None);
+        as_the_ledger_has_it(&mut rows, self.store.as_ref())?;
+        let cursors = rows.cursors.iter().map(|c| ((c.topic.clone(), c.partition), c.seq)).collect();
+        let leader = Leader::load(&rows, Arc::clone(&self.world));
+        // Said at the next turn: taking over may have lasted.
+        self.lead = Some(Lead { leader, cursors, epoch: rows.epoch, beat_at: asked });
+        Ok(true)
+    }
+
+    /// Whether the seat, as it was when it was `asked` for, is free or its owner gone.
+    fn may_take(&mut self, seat: &Seat, asked: Ms) -> bool {
+        if seat.is_free() || (self.ours && seat.owner == self.owner) {
+            return true;
+        }
+        if let Some((seen, since)) = &self.watched
+            && seen == seat
+        {
+            return asked - since >= GONE_AFTER;
+        }
+        if self.watched.as_ref().is_none_or(|(seen, _)| seen.epoch != seat.epoch) {
+            tracing::info!(leader = seat.owner, "another process leads the incident stage, this one waits");
+        }
+        // What was seen was so before the answer came: the time from then on is the shorter one.
+        self.watched = Some((seat.clone(), self.clock.elapsed()));
+        false
+    }
+
+    /// Says that it is at work, where that is due. `false`: another has the seat.
+    fn beat(&mut self) -> Result<bool, StoreError> {
+        let now = self.clock.elapsed();
+        let Some(lead) = self.lead.as_mut().filter(|lead| now >= lead.beat_at + BEAT_EVERY) else { return Ok(true) };
+        lead.beat_at = now;
+        let sits = self.store.beat(lead.epoch)?;
+        if !sits {
+            self.unseated();
+        }
+        Ok(sits)
+    }
+
+    fn unseated(&mut self) {
+        tracing::warn!("another process took the lead of the incident stage: what this one decided since is refused");
+        self.fenced += 1;
+        self.lead = None;
+        // Should two run under one name, they must not take the seat from each other in turns.
+        self.ours = false;
     }
 
     fn write(&mut self, commit: &BookCommit) -> Result<bool, StoreError> {
+        let now = self.clock.elapsed();
         match self.store.commit(commit)? {
-            Committed::Done => Ok(true),
+            Committed::Done => {
+                if let Some(lead) = &mut self.lead {
+                    lead.beat_at = now;
+                }
+                Ok(true)
+            }
             Committed::Fenced => {
-                tracing::warn!("another process leads the incident stage");
-                self.seat = None;
+                self.unseated();
                 Ok(false)
             }
             Committed::HandedMeanwhile => {
                 self.redecided += 1;
                 self.pages_first = true;
-                self.seat = None;
+                self.lead = None;
                 Ok(true)
             }
         }

@@ -117,7 +117,7 @@ impl Service {
             clock: Arc::clone(&clock),
             world,
             contacts: Contacts::new(people),
-            owner: owner(settings),
+            owner: owner(settings, &dir),
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
@@ -205,8 +205,10 @@ fn serve(app: console::App, listener: std::net::TcpListener) -> anyhow::Result<C
     Ok((stop, std::thread::Builder::new().name("bongsu-console".to_owned()).spawn(body)?))
 }
 
-fn owner(settings: &Settings) -> String {
-    settings.log.instance.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
+/// The name under which this process holds partitions, the lead and leases: the same after a restart, so that it need
+/// not wait for itself, and no other process's, as one process at a time has the directory.
+fn owner(settings: &Settings, dir: &DataDir) -> String {
+    format!("{}@{}", settings.log.instance.as_deref().unwrap_or("bongsu"), dir.id)
 }
 
 fn start_agent(shell: &mut Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<()> {
@@ -338,6 +340,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
             started: making.clock.wall(),
             roles: settings.roles.iter().map(|role| role.word().to_owned()).collect(),
             data_dir: making.dir.path.display().to_string(),
+            owner: making.owner.clone(),
         },
         ways: making.ways.clone(),
     };

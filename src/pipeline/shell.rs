@@ -238,8 +238,7 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
             shared.lead.wait(LEAD_POLL);
         }
     }
-    while leading.step().map_err(|error| error.to_string())? {}
-    Ok(())
+    leading.finish().map_err(|error| error.to_string())
 }
 
 /// The `notify` role: one sender.

@@ -186,6 +186,12 @@ pub fn kafka_sink(settings: &Settings) -> anyhow::Result<Arc<dyn Sink>> {
     Ok(Arc::new(KafkaLog::new(kafka_config(settings)?)?.sink(&topic.name)?))
 }
 
+/// Makes the telemetry topic of a Kafka log where it is missing.
+pub fn ensure_kafka_topic(settings: &Settings) -> anyhow::Result<()> {
+    let topic = settings.log.topics.first().context("log.topics: no topic is named")?;
+    Ok(KafkaLog::new(kafka_config(settings)?)?.ensure_topic(&topic.name, settings.log.partitions, None)?)
+}
+
 impl LogSides {
     /// A reader of the telemetry topic.
     pub fn source(&self) -> anyhow::Result<Box<dyn Source>> {

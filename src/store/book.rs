@@ -9,22 +9,16 @@ use std::collections::BTreeMap;
 use super::ledger::Chain;
 use super::rows::{self, corrupt};
 use super::sql::{End, Sql, Value, insert, limit, query_in};
-use super::{Result, StoreError};
+use super::{Result, StoreError, seat};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Committed, Entry, IncidentState, Input, Page, PageState, SignalKey, Taken, TakenRow,
-    wire,
+    BookCommit, BookRows, Cancel, Committed, Entry, IncidentState, Input, Page, PageState, Seat, SignalKey, Taken,
+    TakenRow, wire,
 };
 use crate::time::Ms;
 
-/// Takes leadership and returns what the leader keeps in memory.
-pub(super) fn lead(sql: &mut dyn Sql, owner: &str) -> Result<End<BookRows>> {
-    sql.execute(
-        "INSERT INTO leader (id, epoch, owner) VALUES (1, 1, $1) \
-         ON CONFLICT (id) DO UPDATE SET epoch = leader.epoch + 1, owner = excluded.owner",
-        &[owner.into()],
-    )?;
-    let epoch = sql.query("SELECT epoch FROM leader WHERE id = 1", &[])?;
-    let epoch = epoch.first().ok_or_else(|| corrupt("leader", "1", "it vanished"))?.int(0)?;
+/// Takes leadership if the seat is as it was `seen`, and returns what the leader keeps in memory.
+pub(super) fn lead(sql: &mut dyn Sql, owner: &str, seen: &Seat) -> Result<End<Option<BookRows>>> {
+    let Some(epoch) = seat::take(sql, owner, seen)? else { return Ok(End::Drop(None)) };
     let (input_no, hash) = ledger_end(sql)?;
     let incidents = sql.query("SELECT id, json FROM incidents WHERE state <> 'closed' ORDER BY id", &[])?;
     let chains = sql.query(
@@ -32,7 +26,7 @@ pub(super) fn lead(sql: &mut dyn Sql, owner: &str) -> Result<End<BookRows>> {
          WHERE incidents.state <> 'closed' ORDER BY chains.incident",
         &[],
     )?;
-    Ok(End::Keep(BookRows {
+    Ok(End::Keep(Some(BookRows {
         epoch,
         cursors: cursors(sql)?,
         incidents: collect(&incidents, |row| rows::json(row, 1, "incidents", row.text(0)?, wire::incident_from_json))?,
@@ -46,7 +40,7 @@ pub(super) fn lead(sql: &mut dyn Sql, owner: &str) -> Result<End<BookRows>> {
         })?,
         input_no,
         hash,
-    }))
+    })))
 }
 
 fn collect<T>(rows: &[super::sql::Row], read: impl Fn(&super::sql::Row) -> Result<T>) -> Result<Vec<T>> {
@@ -140,12 +134,7 @@ pub(super) fn signals(
 
 /// Writes a leader's transaction.
 pub(super) fn commit(sql: &mut dyn Sql, commit: &BookCommit) -> Result<End<Committed>> {
-    // Written, not only read: the row's lock holds off a successor until this transaction has ended.
-    let led = sql.execute(
-        "UPDATE leader SET epoch = $1 WHERE id = 1 AND epoch = $2",
-        &[commit.epoch.into(), commit.epoch.into()],
-    )?;
-    if led != 1 {
+    if !seat::beat(sql, commit.epoch)? {
         return Ok(End::Drop(Committed::Fenced));
     }
     put_pages(sql, &commit.pages)?;

@@ -11,10 +11,10 @@ use super::pool::{Connect, Connection, Pool, Pooled};
 use super::postgres::{PostgresOptions, Server};
 use super::sql::{End, Mode, Sql, transact};
 use super::sqlite::{Access, Sqlite};
-use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema};
+use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema, seat};
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow,
-    PostgresUrl, Progress, Severity, Signal, SignalKey, StateRow, Taken,
+    PostgresUrl, Progress, Seat, Severity, Signal, SignalKey, StateRow, Taken,
 };
 use crate::time::Ms;
 
@@ -210,8 +210,20 @@ impl Store for SqlStore {
         self.write(|sql| flush::flush(sql, flush))
     }
 
-    fn lead(&self, owner: &str) -> Result<BookRows> {
-        self.write(|sql| book::lead(sql, owner))
+    fn seat(&self) -> Result<Seat> {
+        self.read(seat::seat)
+    }
+
+    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>> {
+        self.write(|sql| book::lead(sql, owner, seen))
+    }
+
+    fn beat(&self, epoch: i64) -> Result<bool> {
+        self.write(|sql| seat::beat(sql, epoch).map(End::Keep))
+    }
+
+    fn give_up(&self, epoch: i64) -> Result<bool> {
+        self.write(|sql| seat::give_up(sql, epoch).map(End::Keep))
     }
 
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {

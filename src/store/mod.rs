@@ -15,6 +15,7 @@ mod postgres;
 mod reading;
 mod rows;
 mod schema;
+mod seat;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use std::fmt;
 
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
-    Severity, SignalKey, Taken,
+    Seat, Severity, SignalKey, Taken,
 };
 use crate::time::Ms;
 
@@ -82,8 +83,15 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     // --- ② → incident
 
-    /// Takes leadership (epoch one higher) and returns everything that the leader keeps in memory.
-    fn lead(&self, owner: &str) -> Result<BookRows>;
+    /// Who leads, as it stands.
+    fn seat(&self) -> Result<Seat>;
+    /// Takes leadership (epoch one higher) and returns everything that the leader keeps in memory. `None`: the seat is not
+    /// as it was `seen`, somebody else took it or is at work in it.
+    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>>;
+    /// Says that whoever leads under `epoch` is at work; a commit says so too. `false`: it does not lead any more.
+    fn beat(&self, epoch: i64) -> Result<bool>;
+    /// Gives leadership up: nobody need wait for it. `false`: it was another's already.
+    fn give_up(&self, epoch: i64) -> Result<bool>;
     /// The next inputs in the order in which they must be taken: rows of `inputs` not taken, oldest id first, then
     /// signals above `cursors` by partition and seq. At most `limit`; a partition that `cursors` lacks starts at seq 1.
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>>;

@@ -323,9 +323,6 @@ fn properties(i: usize, places: &[Place], plan: &Plan) -> String {
             keys = places[0].dir.join("keys.p12").display(),
         ));
     }
-    for line in &plan.more {
-        text.push_str(&format!("{line}\n"));
-    }
     for topic in ["offsets.topic", "transaction.state.log", "share.coordinator.state.topic"] {
         // Fifty partitions each are most of a broker's start.
         text.push_str(&format!("{topic}.num.partitions=2\n{topic}.replication.factor={replicas}\n"));
@@ -350,6 +347,10 @@ fn properties(i: usize, places: &[Place], plan: &Plan) -> String {
     ] {
         text.push_str(&line);
         text.push('\n');
+    }
+    // Of two lines about one thing the later counts.
+    for line in &plan.more {
+        text.push_str(&format!("{line}\n"));
     }
     text
 }

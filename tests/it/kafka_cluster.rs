@@ -25,7 +25,8 @@ const PARTITIONS: i32 = 3;
 /// How long a record may be on its way before the writer is told that it was refused, ms.
 const GIVE_UP: &str = "8000";
 
-fn alone() -> MutexGuard<'static, ()> {
+/// One story with a cluster of its own at a time.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,6 +45,10 @@ mod store_suite;
 mod store_evaluate;
 /// The leader's transaction: inputs in order, cancels, the ledger's chain.
 mod store_leader;
+/// The leader's seat: taken, held, lost, given up.
+mod store_seat;
+/// Two leaders over one store.
+mod leadership;
 /// A tick that does not fit one flush: cuts and crashes between them.
 mod flush_cuts;
 /// Hand-over ③: leases, outcomes, deadlines.
@@ -101,6 +105,8 @@ mod kafka_group;
 mod kafka_cluster;
 /// TLS, logins and permissions.
 mod kafka_security;
+/// Two whole services over a cluster and PostgreSQL.
+mod two_instances;
 /// Whole evaluators over one topic: hand-overs.
 mod kafka_hand_over;
 /// What only the embedded log can show.

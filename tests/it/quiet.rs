@@ -126,8 +126,9 @@ fn quiet_child() {
     let before = written();
     for _ in 0..MINUTES {
         life.send(2_000, 10.0);
-        for _ in 0..12 {
-            life.pass(5_000);
+        // As often as the leader says that it is at work.
+        for _ in 0..60 {
+            life.pass(1_000);
         }
     }
     println!("\nwritten {}", written() - before);

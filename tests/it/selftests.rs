@@ -9,6 +9,8 @@ use bongsu::pipeline::sim::{self, Fault};
 use bongsu::pipeline::stages::{At, Lanes};
 use serde_json::Value;
 
+use crate::kafka::Kafka;
+use crate::log_suite::unique_topic;
 use crate::postgres::InPostgres;
 use crate::site::{bongsu, json_lines};
 use crate::store_suite::Home;
@@ -139,6 +141,30 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
     assert!(summary["records"].as_u64() > Some(500), "{summary}");
     assert!(summary["between"].as_u64() >= Some(6), "at least 30 % of the kills hit between: {summary}");
+}
+
+/// How often the service is killed over Kafka.
+fn kills() -> &'static str {
+    if std::env::var_os("BONGSU_LONG").is_some() { "200" } else { "20" }
+}
+
+#[test]
+fn kill_9_over_kafka_and_postgresql_loses_and_repeats_nothing() {
+    let (kafka, topic, url) = (Kafka::shared(), unique_topic(), InPostgres::default().url());
+    let place = ["--transport", "kafka", "--brokers", kafka.brokers(), "--topic", &topic];
+    let rest = ["--store", "postgres", "--store-url", &url, "--kills", kills(), "--format", "json"];
+    let run = bongsu(&[&["selftest", "crash"][..], &place, &rest].concat());
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    println!("{summary}");
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    assert!(summary["records"].as_u64() > Some(1_000) && summary["pages"].as_u64() > Some(50), "{summary}");
+    assert!(summary["between"].as_u64() >= Some(4), "kills hit between a signal's commit and its page: {summary}");
+    let other = InPostgres::default().url();
+    let again = bongsu(&[&["selftest", "crash"][..], &place, &["--store", "postgres", "--store-url", &other]].concat());
+    assert_eq!(again.status.code(), Some(2), "a topic that holds something is no place for accounts");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains(&topic) && said.contains("holds something already"), "{said}");
 }
 
 #[test]

@@ -63,9 +63,14 @@ fn a_service_on_postgresql_outlives_itself_and_its_server() {
     site.send(&record("known-01", "app.load", 99.0));
     let first = page(&url, "first");
     assert_eq!(first.page.to, "duty-1");
+    let leader =
+        || eventually("somebody leads", || Some(site.get("/v1/status")["leader"].clone()).filter(|it| !it.is_null()));
+    let before = leader();
+    assert_eq!(before["here"], true, "{before}");
     service.kill();
 
     let service = site.start();
+    assert_eq!(leader(), before, "it leads under its name at once, without waiting for itself");
     server.kill();
     eventually("the service says that the store is away", || {
         let answer = site.get("/v1/status");

@@ -160,8 +160,12 @@ impl Site {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path)).expect("JSON")
+    }
+
+    pub(crate) fn text(&self, path: &str) -> String {
         let request = self.client.get(format!("http://{}{path}", self.listen)).bearer_auth(self.token());
-        serde_json::from_str(&request.send().unwrap().text().unwrap()).expect("JSON")
+        request.send().unwrap().text().unwrap()
     }
 
     /// Sends records through the door.
@@ -224,6 +228,12 @@ impl Running {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         let maximum = getrlimit(Resource::Fsize).maximum;
         prlimit(pid, Resource::Fsize, Rlimit { current: bytes.or(maximum), maximum }).unwrap();
+    }
+
+    /// Sends it a signal such as `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(done.success());
     }
 
     /// kill -9.

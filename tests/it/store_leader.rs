@@ -61,7 +61,7 @@ fn a_commit_is_found_by_the_next_leader(home: &dyn Home) {
     assert_eq!(leader.commit(&*store, commit.clone()), Committed::Done);
     drop(store);
 
-    let found = home.open().lead("engine-2").unwrap();
+    let found = lead(&*home.open(), "engine-2");
     assert_eq!(found.epoch, 2);
     assert_eq!(found.cursors, commit.cursors);
     assert_eq!(found.incidents, commit.incidents);
@@ -195,7 +195,7 @@ fn a_page_of_the_same_commit_can_be_cancelled(home: &dyn Home) {
     };
     assert_eq!(leader.commit(&*store, commit), Committed::Done);
     assert_eq!(store.pages(Some("INC-2611-001"), 9).unwrap()[0].state, PageState::Cancelled);
-    assert_eq!(store.lead("b").unwrap().pages, []);
+    assert_eq!(lead(&*store, "b").pages, []);
 }
 
 fn cancelling_nonsense_is_refused(home: &dyn Home) {
@@ -249,7 +249,7 @@ fn the_ledger_has_no_gap_and_its_own_hashes(home: &dyn Home) {
     let all = store.ledger(0, 9_999).unwrap();
     assert_eq!((all.len(), ledger::verify(&all)), (602, Ok(())));
     assert_eq!(store.ledger(600, 1).unwrap(), all[600..601]);
-    assert_eq!(store.lead("b").unwrap().counters, []);
+    assert_eq!(lead(&*store, "b").counters, []);
 }
 
 fn an_input_is_taken_once(home: &dyn Home) {
@@ -279,7 +279,7 @@ fn a_cursor_does_not_go_back(home: &dyn Home) {
     assert_eq!(leader.commit(&*store, to(&[5])), Committed::Done);
     assert!(is_corrupt(&leader.try_commit(&*store, to(&[4]))));
     assert!(is_corrupt(&leader.try_commit(&*store, to(&[7, 6]))));
-    assert_eq!(store.lead("b").unwrap().cursors[0].seq, 5);
+    assert_eq!(lead(&*store, "b").cursors[0].seq, 5);
 }
 
 fn one_live_incident_per_fingerprint(home: &dyn Home) {
@@ -293,7 +293,7 @@ fn one_live_incident_per_fingerprint(home: &dyn Home) {
     assert_eq!(leader.commit(&*store, put(both)), Committed::Done);
     assert_eq!(leader.commit(&*store, put(vec![closed])), Committed::Done);
     assert!(is_corrupt(&leader.try_commit(&*store, put(vec![incident("INC-2611-001", 1)]))));
-    assert_eq!(store.lead("b").unwrap().incidents, [incident("INC-2611-002", 1)]);
+    assert_eq!(lead(&*store, "b").incidents, [incident("INC-2611-002", 1)]);
 }
 
 fn closed_incidents_are_not_loaded(home: &dyn Home) {
@@ -314,7 +314,7 @@ fn closed_incidents_are_not_loaded(home: &dyn Home) {
     }
     let waiting = page("waiting", "INC-2611-002", Severity::S1, 100);
     leader.commit(&*store, BookCommit { pages: vec![waiting], ..BookCommit::default() });
-    let found = store.lead("b").unwrap();
+    let found = lead(&*store, "b");
     assert_eq!(found.incidents, [resolved]);
     assert_eq!(found.chains, [chain("INC-2611-001")]);
     let ids: Vec<&str> = found.pages.iter().map(|row| row.page.id.as_str()).collect();
@@ -338,7 +338,7 @@ fn notes_are_put_and_removed(home: &dyn Home) {
     let put = |notes| BookCommit { notes, ..BookCommit::default() };
     leader.commit(&*store, put(vec![note("a", Some("1")), note("b", Some("2"))]));
     leader.commit(&*store, put(vec![note("a", Some("3")), note("b", None), note("c", None)]));
-    assert_eq!(store.lead("b").unwrap().notes, [("a".to_owned(), "3".to_owned())]);
+    assert_eq!(lead(&*store, "b").notes, [("a".to_owned(), "3".to_owned())]);
 }
 
 fn a_purge_leaves_what_is_needed(home: &dyn Home) {

@@ -373,3 +373,16 @@ fn encryption_proves_the_servers_name() {
     let missing = refused(open("localhost", "sslmode=verify-full&sslrootcert=/nowhere/ca.pem"));
     assert!(missing.contains("/nowhere/ca.pem"), "{missing}");
 }
+
+#[test]
+fn tables_of_version_1_are_brought_up_to_date_with_their_rows() {
+    let home = InPostgres::default();
+    let mut leader = Leader::take(&*home.open());
+    leader.commit(&*home.open(), BookCommit { entries: leader.entries(3), ..BookCommit::default() });
+    let admin = home.admin();
+    admin.run("ALTER TABLE leader DROP COLUMN beat; UPDATE schema_version SET version = 1");
+    let store = home.open();
+    assert_eq!(admin.number("SELECT version FROM schema_version"), 2);
+    assert_eq!(store.seat().unwrap(), Seat { epoch: 1, owner: "engine-1".to_owned(), beat: 0 });
+    assert_eq!(lead(&*store, "b").input_no, 3);
+}

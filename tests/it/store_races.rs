@@ -107,19 +107,33 @@ fn the_old_leader_waits_for_the_new_one_and_is_fenced() {
 }
 
 #[test]
-fn a_new_leader_sees_the_commit_that_was_under_way() {
+fn who_wants_the_seat_waits_for_the_commit_under_way_and_does_not_get_it() {
     let home = InPostgres::default();
     let store = home.open();
     Leader::take(&*store);
     let old = home.admin();
     let entry = Entry::after(Entry::GENESIS, 1, 1, "ack", "{}".to_owned());
     old.run(&format!(
-        "BEGIN; UPDATE leader SET epoch = epoch WHERE epoch = 1; \
+        "BEGIN; UPDATE leader SET beat = beat + 1 WHERE epoch = 1; \
          INSERT INTO ledger (input_no, at, kind, json, hash) VALUES (1, 1, 'ack', '{{}}', '{}')",
         entry.hash
     ));
-    let rows = while_held(&home, &old, "COMMIT", || store.lead("b").unwrap());
+    let seen = store.seat().unwrap();
+    let taken = while_held(&home, &old, "COMMIT", || store.lead("b", &seen).unwrap());
+    assert_eq!(taken, None, "whoever sits there was at work");
+    let rows = lead(&*store, "b");
     assert_eq!((rows.epoch, rows.input_no, rows.hash), (2, 1, entry.hash));
+}
+
+#[test]
+fn a_new_leader_sees_the_commit_that_was_undone() {
+    let home = InPostgres::default();
+    let store = home.open();
+    Leader::take(&*store);
+    let old = home.admin();
+    old.run("BEGIN; UPDATE leader SET beat = beat + 1 WHERE epoch = 1");
+    let rows = while_held(&home, &old, "ROLLBACK", || lead(&*store, "b"));
+    assert_eq!((rows.epoch, rows.input_no), (2, 0));
 }
 
 #[test]

@@ -28,6 +28,7 @@ enum Call {
     Expire,
     Purge(i64),
     Pass(i64),
+    Seat(u8),
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -49,6 +50,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(Call::Expire),
         1 => (0..200_i64).prop_map(Call::Purge),
         3 => (1..40_i64).prop_map(Call::Pass),
+        2 => any::<u8>().prop_map(Call::Seat),
     ]
 }
 
@@ -99,7 +101,7 @@ impl<'a> Player<'a> {
             Call::Flush { parts, fault } => self.flush(parts, *fault),
             Call::Lead => {
                 // One time in two the old leader goes on and must be fenced.
-                let rows = self.store.lead("b").unwrap();
+                let rows = lead(self.store, "b");
                 let answer = format!("{rows:?}");
                 if rows.epoch % 2 == 0 {
                     self.leader.rows = rows;
@@ -130,6 +132,7 @@ impl<'a> Player<'a> {
             Call::Settle { lease, how } => self.settle(*lease, *how),
             Call::Expire => shown(self.store.expire(self.now)),
             Call::Purge(before) => shown(self.store.purge(*before)),
+            Call::Seat(how) => self.seat(*how),
             Call::Pass(by) => {
                 self.now += by;
                 String::new()
@@ -249,6 +252,13 @@ impl<'a> Player<'a> {
         shown(self.store.outcome(&lease, &outcome, self.now))
     }
 
+    /// Beats or gives up, as the leader or as one that was.
+    fn seat(&self, how: u8) -> String {
+        let epoch = self.leader.rows.epoch - i64::from(how % 3 == 2);
+        let done = if how % 4 == 3 { self.store.give_up(epoch) } else { self.store.beat(epoch) };
+        format!("{} {}", shown(done), shown(self.store.seat()))
+    }
+
     fn read(&mut self) {
         let store = self.store;
         self.record.push(shown(store.partitions()));
@@ -264,7 +274,7 @@ impl<'a> Player<'a> {
         self.record.push(shown(store.pages(None, 999)));
         self.record.push(shown(store.states(999)));
         self.record.push(shown(store.ledger(0, 999)));
-        self.record.push(shown(store.lead("z")));
+        self.record.push(shown(store.lead("z", &store.seat().unwrap())));
     }
 }
 

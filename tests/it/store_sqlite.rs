@@ -117,7 +117,8 @@ fn a_file_of_version_1_opens_with_all_its_rows() {
     let inputs = store.inputs(&[], 9).unwrap();
     assert_eq!(inputs[0].input, Input::Reload { hash: "h".to_owned() });
     assert_eq!(store.answer(1).unwrap(), Some((true, "확인".to_owned())));
-    let book = store.lead("b").unwrap();
+    assert_eq!(store.seat().unwrap(), Seat { epoch: 1, owner: "engine-1".to_owned(), beat: 0 });
+    let book = lead(&*store, "b");
     assert_eq!(book.epoch, 2);
     assert_eq!(book.cursors, [SignalKey { topic: TOPIC.to_owned(), partition: 0, seq: 1 }]);
     assert_eq!(book.incidents, [incident("INC-2611-001", 1)]);
@@ -158,7 +159,7 @@ fn reading_beside_a_service_sees_its_commits_and_changes_nothing() {
         assert_eq!(reader.signals(TOPIC, 0, 0, 9).unwrap().len() as i64, n);
     }
     assert!(matches!(reader.own(TOPIC, 0, "x"), Err(StoreError::Refused { .. })));
-    assert!(matches!(reader.lead("x"), Err(StoreError::Refused { .. })));
+    assert!(matches!(reader.lead("x", &Seat::default()), Err(StoreError::Refused { .. })));
     assert!(matches!(reader.add_input(&Input::Reload { hash: String::new() }, 1), Err(StoreError::Refused { .. })));
     // Also where no service runs: nothing is open, the journal has been folded in.
     drop((service, reader));

@@ -213,6 +213,12 @@ pub(crate) fn page(id: &str, incident: &str, severity: Severity, deadline: i64) 
     }
 }
 
+/// Takes the seat, whoever has it.
+pub(crate) fn lead(store: &dyn Store, owner: &str) -> BookRows {
+    let seen = store.seat().unwrap();
+    store.lead(owner, &seen).unwrap().expect("nobody else wants the seat")
+}
+
 /// The leader: keeps the epoch and the ledger's end, so that a test states only what matters to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Leader {
@@ -221,7 +227,7 @@ pub(crate) struct Leader {
 
 impl Leader {
     pub(crate) fn take(store: &dyn Store) -> Self {
-        Self { rows: store.lead("engine-1").unwrap() }
+        Self { rows: lead(store, "engine-1") }
     }
 
     /// The next `n` ledger entries.

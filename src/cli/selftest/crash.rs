@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::output::{self, Format};
 use crate::config;
-use crate::pipeline::crash::{self, Database, Report};
+use crate::pipeline::crash::{self, Ground, Report, Topic};
 
 /// `bongsu selftest crash`.
 #[derive(Debug, clap::Args)]
@@ -12,6 +12,12 @@ pub(crate) struct CrashArgs {
     /// The log that stands between load and service.
     #[arg(long, value_enum, default_value_t)]
     transport: Transport,
+    /// With `--transport kafka`: its brokers, comma separated; TLS and login come by BONGSU__LOG__SECURITY__….
+    #[arg(long, value_name = "HOST:PORT", required_if_eq("transport", "kafka"))]
+    brokers: Option<String>,
+    /// With `--transport kafka`: a topic in which nothing was ever written; made where it is missing.
+    #[arg(long, value_name = "T", required_if_eq("transport", "kafka"))]
+    topic: Option<String>,
     /// The store.
     #[arg(long, value_enum, default_value_t)]
     store: StoreKind,
@@ -38,6 +44,8 @@ enum Transport {
     /// The embedded log.
     #[default]
     Embedded,
+    /// Apache Kafka, at --brokers; records are written past the service.
+    Kafka,
 }
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -50,14 +58,10 @@ enum StoreKind {
 }
 
 pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
-    let Transport::Embedded = args.transport;
-    let database = match args.store {
-        StoreKind::Sqlite => None,
-        StoreKind::Postgres => args.store_url.clone().map(|url| Database { url, variables: config::environment() }),
-    };
+    let ground = ground(args);
     let dir = std::env::temp_dir().join(format!("bongsu-crash-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed, database);
+    let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed, ground);
     let wrong = done.as_ref().map_or(true, |report| report.lost + report.repeated > 0);
     // Where no service was ever started there is nothing to look at.
     if args.keep || (wrong && dir.join("service.log").exists()) {
@@ -68,6 +72,19 @@ pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
     let report = done?;
     print(&report, args.format)?;
     Ok(u8::from(wrong))
+}
+
+fn ground(args: &CrashArgs) -> Ground {
+    let database = match args.store {
+        StoreKind::Sqlite => None,
+        StoreKind::Postgres => args.store_url.clone(),
+    };
+    let topic = match (args.transport, &args.brokers, &args.topic) {
+        (Transport::Kafka, Some(brokers), Some(name)) => Some(Topic { brokers: brokers.clone(), name: name.clone() }),
+        _ => None,
+    };
+    let outside = database.is_some() || topic.is_some();
+    Ground { database, topic, variables: if outside { config::environment() } else { Vec::new() } }
 }
 
 fn print(report: &Report, format: Format) -> anyhow::Result<()> {

@@ -142,7 +142,7 @@ pub struct LogSettings {
     pub group: Option<String>,
     /// How its members agree on who has what.
     pub group_protocol: GroupProtocol,
-    /// Name of this process among its siblings; `None` = host name and process id.
+    /// Name of this process among its siblings, its own for each.
     pub instance: Option<String>,
     /// Age up to which the embedded log keeps records, ms.
     pub keep: Ms,

@@ -66,7 +66,11 @@ static LOG: Table = Table {
             Kind::Word(&["auto", "consumer", "cooperative-sticky"]),
             "auto = consumer where the brokers have it (Kafka 4.0), else cooperative-sticky",
         ),
-        may("instance", Kind::Id, "name of this process among its siblings; left out: host name and process id"),
+        may(
+            "instance",
+            Kind::Id,
+            "name of this process among its siblings, its own for each; left out: `bongsu` and the data directory's id",
+        ),
         or("keep", "24h", Kind::Duration(HOUR, 400 * DAY), "how long the embedded log keeps records"),
         or("keep_bytes", "2GB", Kind::Size(1 << 20, i64::MAX), "and up to which size"),
     ],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::evaluate::Warm;
-use crate::log::Event;
+use crate::log::{Bounds, Event};
 use crate::model::{Batch, Decoded, PageState, Progress, Signal, WIDE};
 use crate::pipeline::crash::Report;
 use crate::pipeline::crash::site::Site;
@@ -17,8 +17,8 @@ use crate::store::Store;
 const ALL: usize = 10_000_000;
 /// Examples kept of what is wrong.
 const EXAMPLES: usize = 10;
-/// The log is at its end when nothing came for so long.
-const END_WAIT: Duration = Duration::from_millis(500);
+/// A log that says it holds more gives it within so long.
+const READ_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Accounts<'a> {
     pub(super) site: &'a Site,
@@ -56,15 +56,25 @@ impl Accounts<'_> {
         let mut setup = service::setup(&loaded.settings, rules, Arc::new(loaded.inventory.clone()), &topic.name);
         setup.partitions = topic.partitions;
         let mut lanes = Lanes::new(Arc::new(setup), service::decode_limits(&loaded.settings), None, Vec::new());
+        let mut left = BTreeMap::new();
         for partition in 0..topic.partitions {
-            let low = source.bounds(partition)?.low;
+            let Bounds { low, high } = source.bounds(partition)?;
+            if high > low {
+                left.insert(partition, high);
+            }
             lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm { low, first_append: None });
             source.seek(partition, low)?;
         }
         let mut found = Found::default();
-        while let Some(event) = source.next(END_WAIT)? {
-            if let Event::Batch(batch) = event {
-                take(&mut lanes, &batch, &mut found);
+        while !left.is_empty() {
+            let Some(event) = source.next(READ_WITHIN)? else {
+                anyhow::bail!("the log ends before what it promised, in partitions {:?}", left.keys());
+            };
+            let Event::Batch(batch) = event else { continue };
+            take(&mut lanes, &batch, &mut found);
+            let end = batch.slots.last().map_or(0, |last| last.offset + 1);
+            if left.get(&batch.partition).is_some_and(|high| end >= *high) {
+                left.remove(&batch.partition);
             }
         }
         Ok(found)

@@ -1,5 +1,5 @@
-//! kill -9 under load: the service as a process of its own, killed again and again while another process feeds it, and the
-//! accounts afterwards.
+//! kill -9 under load: the service as a process of its own, killed again and again while another process feeds it (through
+//! the door, or past the service into Kafka), and the accounts afterwards.
 //!
 //! The idea: nothing of the dead process is believed. What the producer was told is durable is looked up in the log; the
 //! signals must be those of one undisturbed run over that log; every page must have reached its phone once.
@@ -54,35 +54,46 @@ pub struct Report {
     pub examples: Vec<String>,
 }
 
-/// A database that stands where the file would.
+/// A topic that stands where the embedded log would.
 #[derive(Debug, Clone)]
-pub struct Database {
-    /// As in `store.url`.
-    pub url: String,
-    /// Settings by environment that the service's process finds there too: the password.
+pub struct Topic {
+    /// `host:port` of brokers, comma separated.
+    pub brokers: String,
+    /// Its name; made where it is missing.
+    pub name: String,
+}
+
+/// What the service stands on; by default nothing but files in its directory.
+#[derive(Debug, Clone, Default)]
+pub struct Ground {
+    /// As in `store.url`: an empty database.
+    pub database: Option<String>,
+    /// A topic in which nothing was ever written.
+    pub topic: Option<Topic>,
+    /// Settings by environment that the service's process finds there too: passwords.
     pub variables: Vec<(String, String)>,
 }
 
-/// Runs it: `program` is this program, `dir` an empty directory that it may fill, `database` an empty one, or
-/// nothing for a file in `dir`.
+/// Runs it: `program` is this program, `dir` an empty directory that it may fill.
 ///
 /// # Errors
 /// The service cannot be started or does not finish its work; the text says where its log is.
-pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, database: Option<Database>) -> anyhow::Result<Report> {
-    let site = Site::make(program, dir, database)?;
+pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, ground: Ground) -> anyhow::Result<Report> {
+    let site = Site::make(program, dir, ground)?;
     site.must_be_empty()?;
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut ready = hdrhistogram::Histogram::<u64>::new(3).context("make a histogram")?;
     let mut report = Report { kills, ..Report::default() };
+    let mut child = site.start()?;
+    // Not before: what the log holds before a first start is the past, and nobody is paged for it.
     let producer = Producer::start(&site)?;
     for _ in 0..kills {
-        let child = site.start()?;
         ready.saturating_record(child.ready_ms);
         pause(Duration::from_millis(rng.u64(LIVES)));
         child.kill()?;
         report.between += u64::from(site.has_work()?);
+        child = site.start()?;
     }
-    let child = site.start()?;
     ready.saturating_record(child.ready_ms);
     let acknowledged = producer.stop();
     finish(&site, &child)?;

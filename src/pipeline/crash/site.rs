@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Database, lasting_ports};
+use super::{Ground, lasting_ports};
 use crate::config::{self, Ask, Loaded};
+use crate::log::Sink;
 use crate::model::PageState;
+use crate::pipeline::sides;
 use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND, SystemClock};
 
@@ -27,8 +29,7 @@ pub(super) struct Site {
     /// `127.0.0.1:port` of the door.
     pub(super) listen: String,
     client: reqwest::blocking::Client,
-    /// Where decisions are kept; `None`: in a file.
-    database: Option<Database>,
+    ground: Ground,
 }
 
 /// The running service.
@@ -42,13 +43,14 @@ pub(super) struct Child {
 }
 
 impl Site {
-    /// Writes the configuration into `dir`; decisions are kept in `database` or in a file there.
-    pub(super) fn make(program: &Path, dir: &Path, database: Option<Database>) -> anyhow::Result<Self> {
-        let store = database.as_ref().map_or("sqlite:bongsu.db", |database| database.url.as_str());
+    /// Writes the configuration into `dir`.
+    pub(super) fn make(program: &Path, dir: &Path, ground: Ground) -> anyhow::Result<Self> {
+        let store = ground.database.as_deref().unwrap_or("sqlite:bongsu.db");
+        let log = log(&ground);
         let port = lasting_ports(1).context("find a free port")?;
         let listen = format!("127.0.0.1:{}", port[0]);
         let service = format!(
-            "roles: [evaluate, incident, notify, console]\nlog: {{ kind: embedded, topics: [{{ name: telemetry, format: bongsu }}], partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
+            "roles: [evaluate, incident, notify, console]\nlog: {{ {log}, partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
         );
         for (name, text) in [
             ("bongsu.yaml", service.as_str()),
@@ -61,7 +63,7 @@ impl Site {
             std::fs::write(dir.join(name), text).with_context(|| format!("write {name} in `{}`", dir.display()))?;
         }
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
-        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client, database };
+        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client, ground };
         let loaded = site.load();
         if let Some(problem) = loaded.problems.iter().find(|problem| problem.level == config::Level::Error) {
             anyhow::bail!("the crash test's own configuration is wrong: {}", problem.to_human(loaded.text(problem)));
@@ -71,7 +73,7 @@ impl Site {
 
     /// The configuration as the service reads it.
     pub(super) fn load(&self) -> Loaded {
-        let env = self.database.as_ref().map_or(&[][..], |database| &database.variables);
+        let env = &self.ground.variables;
         config::load(&[self.dir.join("bongsu.yaml")], &Ask { env, now: SystemClock.wall(), whole: true })
     }
 
@@ -138,15 +140,31 @@ impl Site {
         crate::pipeline::stores::open_readonly(&self.load().settings, &self.data())
     }
 
-    /// Refuses a store that holds something already: the accounts would not be this run's.
+    /// The topic's writing side, where one is to be written past the service.
+    pub(super) fn topic(&self) -> anyhow::Result<Option<Arc<dyn Sink>>> {
+        self.ground.topic.as_ref().map(|_| sides::kafka_sink(&self.load().settings)).transpose()
+    }
+
+    /// Refuses a store and a topic that hold something already: the accounts would not be this run's.
     pub(super) fn must_be_empty(&self) -> anyhow::Result<()> {
-        let Some(database) = &self.database else { return Ok(()) };
+        if let Some(topic) = &self.ground.topic {
+            let settings = self.load().settings;
+            sides::ensure_kafka_topic(&settings)?;
+            let mut source = sides::reader(&settings, &self.data(), None)?;
+            for partition in 0..source.topic()?.partitions {
+                anyhow::ensure!(
+                    source.bounds(partition)?.high == 0,
+                    "the topic `{}` holds something already\n  help: name a new topic for this test: it is made",
+                    topic.name
+                );
+            }
+        }
+        let Some(database) = &self.ground.database else { return Ok(()) };
         // Opened for writing, so that the tables are made where they are missing.
         let store = crate::pipeline::stores::open(&self.load().settings, &self.data())?;
         anyhow::ensure!(
             store.partitions()?.is_empty() && store.ledger(0, 1)?.is_empty() && store.pages(None, 1)?.is_empty(),
-            "the store `{}` holds something already\n  help: make an empty database for this test",
-            database.url
+            "the store `{database}` holds something already\n  help: make an empty database for this test"
         );
         Ok(())
     }
@@ -178,6 +196,22 @@ impl Child {
         let status = self.process.wait()?;
         anyhow::ensure!(status.success(), "the service ended with {status}; its log is `{}`", self.log.display());
         Ok(())
+    }
+}
+
+/// The settings of the log.
+fn log(ground: &Ground) -> String {
+    match &ground.topic {
+        None => "kind: embedded, topics: [{ name: telemetry, format: bongsu }]".to_owned(),
+        Some(topic) => {
+            let brokers: Vec<String> =
+                topic.brokers.split(',').map(|broker| format!("\"{}\"", broker.trim())).collect();
+            format!(
+                "kind: kafka, brokers: [{}], topics: [{{ name: \"{}\", format: bongsu }}]",
+                brokers.join(", "),
+                topic.name
+            )
+        }
     }
 }
 

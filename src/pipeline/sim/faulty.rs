@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
-    RowChange, Severity, Signal, SignalKey, StateRow, Taken,
+    RowChange, Seat, Severity, Signal, SignalKey, StateRow, Taken,
 };
 use crate::store::{About, Purged, Result, Store, StoreError};
 use crate::time::Ms;
@@ -146,8 +146,23 @@ impl Store for FaultyStore {
         self.durable(|| self.inner.flush(&flush))
     }
 
-    fn lead(&self, owner: &str) -> Result<BookRows> {
-        self.durable(|| self.inner.lead(owner))
+    fn seat(&self) -> Result<Seat> {
+        self.alive()?;
+        self.inner.seat()
+    }
+
+    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>> {
+        self.durable(|| self.inner.lead(owner, seen))
+    }
+
+    /// Not a border: a process that dies beside its beat leaves what one leaves that dies between two others.
+    fn beat(&self, epoch: i64) -> Result<bool> {
+        self.alive()?;
+        self.inner.beat(epoch)
+    }
+
+    fn give_up(&self, epoch: i64) -> Result<bool> {
+        self.durable(|| self.inner.give_up(epoch))
     }
 
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {

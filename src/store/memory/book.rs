@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Answered, Slot, Tables};
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Fingerprint, Incident, IncidentState, Input, Page, PageRow, PageState,
-    SignalKey, Taken,
+    Seat, SignalKey, Taken,
 };
 use crate::store::Result;
 use crate::store::book::{backwards, check_entries, not_takable, not_waiting};
@@ -14,16 +14,28 @@ use crate::store::rows::corrupt;
 use crate::time::Ms;
 
 impl Tables {
-    pub(super) fn lead(&mut self) -> BookRows {
-        self.leader += 1;
+    /// Whoever sits under `epoch` is at work.
+    pub(super) fn beat(&mut self, epoch: i64) -> bool {
+        let sits = self.seat.epoch == epoch && epoch > 0;
+        self.seat.beat += i64::from(sits);
+        sits
+    }
+
+    pub(super) fn lead(&mut self, owner: &str, seen: &Seat) -> Option<BookRows> {
+        let Seat { epoch, beat, .. } = self.seat;
+        if (epoch, beat) != (seen.epoch, seen.beat) {
+            return None;
+        }
+        let beat = if epoch == 0 { 0 } else { beat + 1 };
+        self.seat = Seat { epoch: epoch + 1, owner: owner.to_owned(), beat };
         let open = |id: &str| self.incidents.get(id).is_some_and(is_open);
         let told =
             |row: &PageRow| row.state != PageState::Cancelled && row.handed.is_some() && open(&row.page.incident);
         let pages = self.outbox.values().filter(|slot| !slot.is_final() || told(&slot.row));
         let mut pages: Vec<PageRow> = pages.map(|slot| slot.row.clone()).collect();
         pages.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
-        BookRows {
-            epoch: self.leader,
+        Some(BookRows {
+            epoch: self.seat.epoch,
             cursors: self.cursors.iter().map(|((topic, partition), seq)| key(topic, *partition, *seq)).collect(),
             incidents: self.incidents.values().filter(|incident| is_open(incident)).cloned().collect(),
             chains: self.chains.values().filter(|chain| open(&chain.incident)).cloned().collect(),
@@ -32,7 +44,7 @@ impl Tables {
             notes: self.notes.iter().map(|(name, json)| (name.clone(), json.clone())).collect(),
             input_no: self.ledger.last().map_or(0, |entry| entry.input_no),
             hash: self.ledger.last().map_or(Entry::GENESIS, |entry| &entry.hash).to_owned(),
-        }
+        })
     }
 
     pub(super) fn inputs(&self, cursors: &[SignalKey], most: usize) -> Vec<Taken> {
@@ -65,7 +77,7 @@ impl Tables {
     }
 
     pub(super) fn commit(&mut self, commit: &BookCommit) -> Result<Committed> {
-        if self.leader != commit.epoch || self.leader == 0 {
+        if self.seat.epoch != commit.epoch || self.seat.epoch == 0 {
             return Ok(Committed::Fenced);
         }
         let pages = self.check_pages(&commit.pages)?;
@@ -81,6 +93,7 @@ impl Tables {
             self.live.remove(closed);
         }
         self.outbox.extend(pages);
+        self.seat.beat += 1;
         self.write(commit);
         Ok(Committed::Done)
     }

@@ -13,8 +13,8 @@ use super::rows::is_bad;
 use super::{About, Purged, Result, Store, flush};
 use crate::model::{
     BookCommit, BookRows, ChainRow, Committed, Entry, Fingerprint, Flush, Flushed, Incident, IncidentState, Input,
-    Lease, Outcome, Owned, PageRow, PageState, PartFlush, Progress, RowChange, Severity, Signal, SignalKey, StateRow,
-    Taken,
+    Lease, Outcome, Owned, PageRow, PageState, PartFlush, Progress, RowChange, Seat, Severity, Signal, SignalKey,
+    StateRow, Taken,
 };
 use crate::time::Ms;
 
@@ -36,7 +36,7 @@ struct Tables {
     last_input: i64,
     waiting: BTreeMap<i64, (Ms, Input)>,
     taken: BTreeMap<i64, Answered>,
-    leader: i64,
+    seat: Seat,
     cursors: BTreeMap<(String, i32), i64>,
     incidents: BTreeMap<String, Incident>,
     /// The incident of each fingerprint that is not closed.
@@ -200,8 +200,25 @@ impl Store for MemoryStore {
         self.tables().flush(flush)
     }
 
-    fn lead(&self, _owner: &str) -> Result<BookRows> {
-        Ok(self.tables().lead())
+    fn seat(&self) -> Result<Seat> {
+        Ok(self.tables().seat.clone())
+    }
+
+    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>> {
+        Ok(self.tables().lead(owner, seen))
+    }
+
+    fn beat(&self, epoch: i64) -> Result<bool> {
+        Ok(self.tables().beat(epoch))
+    }
+
+    fn give_up(&self, epoch: i64) -> Result<bool> {
+        let mut tables = self.tables();
+        let sat = tables.beat(epoch);
+        if sat {
+            tables.seat.owner.clear();
+        }
+        Ok(sat)
     }
 
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {

@@ -188,7 +188,7 @@ fn a_hand_over_that_fails_at_any_statement_leaves_nothing() {
     one.parts[0].rows.push(RowChange::Remove(Fingerprint(1)));
     assert!(fails_whole(&place, |sql| flush::flush(sql, &one)) >= 6);
 
-    let leader = store.lead("a").unwrap().epoch;
+    let leader = store.lead("a", &store.seat().unwrap()).unwrap().unwrap().epoch;
     let row = store.add_input(&Input::Reload { hash: "h".to_owned() }, 1).unwrap();
     let commit = BookCommit {
         epoch: leader,
@@ -239,22 +239,24 @@ fn an_added_step_runs_once_on_an_older_database() {
     let store = place.open();
     let epoch = store.own("t", 0, "a").unwrap().epoch;
     store.flush(&step(epoch, 1, 1)).unwrap();
-    let steps = [schema::STEPS[0], "CREATE TABLE added (n BIGINT);\nINSERT INTO added (n) VALUES (1);\n"];
+    let added = "CREATE TABLE added (n BIGINT);\nINSERT INTO added (n) VALUES (1);\n";
+    let steps: Vec<&str> = schema::STEPS.into_iter().chain([added]).collect();
     let mut sql = Sqlite::open(&place.path, Access::Write).unwrap();
     for _ in 0..2 {
         schema::migrate(&mut sql, "test", &steps).unwrap();
         assert_eq!(sql.query("SELECT n FROM added", &[]).unwrap().len(), 1);
     }
     assert_eq!(store.progress("t", 0).unwrap().unwrap().1.offset, 10);
-    let older = schema::migrate(&mut sql, "test", &steps[..1]);
-    assert!(matches!(&older, Err(StoreError::Refused { why, .. }) if why.contains("version 2")), "{older:?}");
+    let older = schema::migrate(&mut sql, "test", &steps[..2]);
+    assert!(matches!(&older, Err(StoreError::Refused { why, .. }) if why.contains("version 3")), "{older:?}");
 }
 
 #[test]
 fn a_step_that_fails_leaves_the_older_version() {
     let place = Place::new();
     drop(place.open());
-    let steps = [schema::STEPS[0], "CREATE TABLE added (n BIGINT);\nINSERT INTO nowhere VALUES (1);\n"];
+    let broken = "CREATE TABLE added (n BIGINT);\nINSERT INTO nowhere VALUES (1);\n";
+    let steps: Vec<&str> = schema::STEPS.into_iter().chain([broken]).collect();
     let mut sql = Sqlite::open(&place.path, Access::Write).unwrap();
     assert!(schema::migrate(&mut sql, "test", &steps).is_err());
     schema::check(&mut sql, "test", &schema::STEPS).unwrap();
