@@ -13,8 +13,24 @@ use crate::time::{Clock, SystemClock};
 
 use super::service::Place;
 
+/// What a page costs when something around the service is away; held by the table of faults among the tests.
+const AWAY: &str = "\
+When something is away, the service waits for it and goes on by itself. Nothing is lost, and no page
+whose outcome is known is sent twice. Pages come later by the outage and at most:
+
+  Kafka         5 s   its client is back within 2 s, the reader looks every second
+  PostgreSQL    1 s   30 s where it died between a page's lease and the answer to it
+  gateway      15 s   S1 is tried after 1, 2, 4, 8, then every 10 s, a failing gateway every 5 s
+               65 s   below S1: after 5 s, doubling to a minute
+  mail server  32 s   where it hangs: as a gateway, after the longest time of a call (12 s) and 5 s
+                      where it may have the mail; messages beside it wait 2 s
+
+A second gateway of a channel takes over at once. A record that was away for longer than the window
+of its rule is late: it is counted and changes nothing.";
+
 /// `bongsu run`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = AWAY)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     place: Place,
