@@ -17,8 +17,8 @@ use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog};
 use bongsu::log::{LogError, NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Input, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then, Threshold, WIDE,
-    Watch,
+    Cause, Comparison, Domain, Function, Input, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then,
+    Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{EvaluateError, Evaluator, Sides};
 use bongsu::store::{MemoryStore, Store, StoreError};
@@ -246,7 +246,9 @@ fn a_fenced_owner_that_is_still_assigned_takes_its_partitions_again() {
 fn wide_rules_are_held_while_partitions_are_elsewhere_and_one_incident_names_them() {
     let mut story =
         Story::new(vec![rule("high", "host", 90.0), rule("wide-high", "service", 90.0)], GroupProtocol::Auto);
-    let wide = |story: &Story| story.store.signals(&story.topic, WIDE, 0, 100).unwrap();
+    let told = |story: &Story| story.store.signals(&story.topic, WIDE, 0, 100).unwrap();
+    // What it says of the rule's state; that it does not know stands beside it.
+    let wide = |story: &Story| -> Vec<_> { told(story).into_iter().filter(|(_, it)| it.from != it.to).collect() };
     let mut first = story.evaluator("first", true);
     story.own(&mut [&mut first], 4);
     story.step(&mut [&mut first]);
@@ -256,6 +258,7 @@ fn wide_rules_are_held_while_partitions_are_elsewhere_and_one_incident_names_the
     story.own(&mut [&mut first, &mut second], 2);
     story.step(&mut [&mut first, &mut second]);
     assert_eq!(wide(&story).len(), 1, "nobody saw all partitions");
+    assert_eq!(told(&story).last().unwrap().1.unknown, Some(Cause::PipelineLag), "a firing one says that it is held");
     let held = (State::Firing, "wide-high".to_owned());
     assert!(
         !story.lag_said().is_empty() && story.lag_said().iter().all(|said| *said == held),
