@@ -134,6 +134,8 @@ impl Sources {
         if let Some(sent) = sent {
             let minute = clock.div_euclid(MINUTE);
             source.lags.retain(|(of, _)| *of > minute - MINUTES);
+            // From here on something can be told of it, and be it that nothing is wrong any more.
+            self.unweighed |= source.lags.is_empty();
             match source.lags.last_mut() {
                 Some((of, lag)) if *of == minute => *lag = (*lag).min(clock - sent),
                 _ => source.lags.push((minute, clock - sent)),

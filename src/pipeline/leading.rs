@@ -25,6 +25,9 @@ const RETRY_AFTER: Ms = 250;
 const BEAT_EVERY: Ms = SECOND;
 /// … and is taken for gone after so long without a word: a late beat or two are no reason.
 const GONE_AFTER: Ms = 3 * SECOND;
+/// Three that each need longer than that to take over would take the seat from each other for ever: whoever lost it before
+/// its first word waits twice as long the next time, up to this.
+const PATIENCE_MAX: Ms = 60 * SECOND;
 /// Whoever waits looks at the seat this often.
 const LOOK_EVERY: Ms = 200;
 
@@ -40,6 +43,8 @@ pub struct Leading {
     watched: Option<(Seat, Ms)>,
     /// Not before then does it look at another's seat again.
     look_at: Ms,
+    /// How long another's seat must stand still.
+    patience: Ms,
     /// Who sits under our name is us, or was a process that ended.
     ours: bool,
     retry_at: Ms,
@@ -58,8 +63,16 @@ struct Lead {
     leader: Leader,
     cursors: BTreeMap<(String, i32), i64>,
     epoch: i64,
-    /// When it last said that it is at work, elapsed time.
+    /// When it last said that it is at work, elapsed time; before its first word, when it asked for the seat.
     beat_at: Ms,
+    /// It has said so at least once.
+    is_heard: bool,
+}
+
+impl Lead {
+    fn heard(&mut self, at: Ms) {
+        (self.beat_at, self.is_heard) = (at, true);
+    }
 }
 
 impl Leading {
@@ -74,6 +87,7 @@ impl Leading {
             lead: None,
             watched: None,
             look_at: 0,
+            patience: GONE_AFTER,
             ours: true,
             retry_at: 0,
             pages_first: false,
@@ -196,7 +210,7 @@ impl Leading {
         let cursors = rows.cursors.iter().map(|c| ((c.topic.clone(), c.partition), c.seq)).collect();
         let leader = Leader::load(&rows, Arc::clone(&self.world));
         // Said at the next turn: taking over may have lasted.
-        self.lead = Some(Lead { leader, cursors, epoch: rows.epoch, beat_at: asked });
+        self.lead = Some(Lead { leader, cursors, epoch: rows.epoch, beat_at: asked, is_heard: false });
         Ok(true)
     }
 
@@ -208,7 +222,7 @@ impl Leading {
         if let Some((seen, since)) = &self.watched
             && seen == seat
         {
-            return asked - since >= GONE_AFTER;
+            return asked - since >= self.patience;
         }
         if self.watched.as_ref().is_none_or(|(seen, _)| seen.epoch != seat.epoch) {
             tracing::info!(leader = seat.owner, "another process leads the incident stage, this one waits");
@@ -222,18 +236,21 @@ impl Leading {
     fn beat(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.elapsed();
         let Some(lead) = self.lead.as_mut().filter(|lead| now >= lead.beat_at + BEAT_EVERY) else { return Ok(true) };
-        lead.beat_at = now;
-        let sits = self.store.beat(lead.epoch)?;
-        if !sits {
-            self.unseated();
+        if self.store.beat(lead.epoch)? {
+            lead.heard(now);
+            self.patience = GONE_AFTER;
+            return Ok(true);
         }
-        Ok(sits)
+        self.unseated();
+        Ok(false)
     }
 
     fn unseated(&mut self) {
         tracing::warn!("another process took the lead of the incident stage: what this one decided since is refused");
         self.fenced += 1;
-        self.lead = None;
+        if self.lead.take().is_some_and(|lead| !lead.is_heard) {
+            self.patience = (2 * self.patience).min(PATIENCE_MAX);
+        }
         // Should two run under one name, they must not take the seat from each other in turns.
         self.ours = false;
     }
@@ -243,8 +260,9 @@ impl Leading {
         match self.store.commit(commit)? {
             Committed::Done => {
                 if let Some(lead) = &mut self.lead {
-                    lead.beat_at = now;
+                    lead.heard(now);
                 }
+                self.patience = GONE_AFTER;
                 Ok(true)
             }
             Committed::Fenced => {

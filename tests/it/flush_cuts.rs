@@ -9,8 +9,8 @@ use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, Owned, PULSE_KEY, Recover, Rule, RuleSet, Severity, Signal,
-    State, Then, Threshold, WIDE, Watch,
+    Comparison, Domain, Function, Inventory, Level, NoData, Owned, PULSE_KEY, Progress, Recover, Rule, RuleSet,
+    Severity, Signal, State, Then, Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
 use bongsu::pipeline::flush::FLUSH_ROWS_MAX;
@@ -232,7 +232,15 @@ fn check(store: impl Fn() -> Arc<dyn Store>, partitions: i32) {
             assert_eq!(lived, died, "partition {partition}");
         }
         assert_eq!(lived.1.rows.len(), died.1.rows.len(), "partition {partition}");
-        assert_eq!(lived.1.progress, died.1.progress, "partition {partition}");
+        let place = |mut progress: Progress| {
+            if partition == WIDE {
+                // The last tick at which somebody was visited: whoever comes back visits all once more.
+                (progress.offset, progress.clock) = (0, 0);
+            }
+            progress
+        };
+        let (lived, died) = (lived.1.progress.map(place), died.1.progress.map(place));
+        assert_eq!(lived, died, "partition {partition}");
     }
 }
 

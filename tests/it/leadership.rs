@@ -22,6 +22,7 @@ over_all!(
     a_waiting_process_that_stood_still_takes_nothing_from_a_leader_at_work,
     who_comes_back_under_its_name_leads_at_once,
     two_under_one_name_do_not_take_turns,
+    three_that_take_over_slowly_do_not_take_turns,
 );
 
 /// Between two turns.
@@ -175,4 +176,26 @@ fn two_under_one_name_do_not_take_turns(home: &dyn Home) {
     }
     assert!(twin.leads() && !first.leads());
     assert_eq!(twin.store.seat().unwrap().epoch, 2);
+}
+
+fn three_that_take_over_slowly_do_not_take_turns(home: &dyn Home) {
+    let (first, second) = two(home);
+    // Each stands still for so many turns once it has the seat: longer than the others wait.
+    let slow = 8 * SECOND / TURN;
+    let mut all = [(first, slow), (second, 0), (One::new(home, "three@3", 9), 0)];
+    for _ in 0..180 * SECOND / TURN {
+        for (one, busy) in &mut all {
+            if *busy > 0 {
+                *busy -= 1;
+                one.clock.advance(TURN);
+                continue;
+            }
+            let led = one.leads();
+            one.turn();
+            *busy = if one.leads() && !led { slow } else { 0 };
+        }
+    }
+    let epoch = all[0].0.store.seat().unwrap().epoch;
+    assert!((2..=12).contains(&epoch), "the seat went round {epoch} times");
+    assert_eq!(all.iter().filter(|(one, _)| one.leads()).count(), 1);
 }

@@ -104,6 +104,22 @@ fn skew_that_is_being_learnt_anew_after_a_clock_break_stays_told() {
 }
 
 #[test]
+fn skew_that_a_clock_break_has_mended_is_told_once_its_source_speaks_again() {
+    let mut p = start(&setup(Vec::new(), true));
+    // The log's clock runs an hour ahead, and the only source seems to be behind.
+    let mut records: Vec<(Ms, Decoded)> =
+        (0..3).map(|n| (BEGIN + n * 10_000, number(1, BEGIN + n * 10_000 - HOUR, 9.0))).collect();
+    let back = BEGIN - HOUR + 30_000;
+    records.extend([0, 25_000, 50_000, 75_000].map(|after| (back + after, pulse())));
+    records.push((back + 80_000, number(1, back + 80_000, 9.0)));
+    records.push((back + 100_000, pulse()));
+    let (signals, _) = feed(&mut p, &records);
+    let told: Vec<String> = show(&signals).into_iter().filter(|line| line.contains("source-skew")).collect();
+    let end = format!("{} source-skew firing>resolved S3", back + 90_000 - BEGIN);
+    assert_eq!(told, ["0 source-skew inactive>firing S3".to_owned(), end]);
+}
+
+#[test]
 fn newest_sample_of_a_segment_that_was_left_does_not_hide_silence() {
     let hot = Rule {
         over: HOUR,

@@ -12,13 +12,16 @@ use crate::pipeline::crash::site::Site;
 use crate::pipeline::stages::{At, Lanes};
 use crate::pipeline::{service, sides};
 use crate::store::Store;
+use crate::time::{Clock, Ms, SECOND, SystemClock};
 
 /// More than any run makes.
 const ALL: usize = 10_000_000;
 /// Examples kept of what is wrong.
 const EXAMPLES: usize = 10;
 /// A log that says it holds more gives it within so long.
-const READ_WITHIN: Duration = Duration::from_secs(30);
+const READ_WITHIN: Ms = 30 * SECOND;
+/// It is asked again after so long.
+const READ_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Accounts<'a> {
     pub(super) site: &'a Site,
@@ -66,11 +69,18 @@ impl Accounts<'_> {
             source.seek(partition, low)?;
         }
         let mut found = Found::default();
+        let mut until = SystemClock.elapsed() + READ_WITHIN;
         while !left.is_empty() {
-            let Some(event) = source.next(READ_WITHIN)? else {
-                anyhow::bail!("the log ends before what it promised, in partitions {:?}", left.keys());
+            // "Nothing" may also be said after something internal, long before the wait is over.
+            let Some(Event::Batch(batch)) = source.next(READ_WAIT)? else {
+                anyhow::ensure!(
+                    SystemClock.elapsed() < until,
+                    "the log ends before what it promised, in partitions {:?}",
+                    left.keys()
+                );
+                continue;
             };
-            let Event::Batch(batch) = event else { continue };
+            until = SystemClock.elapsed() + READ_WITHIN;
             take(&mut lanes, &batch, &mut found);
             let end = batch.slots.last().map_or(0, |last| last.offset + 1);
             if left.get(&batch.partition).is_some_and(|high| end >= *high) {
