@@ -29,6 +29,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A kill comes so long after the service was ready: from at once to some flushes later.
 const LIVES: std::ops::Range<u64> = 30..700;
 
+/// One kill in so many comes blindly; the others are aimed at the short time in which a page is on its way.
+const AIMED: u64 = 4;
+/// So long an aimed kill waits for a page at most.
+const AIM: Ms = 2 * SECOND;
+
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -87,9 +92,12 @@ pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, ground: Ground) ->
     let mut child = site.start()?;
     // Not before: what the log holds before a first start is the past, and nobody is paged for it.
     let producer = Producer::start(&site)?;
-    for _ in 0..kills {
+    for n in 0..kills {
         ready.saturating_record(child.ready_ms);
         pause(Duration::from_millis(rng.u64(LIVES)));
+        if n % AIMED != 0 {
+            aim(&site)?;
+        }
         child.kill()?;
         report.between += u64::from(site.has_work()?);
         child = site.start()?;
@@ -102,6 +110,16 @@ pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, ground: Ground) ->
     report.ready_ms_max = ready.max();
     Accounts { site: &site, acknowledged: &acknowledged }.settle(&mut report)?;
     Ok(report)
+}
+
+/// Waits for something that stands between a signal's commit and its page's outcome, as the store shows it.
+fn aim(site: &Site) -> anyhow::Result<()> {
+    let store = site.store()?;
+    let until = SystemClock.elapsed() + AIM;
+    while SystemClock.elapsed() < until && !site::has_work(&*store)? {
+        std::thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Waits until nothing is left to do.

@@ -171,14 +171,18 @@ impl Site {
 
     /// Whether something stands between a signal's commit and its page's outcome.
     pub(super) fn has_work(&self) -> anyhow::Result<bool> {
-        let store = self.store()?;
-        let pages = store.pages(None, ROWS)?;
-        let under_way = |state| matches!(state, PageState::Waiting | PageState::Handed);
-        if pages.iter().any(|row| under_way(row.state) && row.page.due <= SystemClock.wall()) {
-            return Ok(true);
-        }
-        Ok(!store.inputs(&store.cursors()?, 1)?.is_empty())
+        has_work(&*self.store()?)
     }
+}
+
+/// The same of a store that is open.
+pub(super) fn has_work(store: &dyn Store) -> anyhow::Result<bool> {
+    if !store.inputs(&store.cursors()?, 1)?.is_empty() {
+        return Ok(true);
+    }
+    let pages = store.pages(None, ROWS)?;
+    let under_way = |state| matches!(state, PageState::Waiting | PageState::Handed);
+    Ok(pages.iter().any(|row| under_way(row.state) && row.page.due <= SystemClock.wall()))
 }
 
 impl Child {
