@@ -19,8 +19,10 @@ use crate::pipeline::stages::{At, Lanes};
 use crate::pipeline::{service, sides};
 use crate::time::{KST, Ms, parse_instant};
 
-/// The log is at its end when nothing came for so long.
-const END_WAIT: Duration = Duration::from_secs(2);
+/// One look at the log; it says nothing also after something internal.
+const LOOK: Duration = Duration::from_secs(2);
+/// So many looks without a record are its end.
+const LOOKS: u32 = 15;
 
 /// `bongsu record`.
 #[derive(Debug, clap::Args)]
@@ -102,10 +104,15 @@ impl Range {
 
     fn write(&mut self, source: &mut dyn Source, out: &mut dyn Write) -> anyhow::Result<()> {
         let mut kept = Vec::new();
+        let mut vain = 0;
         while self.spans.values().any(|span| span.next < span.end) {
-            match source.next(END_WAIT)? {
-                Some(Event::Batch(batch)) => self.batch(&batch, &mut kept, out)?,
+            match source.next(LOOK)? {
+                Some(Event::Batch(batch)) => {
+                    vain = 0;
+                    self.batch(&batch, &mut kept, out)?;
+                }
                 Some(_) => {}
+                None if vain < LOOKS => vain += 1,
                 None => anyhow::bail!("the log ends before what it promised: try again"),
             }
         }

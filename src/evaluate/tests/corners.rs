@@ -115,7 +115,7 @@ fn skew_that_a_clock_break_has_mended_is_told_once_its_source_speaks_again() {
     records.push((back + 100_000, pulse()));
     let (signals, _) = feed(&mut p, &records);
     let told: Vec<String> = show(&signals).into_iter().filter(|line| line.contains("source-skew")).collect();
-    let end = format!("{} source-skew firing>resolved S3", back + 90_000 - BEGIN);
+    let end = format!("{} source-skew firing>resolved S3", back + 80_000 - BEGIN);
     assert_eq!(told, ["0 source-skew inactive>firing S3".to_owned(), end]);
 }
 
