@@ -112,6 +112,11 @@ pub struct Appended {
 pub trait Sink: Send + Sync + fmt::Debug {
     /// Appends `records` and returns once each is durable or refused, in the same order.
     fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Appended, LogError>>;
+    /// The same for whoever has more to do than wait: once there was no answer for as long as `wait`, what has none is
+    /// given as refused, and may become durable all the same. Only a log that can be away for long needs it.
+    fn append_within(&self, records: Vec<NewRecord>, _wait: Duration) -> Vec<Result<Appended, LogError>> {
+        self.append(records)
+    }
 }
 
 /// The partition of `key` among `n`: FNV-1a, so that every writer of the embedded log agrees.

@@ -7,10 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::log::{NewRecord, Sink};
 use crate::model::{Batch, PULSE_KEY};
 use crate::time::{Clock, Ms};
+
+/// So long the evaluator waits for a log that does not answer, before it looks after the store again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A pulse on its way back.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +49,7 @@ impl Pulses {
         let pulse =
             |partition: &i32| NewRecord { partition: Some(*partition), key: PULSE_KEY.to_vec(), value: Vec::new() };
         let before = clock.wall();
-        let done = sink.append(partitions.iter().map(pulse).collect());
+        let done = sink.append_within(partitions.iter().map(pulse).collect(), PATIENCE);
         let after = clock.wall();
         self.trouble = done.iter().find_map(|done| done.as_ref().err().map(ToString::to_string));
         let mut failed = 0;

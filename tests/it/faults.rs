@@ -54,6 +54,8 @@ struct Line {
     doubled: usize,
     /// Sent again because nobody could know, under the same id, as the contract says.
     resent: usize,
+    /// What the service said meanwhile: for whoever has to explain a line.
+    log: String,
 }
 
 /// A site of [`TEAMS`] rules with a person each; `by` are the channels of every chain. Windows are longer than any
@@ -183,7 +185,7 @@ fn resent(url: &str) -> BTreeMap<String, usize> {
 /// Waits until every record has its page on `channel`, then judges what arrived.
 fn judge(
     (fault, channel, retry): (&'static str, &str, i64),
-    url: &str,
+    (site, url): (&Site, &str),
     (births, length): &(BTreeMap<usize, i64>, i64),
     arrivals: &dyn Fn() -> Arrivals,
 ) -> Line {
@@ -224,6 +226,7 @@ fn judge(
         lost: births.len() - arrived_of.len(),
         doubled: twice + arrived_of.values().map(|n| n - 1).sum::<usize>(),
         resent: rows.iter().filter(|(_, row)| again.contains_key(&row.page.id)).count(),
+        log: site.service_log(),
     }
 }
 
@@ -250,7 +253,7 @@ fn broker_dies() -> Line {
         kafka.tell(0, Order::Start);
         kafka.await_metadata();
     });
-    let line = judge(("broker killed", "sms", 5_000), &sqlite(&site), &load, &messages(&double));
+    let line = judge(("broker killed", "sms", 5_000), (&site, &sqlite(&site)), &load, &messages(&double));
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
     line
 }
@@ -272,7 +275,7 @@ fn database_dies() -> Line {
         hold();
         server.restart();
     });
-    let line = judge(("PostgreSQL kill -9", "sms", 30_000), &url, &load, &messages(&double));
+    let line = judge(("PostgreSQL kill -9", "sms", 30_000), (&site, &url), &load, &messages(&double));
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
     line
 }
@@ -288,7 +291,7 @@ fn provider_fails() -> Line {
         hold();
         double.always(Mood::Well);
     });
-    let line = judge(("gateway answers 500", "sms", 15_000), &sqlite(&site), &load, &messages(&double));
+    let line = judge(("gateway answers 500", "sms", 15_000), (&site, &sqlite(&site)), &load, &messages(&double));
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
     line
 }
@@ -310,8 +313,8 @@ fn mail_hangs() -> [Line; 2] {
         let page = |mail: &Value| Some(mail["id"].as_str()?.trim_start_matches('<').split('@').next()?.to_owned());
         smtp.mails().iter().filter_map(|mail| Some((page(mail)?, mail["at"].as_i64()?))).collect()
     };
-    let mail = judge(("mail server hangs", "mail", 32_000), &url, &load, &mails);
-    let beside = judge(("… messages beside it", "sms", 2_000), &url, &(load.0, 0), &messages(&double));
+    let mail = judge(("mail server hangs", "mail", 32_000), (&site, &url), &load, &mails);
+    let beside = judge(("… messages beside it", "sms", 2_000), (&site, &url), &(load.0, 0), &messages(&double));
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
     [mail, beside]
 }
@@ -345,7 +348,8 @@ fn a_fault_delays_pages_by_no_more_than_itself_and_loses_and_doubles_none() {
     for line in &lines {
         let fault = line.fault;
         assert_eq!((line.lost, line.doubled), (0, 0), "{fault}: lost, doubled");
-        assert!(line.latest.0 <= line.allowed, "{fault}: the latest page came {} ms after its record", line.latest.0);
+        let (latest, log) = (line.latest.0, &line.log);
+        assert!(latest <= line.allowed, "{fault}: the latest page came {latest} ms after its record; {log}");
         assert!(line.pages > 2 * AROUND, "{fault}: there was load");
     }
 }

@@ -34,6 +34,8 @@ const WAVE: u64 = 12;
 const PACE: Duration = Duration::from_millis(400);
 /// Silence after which the brokers take a member for dead.
 const SESSION: &str = "group.consumer.session.timeout.ms=6000";
+/// Stops beyond the rounds at most, until one process came back with a write in hand.
+const MORE_STOPS: usize = 12;
 /// More than the store holds.
 const ALL: usize = 1_000_000;
 
@@ -464,6 +466,12 @@ fn two_instances_that_are_killed_stopped_and_restarted_lose_and_double_nothing()
                 for blow in [Blow::Kill, Blow::Stop, Blow::Restart] {
                     pair.blow(blow, round % 2, &orders);
                     println!("{:>4} s: {round} {blow:?}", began.elapsed().as_secs());
+                }
+            }
+            // Whether a stop falls between a reading and its flush is a matter of luck, for all that helps it.
+            for round in 0..MORE_STOPS {
+                if pair.told.refused_writes == 0 {
+                    pair.blow(Blow::Stop, round % 2, &orders);
                 }
             }
         }));

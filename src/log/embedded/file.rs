@@ -297,9 +297,11 @@ impl File {
         self.run(|c| c.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
     }
 
-    /// Copies what the WAL holds into the file.
-    pub(super) fn checkpoint(&self, mode: &str) -> Result<(), LogError> {
-        self.run(|c| c.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(())))
+    /// Copies what the WAL holds into the file. Gives the length of the WAL, in pages: it starts over with the next
+    /// commit, if by then everything was copied and nobody reads from it.
+    pub(super) fn checkpoint(&self, mode: &str) -> Result<u64, LogError> {
+        let pages: i64 = self.run(|c| c.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1)))?;
+        Ok(u64::try_from(pages).unwrap_or(0))
     }
 
     /// Runs `work` in one transaction: all of it is on disk afterwards, or nothing happened.

@@ -31,6 +31,10 @@ const SWEEP_ROWS: usize = 256;
 const SWEEP_STRIDE: usize = 16;
 /// Bytes of rows after which the WAL goes into the file: bounds the WAL and the time of an opening after a kill.
 const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
+/// A WAL longer than this did not start over after the last time (a round of short rows fills 13 MiB of it) …
+const WAL_BYTES: u64 = 2 * CHECKPOINT_BYTES;
+/// … and is then tried again after so much.
+const CHECKPOINT_AGAIN_BYTES: u64 = 1024 * 1024;
 /// What a row costs beside its bytes: its share of a leaf, which the WAL takes whole.
 const ROW_PAGE_BYTES: u64 = 1024;
 
@@ -174,8 +178,14 @@ impl Writer {
 
     fn checkpoint(&mut self) {
         self.bytes_since_checkpoint = 0;
-        if let Err(why) = self.file.checkpoint("PASSIVE") {
-            tracing::warn!(%why, "embedded log could not be checkpointed, its WAL grows");
+        match self.file.checkpoint("PASSIVE") {
+            // A reader was at it when it should have started over. Trying again soon keeps it from growing by a whole
+            // round each time.
+            Ok(pages) if pages * ROW_PAGE_BYTES > WAL_BYTES => {
+                self.bytes_since_checkpoint = CHECKPOINT_BYTES - CHECKPOINT_AGAIN_BYTES;
+            }
+            Ok(_) => {}
+            Err(why) => tracing::warn!(%why, "embedded log could not be checkpointed, its WAL grows"),
         }
     }
 

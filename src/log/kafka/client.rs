@@ -31,6 +31,9 @@ pub(super) fn settings(config: &Config) -> ClientConfig {
         // The default of 10 s would be ten seconds of silence after each outage.
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "2000")
+        // A host that went away, or a broker that is still starting, answers neither: the defaults are 30 s and 10 s.
+        .set("socket.connection.setup.timeout.ms", "5000")
+        .set("api.version.request.timeout.ms", "5000")
         // A topic that somebody's typing error made would have neither append time nor retention.
         .set("allow.auto.create.topics", "false")
         .set("log.connection.close", "false");

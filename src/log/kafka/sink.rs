@@ -6,6 +6,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -18,7 +19,7 @@ use crate::log::kafka::{Config, FRAME_BYTES};
 use crate::log::{Appended, LogError, NewRecord, Sink};
 
 /// How long a record may be on its way before it is reported as not delivered.
-const DELIVERY_MS: &str = "30000";
+const DELIVERY: Duration = Duration::from_secs(30);
 /// What may wait in the producer, in KiB: as much as the embedded log's queue.
 const QUEUE_KIB: &str = "65536";
 
@@ -120,6 +121,10 @@ impl KafkaSink {
 
 impl Sink for KafkaSink {
     fn append(&self, records: Vec<NewRecord>) -> Vec<Result<Appended, LogError>> {
+        self.append_within(records, Duration::MAX)
+    }
+
+    fn append_within(&self, records: Vec<NewRecord>, wait: Duration) -> Vec<Result<Appended, LogError>> {
         let producer = match self.live() {
             Ok(producer) => producer,
             Err(why) => {
@@ -137,7 +142,7 @@ impl Sink for KafkaSink {
             })
             .collect();
         drop(answers);
-        for (index, answer) in delivered {
+        while let Ok((index, answer)) = delivered.recv_timeout(wait) {
             if let (Some(place), Some(record)) = (results.get_mut(index), records.get(index)) {
                 *place = answer.map_err(|why| self.judge(&producer, &why, record));
             }
@@ -146,14 +151,15 @@ impl Sink for KafkaSink {
     }
 }
 
-/// Stands in the answer until the delivery report comes, and stays if the producer ended without one.
+/// Stands in the answer until the delivery report comes, and stays where none came in time.
 fn lost() -> LogError {
-    LogError::Unavailable { what: "append to Kafka".to_owned(), why: "the producer ended without a report".to_owned() }
+    LogError::Unavailable { what: "append to Kafka".to_owned(), why: "no answer yet".to_owned() }
 }
 
 fn producer(config: &Config) -> Result<Producer, LogError> {
     let mut settings = settings(config);
     let bytes = (config.record_bytes + FRAME_BYTES).to_string();
+    let delivery_ms = DELIVERY.as_millis().to_string();
     let ours = [
         ("enable.idempotence", "true"),
         ("acks", "all"),
@@ -161,7 +167,7 @@ fn producer(config: &Config) -> Result<Producer, LogError> {
         ("linger.ms", "5"),
         // Where Java's producers put a key: collectors of other makes then agree with us on a host's partition.
         ("partitioner", "murmur2_random"),
-        ("message.timeout.ms", DELIVERY_MS),
+        ("message.timeout.ms", &delivery_ms),
         ("queue.buffering.max.kbytes", QUEUE_KIB),
         ("message.max.bytes", &bytes),
     ];
