@@ -17,7 +17,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
@@ -35,6 +35,8 @@ use crate::time::Ms;
 const LEADER_LOOKS: usize = 100;
 /// … and the pause between two looks: ten seconds in all, five times what a cold broker takes.
 const LEADER_PAUSE: Duration = Duration::from_millis(100);
+/// How often a topic's settings are asked for until they are there, with the same pause.
+const SETTING_LOOKS: usize = 50;
 /// How often the cluster is asked what it has before it counts as away …
 const METADATA_LOOKS: usize = 10;
 /// … each time for so long.
@@ -136,19 +138,7 @@ impl KafkaLog {
     /// Refuses a topic whose records carry their producers' time.
     pub fn check_topic(&self, name: &str) -> Result<(), LogError> {
         let what = format!("check topic `{name}`");
-        let asked = [ResourceSpecifier::Topic(name)];
-        let answers = block_on(self.admin.describe_configs(&asked, &options()));
-        let described = answers.map_err(|why| unavailable(&what, &why))?.into_iter().next();
-        let resource = match described {
-            // Where it may not be seen, rdkafka tells nothing at all instead of the error.
-            Some(Ok(resource)) if resource.entries.is_empty() => {
-                let code = RDKafkaErrorCode::TopicAuthorizationFailed;
-                return Err(refused_topic(&self.config, name, Need::DescribeConfigs, &what, code));
-            }
-            Some(Ok(resource)) => resource,
-            Some(Err(code)) => return Err(refused_topic(&self.config, name, Need::DescribeConfigs, &what, code)),
-            None => return Err(LogError::Unavailable { what, why: "the broker gave no answer".to_owned() }),
-        };
+        let resource = self.described(name, &what)?;
         let kind = resource.get("message.timestamp.type").and_then(|entry| entry.value.as_deref()).unwrap_or("unknown");
         if kind == "LogAppendTime" {
             return Ok(());
@@ -162,6 +152,29 @@ impl KafkaLog {
                 self.config.brokers
             ),
         })
+    }
+
+    /// A topic's settings. rdkafka gives none at all, and no error, both where they may not be seen and where the broker
+    /// that was asked has not heard of a topic that was made a moment ago: only the second passes.
+    fn described(&self, name: &str, what: &str) -> Result<ConfigResource, LogError> {
+        let refused = |code| refused_topic(&self.config, name, Need::DescribeConfigs, what, code);
+        let mut last = RDKafkaErrorCode::TopicAuthorizationFailed;
+        for _ in 0..SETTING_LOOKS {
+            let asked = [ResourceSpecifier::Topic(name)];
+            let answers = block_on(self.admin.describe_configs(&asked, &options()));
+            match answers.map_err(|why| unavailable(what, &why))?.into_iter().next() {
+                Some(Ok(resource)) if resource.entries.is_empty() => {}
+                Some(Ok(resource)) => return Ok(resource),
+                Some(Err(code @ RDKafkaErrorCode::UnknownTopicOrPartition)) => last = code,
+                Some(Err(code)) => return Err(refused(code)),
+                None => {
+                    let why = "the broker gave no answer".to_owned();
+                    return Err(LogError::Unavailable { what: what.to_owned(), why });
+                }
+            }
+            pause(LEADER_PAUSE);
+        }
+        Err(refused(last))
     }
 
     /// Appends one pulse to show that we may write; a refusal names the command that allows it.
