@@ -143,7 +143,17 @@ fn kill_9_under_load_loses_and_repeats_nothing() {
     assert!(summary["between"].as_u64() >= Some(6), "at least 30 % of the kills hit between: {summary}");
 }
 
-/// How often the service is killed over Kafka.
+#[test]
+fn kill_9_before_a_carrier_that_cannot_be_asked_repeats_only_what_the_ledger_says() {
+    let run = bongsu(&["selftest", "crash", "--gateway", "http", "--kills", kills(), "--format", "json"]);
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    println!("{summary}");
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    assert!(summary["resent"].as_u64() > Some(0), "kills hit between a message and its outcome: {summary}");
+}
+
+/// How often the service is killed in the longer ones.
 fn kills() -> &'static str {
     if std::env::var_os("BONGSU_LONG").is_some() { "200" } else { "20" }
 }

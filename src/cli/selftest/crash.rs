@@ -25,6 +25,9 @@ pub(crate) struct CrashArgs {
     /// BONGSU__STORE__PASSWORD.
     #[arg(long, value_name = "URL", required_if_eq("store", "postgres"))]
     store_url: Option<String>,
+    /// Where pages go.
+    #[arg(long, value_enum, default_value_t)]
+    gateway: GatewayKind,
     /// How often the service is killed.
     #[arg(long, default_value_t = 20)]
     kills: u64,
@@ -57,6 +60,15 @@ enum StoreKind {
     Postgres,
 }
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum GatewayKind {
+    /// To phones of ours, which can be asked: a page arrives exactly once.
+    #[default]
+    Handset,
+    /// To an HTTP carrier that cannot be asked: a page may arrive again, and the ledger then says `resent`.
+    Http,
+}
+
 pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
     let ground = ground(args);
     let dir = std::env::temp_dir().join(format!("bongsu-crash-{}", std::process::id()));
@@ -84,7 +96,8 @@ fn ground(args: &CrashArgs) -> Ground {
         _ => None,
     };
     let outside = database.is_some() || topic.is_some();
-    Ground { database, topic, variables: if outside { config::environment() } else { Vec::new() } }
+    let variables = if outside { config::environment() } else { Vec::new() };
+    Ground { database, topic, variables, cannot_ask: args.gateway == GatewayKind::Http }
 }
 
 fn print(report: &Report, format: Format) -> anyhow::Result<()> {

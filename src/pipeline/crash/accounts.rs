@@ -46,8 +46,8 @@ impl Accounts<'_> {
             note(report, format!("record {seq} was acknowledged and is not in the log"));
         }
         self.signals(store.as_ref(), &found, report)?;
-        self.pages(store.as_ref(), report)?;
-        self.ledger(store.as_ref(), report)
+        let resent = self.ledger(store.as_ref(), report)?;
+        self.pages(store.as_ref(), &resent, report)
     }
 
     /// One undisturbed run over the whole log.
@@ -110,46 +110,52 @@ impl Accounts<'_> {
         Ok(())
     }
 
-    /// Every page reached its phone once, and none was decided twice.
-    fn pages(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
+    /// Every page reached its person, once and once more for each time that the ledger says so, and none was decided
+    /// twice.
+    fn pages(&self, store: &dyn Store, resent: &BTreeMap<String, u64>, report: &mut Report) -> anyhow::Result<()> {
         let mut keys = BTreeSet::new();
         for row in store.pages(None, ALL)? {
             let page = &row.page;
-            let key = (
-                page.incident.clone(),
-                page.step,
-                page.round,
-                page.to.clone(),
-                page.channel,
-                page.reason,
-                page.occurrence,
-            );
-            if !keys.insert(key) {
+            let (incident, to) = (page.incident.clone(), page.to.clone());
+            if !keys.insert((incident, page.step, page.round, to, page.channel, page.reason, page.occurrence)) {
                 report.repeated += 1;
                 note(report, format!("page {} of {} was decided twice", page.id, page.incident));
             }
-            let file = self.site.data().join("handset").join(&page.to).join(format!("{}.txt", page.id));
-            match (row.state, file.exists()) {
-                (PageState::Accepted, true) => report.pages += 1,
-                (PageState::Cancelled, false) => {}
-                (state, there) => {
-                    report.lost += 1;
-                    note(report, format!("page {} is {}, on the phone: {there}", page.id, state.word()));
-                }
+            let (arrived, again) = (self.site.arrivals(&page.to, &page.id), resent.get(&page.id).copied().unwrap_or(0));
+            let wanted = !matches!(row.state, PageState::Cancelled);
+            // Where a sending was repeated, nobody may know how it ended; it arrived all the same.
+            let known = matches!(row.state, PageState::Accepted | PageState::Cancelled) || again > 0;
+            if wanted != (arrived > 0) || !known {
+                report.lost += 1;
+                note(report, format!("page {} is {}, arrived {arrived} times", page.id, row.state.word()));
+            }
+            report.pages += u64::from(arrived > 0);
+            let excess = arrived.saturating_sub(1 + again);
+            if excess > 0 {
+                report.repeated += excess;
+                note(report, format!("page {} arrived {arrived} times, resent {again} times", page.id));
             }
         }
         Ok(())
     }
 
-    fn ledger(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<()> {
+    /// Whether its chain holds, and how often each page was sent again on purpose.
+    fn ledger(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<BTreeMap<String, u64>> {
         let entries = store.ledger(0, ALL)?;
         if let Err(no) = crate::store::ledger::verify(&entries) {
             report.lost += 1;
             note(report, format!("ledger entry {no} does not follow its predecessor"));
         }
-        let resent = |entry: &&crate::model::Entry| entry.kind == "outcome" && entry.json.contains("\"resent\"");
-        report.resent = entries.iter().filter(resent).count() as u64;
-        Ok(())
+        let mut resent = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.kind == "outcome") {
+            let json: serde_json::Value = serde_json::from_str(&entry.json)?;
+            let input = &json["input"];
+            if let Some(page) = input["page"].as_str().filter(|_| input["outcome"] == "resent") {
+                *resent.entry(page.to_owned()).or_default() += 1;
+            }
+        }
+        report.resent = resent.values().sum();
+        Ok(resent)
     }
 }
 

@@ -5,6 +5,7 @@
 //! signals must be those of one undisturbed run over that log; every page must have reached its phone once.
 
 mod accounts;
+mod carrier;
 mod load;
 mod port;
 mod site;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::pipeline::crash::accounts::Accounts;
+use crate::pipeline::crash::carrier::Carrier;
 use crate::pipeline::crash::load::Producer;
 use crate::pipeline::crash::site::{Child, Site};
 use crate::pipeline::wake::Wake;
@@ -47,7 +49,7 @@ pub struct Report {
     pub pages: u64,
     /// Acknowledged records that are not in the log, signals that are missing, pages that reached no phone.
     pub lost: u64,
-    /// Signals that are too many, pages that were decided or delivered twice.
+    /// Signals that are too many, pages that were decided twice, or delivered once more than the ledger says.
     pub repeated: u64,
     /// Pages that the ledger marks as resent.
     pub resent: u64,
@@ -77,6 +79,8 @@ pub struct Ground {
     pub topic: Option<Topic>,
     /// Settings by environment that the service's process finds there too: passwords.
     pub variables: Vec<(String, String)>,
+    /// Pages leave by a carrier that cannot be asked what became of one, instead of to phones of ours.
+    pub cannot_ask: bool,
 }
 
 /// Runs it: `program` is this program, `dir` an empty directory that it may fill.

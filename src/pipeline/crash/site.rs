@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Ground, lasting_ports};
+use super::{Carrier, Ground, lasting_ports};
 use crate::config::{self, Ask, Loaded};
 use crate::log::Sink;
 use crate::model::PageState;
@@ -30,6 +30,7 @@ pub(super) struct Site {
     pub(super) listen: String,
     client: reqwest::blocking::Client,
     ground: Ground,
+    carrier: Option<Carrier>,
 }
 
 /// The running service.
@@ -49,8 +50,10 @@ impl Site {
         let log = log(&ground);
         let port = lasting_ports(1).context("find a free port")?;
         let listen = format!("127.0.0.1:{}", port[0]);
+        let carrier = if ground.cannot_ask { Some(Carrier::start()?) } else { None };
+        let ways = carrier.as_ref().map(Carrier::settings).unwrap_or_default();
         let service = format!(
-            "roles: [evaluate, incident, notify, console]\nlog: {{ {log}, partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n"
+            "roles: [evaluate, incident, notify, console]\nlog: {{ {log}, partitions: 4 }}\nstore: {{ url: \"{store}\" }}\nconsole: {{ listen: \"{listen}\" }}\npaths: {{ rules: rules.yaml, contacts: contacts.yaml, chains: chains.yaml, inventory: inventory.yaml, calendar: calendar.yaml }}\nlimits: {{ pages_per_hour: 10000 }}\n{ways}"
         );
         for (name, text) in [
             ("bongsu.yaml", service.as_str()),
@@ -63,7 +66,7 @@ impl Site {
             std::fs::write(dir.join(name), text).with_context(|| format!("write {name} in `{}`", dir.display()))?;
         }
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
-        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client, ground };
+        let site = Self { program: program.to_owned(), dir: dir.to_owned(), listen, client, ground, carrier };
         let loaded = site.load();
         if let Some(problem) = loaded.problems.iter().find(|problem| problem.level == config::Level::Error) {
             anyhow::bail!("the crash test's own configuration is wrong: {}", problem.to_human(loaded.text(problem)));
@@ -167,6 +170,14 @@ impl Site {
             "the store `{database}` holds something already\n  help: make an empty database for this test"
         );
         Ok(())
+    }
+
+    /// How often a page reached the person `to`: a phone of ours has it once or not at all.
+    pub(super) fn arrivals(&self, to: &str, page: &str) -> u64 {
+        match &self.carrier {
+            Some(carrier) => carrier.taken().get(page).copied().unwrap_or(0),
+            None => u64::from(self.data().join("handset").join(to).join(format!("{page}.txt")).exists()),
+        }
     }
 
     /// Whether something stands between a signal's commit and its page's outcome.
