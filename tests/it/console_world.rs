@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use bongsu::console::{
-    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView, Unposted,
-    View, bind, serve, token_file,
+    Act, Answer, App, ExplainAsk, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView,
+    Unposted, View, bind, serve, token_file,
 };
 use bongsu::model::{Contact, Entry, Incident, Input, PageRow, Secret};
 use bongsu::time::{ManualClock, Ms};
@@ -83,6 +83,14 @@ impl View for Seams {
     fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String> {
         let entries = self.read(&self.entries)?;
         Ok(entries.into_iter().filter(|entry| entry.input_no > after).take(limit).collect())
+    }
+
+    fn explain(&self, ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String> {
+        if ask.rule == "missing" {
+            Err("없습니다".to_owned())
+        } else {
+            Ok(vec![serde_json::json!({ "rule": ask.rule })])
+        }
     }
 
     fn contacts(&self) -> Vec<Contact> {
