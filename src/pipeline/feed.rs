@@ -186,11 +186,10 @@ impl Feed {
     pub fn partitions(&self) -> BTreeMap<i32, i64> {
         let mut begins = BTreeMap::new();
         for record in &self.records {
-            let begin = begins.entry(record.at.partition).or_insert(0);
             if record.muted {
-                *begin = record.at.offset + 1;
-            } else if *begin == 0 {
-                *begin = record.at.offset;
+                begins.insert(record.at.partition, record.at.offset + 1);
+            } else {
+                begins.entry(record.at.partition).or_insert(record.at.offset);
             }
         }
         begins
@@ -199,5 +198,23 @@ impl Feed {
     /// Feeds a record to `run`.
     pub fn give(record: &FedRecord, run: &mut Backtest) {
         run.feed_decoded(record.at, record.stray, &record.decoded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, muted: bool) -> FedRecord {
+        let at = At { partition: 0, offset, append: offset };
+        FedRecord { at, decoded: Decoded::default(), stray: false, muted }
+    }
+
+    #[test]
+    fn the_first_record_counts_unless_it_is_muted() {
+        let begin = |records: Vec<FedRecord>| Feed { records, ..Feed::default() }.partitions()[&0];
+        assert_eq!(begin(vec![record(0, false), record(1, false)]), 0);
+        assert_eq!(begin(vec![record(7, true), record(8, true), record(9, false), record(10, false)]), 9);
+        assert_eq!(begin(vec![record(7, false), record(8, false)]), 7);
     }
 }
