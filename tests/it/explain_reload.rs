@@ -61,16 +61,16 @@ fn a_bad_file_is_told_everywhere_and_a_good_one_ends_it() {
     let service = site.start();
     site.send(&record("known-01", "app.load", 99.0));
     let first = site.page("load-high", "first");
-    site.edit("rules.yaml", "when: above\n    severity: { S1", "wenn: above\n    severity: { S1");
+    site.edit("rules.yaml", "value: 90", "value: viel");
     let broken = eventually("the status", || site.get("/v1/status")["rules"]["broken"].as_str().map(str::to_owned));
-    assert!(broken.contains("rules.yaml:8:5"), "{broken}");
+    assert!(broken.contains("rules.yaml:9:"), "{broken}");
     let incident = eventually("the incident", || site.incidents("broken-config").into_iter().next());
     assert_eq!(incident["state"], "open");
-    assert!(site.text("/").contains("rules.yaml:8:5"), "the page says it too");
+    assert!(site.text("/").contains("rules.yaml:9:"), "the page says it too");
     // The old set is in force: the incident goes on, and its end is told.
     site.send(&record("known-01", "app.load", 1.0));
     assert_eq!(site.page("load-high", "resolved")["incident"], first["incident"]);
-    site.edit("rules.yaml", "wenn:", "when:");
+    site.edit("rules.yaml", "value: viel", "value: 90");
     eventually("the end of the incident", || {
         let state = site.incidents("broken-config").into_iter().next()?["state"].clone();
         (state != "open").then_some(())
