@@ -131,7 +131,9 @@ mod tests {
             severity: None,
             flap: false,
         };
-        Results { episodes: spans.iter().map(episode).collect(), ..Results::default() }
+        let mut results = Results::default();
+        results.episodes = spans.iter().map(episode).collect();
+        results
     }
 
     #[test]

@@ -189,7 +189,8 @@ mod tests {
             flap: false,
         };
         let episodes = vec![episode("a", 5, 12), episode("b", 50, 60), episode("a", 105, 106)];
-        let results = Results { episodes, span: (0, 1_000), ..Results::default() };
+        let mut results = Results::default();
+        (results.episodes, results.span) = (episodes, (0, 1_000));
         let window = |from, to, rule: Option<&str>, host: Option<&str>| Window {
             from,
             to,
