@@ -271,8 +271,11 @@ fn what_was_never_judged_is_explained_by_what_keeps_it_out() {
     assert!(says(&told, "vm.cpu"), "{told}");
 }
 
-/// Rules that need no tuning but a constant: (file, function, window, limit, windows, first detection).
-const NAB: [(&str, &str, &str, &str, i64, Option<i64>); 4] = [
+/// File, function, window, limit, labelled windows, first detection.
+type Constant = (&'static str, &'static str, &'static str, &'static str, i64, Option<i64>);
+
+/// Rules that need no tuning but a constant.
+const NAB: [Constant; 4] = [
     ("ec2_cpu_utilization_5f5533.csv", "last", "5m", "60", 2, Some(1_392_736_920_000)),
     ("elb_request_count_8c0756.csv", "last", "5m", "370", 2, Some(1_397_291_640_000)),
     ("ec2_network_in_5abac7.csv", "avg", "15m", "2900000", 2, None),
