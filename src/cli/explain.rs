@@ -3,13 +3,13 @@
 //! The idea: now, the running service is asked, as it alone holds the windows. The past is made again: the rules run over
 //! recorded input up to the instant asked for, and the same look gives the same answer. Sentences are made in `pipeline`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::progress::Progress;
-use super::replay::input::{instant, label, rules_among, run_of, zone};
+use super::replay::input::{USUAL, instant, label, rules_among, run_of, zone};
 use super::service::Place;
 use crate::model::{Incident, Labels, Page, PageState};
 use crate::pipeline::backtest::{Backtest, Happening};
@@ -20,10 +20,13 @@ use crate::time::{Ms, rfc3339};
 
 /// What `--help` says at the end.
 const NOTES: &str = "\
-For each instance: the rule as an expression, the value and the samples in its window, each threshold with since when
-it holds or how far the value is from it, the state, what recovery still needs, why nothing is known where nothing is,
-the series behind it, and the incidents and pages that came of it. Where no instance fits: the series that come
-closest, and the condition that keeps them out.
+For each instance: the rule as an expression, the value and the samples in its window, each threshold with since when it \
+holds or how far the value is from it, the state, what recovery still needs, why nothing is known where nothing is, the \
+series behind it, and the incidents and pages that came of it. Where no instance fits: the series that come closest, and \
+the condition that keeps them out.
+
+A running service is asked about now. The past is made again from what `bongsu record` wrote, with the contacts and \
+chains of -c where that is there.
 
 Exit code: 0 explained, 1 nothing fits, 2 could not ask.";
 
@@ -103,7 +106,9 @@ fn now(args: &ExplainArgs) -> anyhow::Result<Vec<Value>> {
 /// Runs the rules over the input up to the instant that is asked for.
 fn past(args: &ExplainArgs) -> anyhow::Result<Vec<Value>> {
     let Some(rules) = &args.rules else { return Ok(Vec::new()) };
-    let config = args.place.config.exists().then_some(&args.place.config);
+    // A configuration that was named must be there; where it usually is, it may be.
+    let usual = args.place.config == Path::new(USUAL);
+    let config = (!usual || args.place.config.exists()).then_some(&args.place.config);
     let loaded = rules_among(rules, &[], config)?;
     let mut progress = Progress::new("reading");
     let how = Reading {

@@ -18,7 +18,7 @@ use crate::time::{Clock, HOUR, KST, Ms, SystemClock, parse_duration, parse_insta
 /// The topic name of a simulated feed.
 const SIMULATED: &str = "replay";
 /// Where a configuration is looked for that is not named.
-const USUAL: &str = "configs/bongsu.yaml";
+pub(crate) const USUAL: &str = "configs/bongsu.yaml";
 
 /// Reads a time of the command line.
 pub(crate) fn instant(text: &str) -> Result<Ms, String> {

@@ -34,16 +34,24 @@ const CHUNK: usize = 1_024;
 
 /// What `--help` says at the end.
 const NOTES: &str = "\
-What is printed, in this order: signals, incidents and pages as they happen; one line per rule (episodes: firing to
-resolved; flaps: fired again within 30m; to fire: from the first pending tick to firing; at night: pages from 22:00 to
-07:00 KST; SLA misses: incidents of which nobody was told within notify-within: S1 60s, S2 5m, S3 30m) and one per
-person; then what --against and --truth say; the summary last.
+What is printed, in this order: signals, incidents and pages as they happen; one line per rule and one per person; then \
+what --against, --truth and --chart say; the summary last.
 
-Changes of --set and --sweep name a key of the rule as its file would have it: vm-cpu-high.severity.S2.value=90%,
-vm-cpu-high.window.over=10m, vm-cpu-high.severity.S1.for=2m, vm-cpu-high.match.env==~prod|stage.
+  episodes    from firing to resolved, one for each identity
+  flaps       episodes that began within 30m of the end of the one before
+  to fire     from the first pending tick to firing, median and 95th percentile
+  at night    pages from 22:00 to 07:00 KST
+  SLA misses  incidents of which nobody was told within notify-within: S1 60s, S2 5m, S3 30m
 
-Input without `log` (anything but what `bongsu record` wrote) is taken as if each record had arrived at its own time,
-in one partition; the rules about silent sources and wrong clocks do not run on it.";
+Changes of --set and --sweep name a key of the rule as its file would have it:
+
+  vm-cpu-high.severity.S2.value=90%
+  vm-cpu-high.severity.S1.for=2m
+  vm-cpu-high.window.over=10m
+  vm-cpu-high.match.env==~prod|stage
+
+Input without `log` (anything but what `bongsu record` wrote) is taken as if each record had arrived at its own time, in \
+one partition; the rules about silent sources and wrong clocks do not run on it.";
 
 /// `bongsu replay`.
 #[derive(Debug, clap::Args)]
