@@ -193,10 +193,11 @@ impl Results {
         self.overdue = run.overdue().iter().filter(|(at, _)| counts(at)).map(|(_, id)| id.clone()).collect();
     }
 
-    /// Weeks of input, for rates; at least a minute's worth, so that a rate is always a number.
-    #[expect(clippy::cast_precision_loss, reason = "lengths of time stay far below 2^52 ms")]
-    pub fn weeks(&self) -> f64 {
-        (self.span.1 - self.span.0).max(MINUTE) as f64 / (7 * DAY) as f64
+    /// How many of `n` come in a week; `None` of less than a day of input, which tells nothing of weeks.
+    #[expect(clippy::cast_precision_loss, reason = "counts, and lengths of time far below 2^52 ms")]
+    pub fn per_week(&self, n: usize) -> Option<f64> {
+        let length = self.span.1 - self.span.0;
+        (length >= DAY).then(|| n as f64 * (7 * DAY) as f64 / length as f64)
     }
 
     /// The figures of every rule that did something, by id; pages of several incidents under the empty id.
@@ -331,5 +332,7 @@ mod tests {
         let results = Results { pages, ..Results::default() };
         let person = results.by_person().remove("p").unwrap();
         assert_eq!((person.pages, person.night, person.nights), (5, 4, 2));
+        let over = |length| Results { span: (0, length), ..Results::default() }.per_week(3);
+        assert_eq!((over(14 * DAY), over(DAY), over(HOUR)), (Some(1.5), Some(21.0), None));
     }
 }

@@ -103,6 +103,33 @@ fn a_page_at_night_is_one_that_wakes() {
 }
 
 #[test]
+fn an_incident_that_a_cap_keeps_quiet_is_a_missed_sla() {
+    let bench = Bench::new(TWICE);
+    let mut lines = String::new();
+    for at in (0..20 * MINUTE).step_by(10_000) {
+        for host in 0..4 {
+            let value = if at < MINUTE { 0.5 } else { 0.95 };
+            let ts = BEGIN + at + host;
+            lines.push_str(&format!("{{\"v\":1,\"ts\":{ts},\"host\":\"h{host}\",\"points\":[[\"m\",{value}]]}}\n"));
+        }
+    }
+    std::fs::write(bench.path("input.ndjson"), lines).unwrap();
+    let misses = |cap: &str| {
+        let (rules, input) = (bench.text("rules.yaml"), bench.text("input.ndjson"));
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_bongsu"))
+            .args(["replay", "-c", "configs/bongsu.yaml", "--format", "json", "--rules", &rules, "--input", &input])
+            .env("BONGSU__LIMITS__PAGES_PER_HOUR", cap)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let lines = json_lines(&done);
+        only(&lines, "rule")[0]["sla_misses"].as_u64()
+    };
+    assert_eq!(misses("30"), Some(0));
+    assert!(misses("1") > Some(0));
+}
+
+#[test]
 fn people_see_tables() {
     let bench = Bench::new(TWICE);
     let (rules, input) = (bench.text("rules.yaml"), bench.text("input.ndjson"));

@@ -49,7 +49,7 @@ pub(super) fn print(out: &mut dyn Write, results: &Results, rules: &RuleSet, for
         table.row(vec![
             to.clone(),
             figures.pages.to_string(),
-            format!("{:.1}", per_week(figures.pages, results)),
+            results.per_week(figures.pages).map_or_else(|| "-".to_owned(), |pages| format!("{pages:.1}")),
             figures.night.to_string(),
             figures.nights.to_string(),
         ]);
@@ -97,18 +97,13 @@ pub(super) fn short(length: Ms) -> String {
     show_duration(if length >= MINUTE { length / SECOND * SECOND } else { length })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of pages")]
-fn per_week(pages: usize, results: &Results) -> f64 {
-    pages as f64 / results.weeks()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "lengths of time stay far below 2^52 ms")]
 fn rule_json(rule: &str, figures: &RuleFigures, results: &Results) -> Value {
     json!({
         "type": "rule", "rule": rule, "episodes": figures.episodes, "incidents": figures.incidents,
         "firing_minutes": figures.firing as f64 / MINUTE as f64, "flaps": figures.flaps,
         "to_fire_p50_ms": quantile(&figures.to_fire, 0.5), "to_fire_p95_ms": quantile(&figures.to_fire, 0.95),
-        "pages": figures.pages, "pages_per_week": per_week(figures.pages, results), "night_pages": figures.night,
+        "pages": figures.pages, "pages_per_week": results.per_week(figures.pages), "night_pages": figures.night,
         "sla_misses": figures.misses,
     })
 }
@@ -117,7 +112,7 @@ fn person_json(to: &str, figures: &PersonFigures, results: &Results) -> Value {
     let by_rule: serde_json::Map<String, Value> =
         figures.by_rule.iter().map(|(rule, pages)| (rule.to_string(), (*pages).into())).collect();
     json!({
-        "type": "person", "to": to, "pages": figures.pages, "pages_per_week": per_week(figures.pages, results),
+        "type": "person", "to": to, "pages": figures.pages, "pages_per_week": results.per_week(figures.pages),
         "night_pages": figures.night, "nights_woken": figures.nights, "pages_by_rule": by_rule,
     })
 }
