@@ -172,7 +172,7 @@ fn picture(drawn: &Drawn, results: &Results) -> Picture {
         lines.push((format!("회복 {}", svg::short(value)), value, "#58616a", true));
     }
     let mine = |rule: &str, labels: &Labels| *rule == *drawn.rule.id && *labels == drawn.labels;
-    let mut bands = unknown(drawn);
+    let mut bands = Vec::new();
     for episode in results.episodes.iter().filter(|episode| mine(&episode.rule, &episode.labels)) {
         bands.push((episode.occurred, episode.fired, PENDING));
         bands.push((episode.fired, results.end_of(episode), episode.severity.map_or("#8a949e", colour)));
@@ -185,6 +185,7 @@ fn picture(drawn: &Drawn, results: &Results) -> Picture {
         values: drawn.values.clone(),
         lines,
         bands,
+        unknown: unknown(drawn),
         pages: pages.collect(),
         legend: severities.chain([("대기", PENDING), ("판정 불가", UNKNOWN)]).collect(),
     }

@@ -33,6 +33,8 @@ pub(super) struct Picture {
     pub lines: Vec<(String, f64, &'static str, bool)>,
     /// States: from, to, colour.
     pub bands: Vec<(Ms, Ms, &'static str)>,
+    /// Spans in which nothing was known, drawn over the lower half of the states.
+    pub unknown: Vec<(Ms, Ms, &'static str)>,
     /// Instants of pages.
     pub pages: Vec<Ms>,
     /// What the colours of the bands mean.
@@ -54,27 +56,17 @@ pub(super) fn draw(picture: &Picture) -> String {
         escaped(&picture.subtitle)
     );
     axes(&frame, &mut out);
-    for (from, to, colour) in &picture.bands {
-        let (left, right) = (frame.x(*from), frame.x(*to));
-        let width = (right - left).max(1.5);
-        let _ = writeln!(
-            out,
-            "<rect x=\"{left:.1}\" y=\"{FLOOR:.1}\" width=\"{width:.1}\" height=\"{BAND}\" fill=\"{colour}\"/>"
-        );
+    for (spans, top, height) in [(&picture.bands, FLOOR, BAND), (&picture.unknown, FLOOR + BAND / 2.0, BAND / 2.0)] {
+        for (from, to, colour) in spans {
+            let (left, right) = (frame.x(*from), frame.x(*to));
+            let width = (right - left).max(1.5);
+            let _ = writeln!(
+                out,
+                "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height}\" fill=\"{colour}\"/>"
+            );
+        }
     }
-    for (text, value, colour, dashed) in &picture.lines {
-        let y = frame.y(*value);
-        let dash = if *dashed { " stroke-dasharray=\"6 4\"" } else { "" };
-        let right = WIDTH - RIGHT;
-        let _ = writeln!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash}/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" font-size=\"11\" fill=\"{colour}\">{}</text>",
-            right + 6.0,
-            y + 4.0,
-            escaped(text)
-        );
-    }
+    thresholds(picture, &frame, &mut out);
     curve(picture, &frame, &mut out);
     for at in picture.pages.iter().take(PAGES_DRAWN) {
         let (x, y) = (frame.x(*at), FLOOR + BAND + 4.0);
@@ -146,6 +138,26 @@ fn axes(frame: &Frame, out: &mut String) {
             c.day,
             c.hour,
             c.minute
+        );
+    }
+}
+
+fn thresholds(picture: &Picture, frame: &Frame, out: &mut String) {
+    let right = WIDTH - RIGHT;
+    let mut lines: Vec<_> = picture.lines.iter().map(|line| (frame.y(line.1), line)).collect();
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut free = f64::MIN;
+    for (y, (text, _, colour, dashed)) in lines {
+        let dash = if *dashed { " stroke-dasharray=\"6 4\"" } else { "" };
+        // Words of lines that lie close together are moved down, one below the other.
+        let words = (y + 4.0).max(free);
+        free = words + 13.0;
+        let _ = writeln!(
+            out,
+            "<line x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"1.5\"{dash}/>\
+             <text x=\"{:.1}\" y=\"{words:.1}\" font-size=\"11\" fill=\"{colour}\">{}</text>",
+            right + 6.0,
+            escaped(text)
         );
     }
 }
