@@ -5,9 +5,11 @@
 mod ack;
 mod agent;
 pub mod check;
+mod explain;
 mod gateway;
 mod ledger;
 mod output;
+mod progress;
 mod record;
 mod replay;
 mod run;
@@ -15,6 +17,7 @@ mod selftest;
 mod service;
 mod status;
 mod store;
+mod table;
 
 use std::process::ExitCode;
 
@@ -40,6 +43,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Backtest: what the rules would have done over recorded or simulated input, on a virtual clock.
     Replay(replay::ReplayArgs),
+    /// Why an incident or a rule instance is as it is, who was told, or why nobody was.
+    Explain(explain::ExplainArgs),
     /// A range of the log as NDJSON that `replay` takes.
     Record(record::RecordArgs),
     /// Take an incident (수신확인).
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => agent::run(&args),
         Command::Check(args) => Ok(check::run(&args, &mut std::io::stdout().lock(), SystemClock.wall())),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Ack(args) => ack::ack(&args),
         Command::Unack(args) => ack::unack(&args),

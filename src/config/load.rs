@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::adjust::adjust;
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
 use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
@@ -84,6 +85,19 @@ pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
         load.path(path);
     }
     load.finish()
+}
+
+/// Loads as [`load`] does, with `changes` of the form `RULE.path=value` put into the rules.
+///
+/// # Errors
+/// A change that addresses nothing; a value that does not fit is a problem like any other.
+pub fn load_adjusted(paths: &[PathBuf], ask: &Ask<'_>, changes: &[String]) -> Result<Loaded, String> {
+    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
+    for path in paths {
+        load.path(path);
+    }
+    changes.iter().try_for_each(|change| adjust(&mut load.sources, change))?;
+    Ok(load.finish())
 }
 
 /// The people, chains and calendar that ship with the program: for whoever has no configuration yet.

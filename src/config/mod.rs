@@ -8,6 +8,7 @@
 //!
 //! Not here: watching files (`pipeline`), and what rules, chains and pages mean when they run.
 
+mod adjust;
 mod explain;
 mod files;
 mod guard;
@@ -31,7 +32,7 @@ mod tree;
 pub use explain::{EXPLAINED, explain};
 pub use files::SourceFile;
 pub use inventory::{Calendar, Holiday};
-pub use load::{Ask, Loaded, load, shipped};
+pub use load::{Ask, Loaded, load, load_adjusted, shipped};
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};

@@ -68,7 +68,8 @@ fn kind_of(table: &'static Table, path: &[&str]) -> Result<&'static Kind, String
     }
 }
 
-fn node_of(kind: &Kind, value: &str, at: Mark, notes: &mut Notes) -> Option<Node> {
+/// The node that a value stands for, as `kind` would be written.
+pub(super) fn node_of(kind: &Kind, value: &str, at: Mark, notes: &mut Notes) -> Option<Node> {
     match kind {
         Kind::List(item, _) if !matches!(item, Kind::Table(_)) && !value.trim_start().starts_with('[') => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -90,7 +91,7 @@ fn node_of(kind: &Kind, value: &str, at: Mark, notes: &mut Notes) -> Option<Node
 }
 
 /// Puts `node` at `path`, making the maps on the way where the file has none.
-fn set(root: &mut Node, path: &[&str], node: Node, at: Mark) {
+pub(super) fn set(root: &mut Node, path: &[&str], node: Node, at: Mark) {
     let Some((first, rest)) = path.split_first() else {
         *root = node;
         return;

@@ -9,6 +9,7 @@
 
 mod api;
 mod door;
+mod explain;
 mod guard;
 mod html;
 mod json;
@@ -156,6 +157,7 @@ impl App {
             .route("/v1/incidents", get(api::incidents))
             .route("/v1/pages", get(api::pages))
             .route("/v1/ledger", get(api::ledger))
+            .route("/v1/explain", post(explain::explain))
             .route("/v1/sign-in-link", post(api::sign_in_link))
             .route("/v1/incidents/{id}/{verb}", post(api::act))
             .route("/", get(page::overview))

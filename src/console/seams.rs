@@ -96,8 +96,21 @@ pub trait View: Send + Sync {
     fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>, String>;
     /// Ledger entries with `input_no` above `after`, in order.
     fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String>;
+    /// Why instances of a rule are as they are: one object each, with Korean sentences under `lines`.
+    fn explain(&self, ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String>;
     /// All contacts; the console masks what is personal.
     fn contacts(&self) -> Vec<Contact>;
+}
+
+/// What `POST /v1/explain` asks: an incident by its number, or a rule with labels that the identity must have.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExplainAsk {
+    /// The incident's number.
+    pub incident: Option<String>,
+    /// Rule id; empty where an incident is named.
+    pub rule: String,
+    /// Labels.
+    pub labels: Vec<(String, String)>,
 }
 
 /// Whether the service does its work.

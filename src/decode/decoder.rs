@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::decode::bongsu;
+use crate::decode::recorded::{self, Recorded, recorded};
 use crate::decode::shapes::Shapes;
 use crate::decode::tape::Scratch;
 use crate::model::{Decoded, Kind, Labels, Line, PULSE_KEY, Reject, RejectReason};
@@ -85,6 +86,45 @@ impl Decoder {
         if let Err(reject) = read.and_then(|inner| inner) {
             out.rejects.push(reject);
         }
+    }
+
+    /// Reads one line of a feed and decodes its record in the same pass, as [`recorded`] and [`Decoder::decode`] would one
+    /// after the other; what is returned has no `body` and no `key`. A record without a place is taken as appended at its
+    /// own time, or at `last` where it has none. A line that is nothing of the kind is refused like a bad record.
+    pub fn line(&mut self, line: &[u8], last: Ms, out: &mut Decoded) -> Recorded {
+        let line = line.trim_ascii();
+        if line.len() <= self.record_bytes {
+            self.work.reset(out);
+            let work = &mut self.work;
+            let read = self.scratch.parse(line, |nodes| {
+                if recorded::is_wrapped(nodes) {
+                    return None;
+                }
+                let (ts, host) = recorded::own_time_and_host(nodes);
+                let key = host.unwrap_or("").as_bytes();
+                if let Err(reject) = bongsu::read(nodes, ts.unwrap_or(last), key, work, out) {
+                    out.rejects.push(reject);
+                }
+                Some(Recorded { ts, ..Recorded::default() })
+            });
+            match read {
+                Ok(Some(read)) => return read,
+                Ok(None) => {}
+                Err(reject) => {
+                    out.rejects.push(reject);
+                    return Recorded::default();
+                }
+            }
+        }
+        let read = std::str::from_utf8(line).ok().and_then(|text| recorded(text).ok());
+        let mut read = read.unwrap_or_else(|| Recorded { body: line.to_vec(), ..Recorded::default() });
+        if read.state.is_none() {
+            let append = read.place.as_ref().map(|place| place.at).or(read.ts).unwrap_or(last);
+            let (key, body) = (std::mem::take(&mut read.key), std::mem::take(&mut read.body));
+            self.decode(append, &key, &body, out);
+            read.stray = recorded::is_stray(&key, out);
+        }
+        read
     }
 
     /// Takes one number whose series is known, as a file of bare numbers has it: `labels` are used as they are, and the

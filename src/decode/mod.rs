@@ -38,4 +38,4 @@ pub use decoder::{Decoder, Limits};
 pub use draft::{Draft, Point, stamp};
 pub use frame::{Framed, frame};
 pub use names::{METRICS, Metric, MetricKind, metric};
-pub use recorded::{Place, Recorded, record_line, recorded, state_line};
+pub use recorded::{Place, Recorded, is_stray, record_line, recorded, state_line};

@@ -17,7 +17,7 @@ use simd_json::{Node, StaticNode};
 use crate::decode::base64;
 use crate::decode::draft::quote;
 use crate::decode::tape::{Scratch, integer, members, string};
-use crate::model::{PULSE_KEY, RejectReason};
+use crate::model::{Decoded, Kind, PULSE_KEY, RejectReason};
 use crate::time::Ms;
 
 /// Where a recorded record lay in its log.
@@ -44,6 +44,8 @@ pub struct Recorded {
     pub state: Option<serde_json::Value>,
     /// It is a pulse.
     pub pulse: bool,
+    /// Its record has nothing usable in it and came under another host's key; known once it was decoded.
+    pub stray: bool,
     /// The record's own time where it has one, for feeds that have no log.
     pub ts: Option<Ms>,
     /// The record's key.
@@ -84,6 +86,23 @@ pub fn recorded(line: &str) -> Result<Recorded, RejectReason> {
     let line = line.trim();
     let read = Scratch::default().parse(line.as_bytes(), |nodes| read(nodes, line));
     read.map_err(|fault| fault.reason)?
+}
+
+/// Whether a record has nothing usable in it and came under another host's key: then it says nothing of its host, which
+/// lives in another partition.
+pub fn is_stray(key: &[u8], decoded: &Decoded) -> bool {
+    decoded.kind == Kind::Rejected && decoded.misplaced && !key.is_empty()
+}
+
+/// Whether a line has fields that a recording adds: then its record must be taken out of it first.
+pub(super) fn is_wrapped(nodes: &[Node<'_>]) -> bool {
+    members(nodes, 0).is_some_and(|mut fields| fields.any(|(name, _)| OURS.contains(&name)))
+}
+
+/// The record's own time and host, of a line that is the record itself.
+pub(super) fn own_time_and_host<'i>(nodes: &[Node<'i>]) -> (Option<Ms>, Option<&'i str>) {
+    let time = field(nodes, 0, "ts").and_then(|at| integer(nodes, at));
+    (time, field(nodes, 0, "host").and_then(|at| string(nodes, at)))
 }
 
 /// The record without its closing brace, and the key that it would have by itself; `None` where it must be base64.

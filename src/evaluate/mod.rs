@@ -10,6 +10,7 @@ mod board;
 mod builtins;
 mod explain;
 mod guard;
+mod inspect;
 mod instance;
 mod intake;
 mod judge;
@@ -33,6 +34,7 @@ use crate::model::{Comparison, Function, Inventory, RowChange, Rule, RuleSet, Se
 use crate::time::{MINUTE, Ms};
 
 pub use explain::{expression, is_local};
+pub use inspect::{Inspection, Near, SERIES_LISTED, SeriesSeen};
 pub use leaf::LeafTick;
 pub use partition::Partition;
 pub use status::{Reading, SourceStatus};

@@ -221,6 +221,11 @@ impl Wide {
         self.board.stir();
     }
 
+    /// What an inspection reads: rules, instances, the leaves of each, and the clock.
+    pub(super) fn parts(&self) -> (&Plan, &Board, &HashMap<u32, BTreeMap<SeriesKey, Leaf>>, Ms) {
+        (&self.plan, &self.board, &self.members, self.clock)
+    }
+
     /// Whether there is no wide rule and no trace of one: then nothing need be handed over.
     pub fn is_idle(&self) -> bool {
         self.idle

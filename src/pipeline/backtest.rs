@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::decode::Limits;
 use crate::evaluate::{Setup, Warm};
 use crate::model::{
-    BookCommit, BookRows, Incident, IncidentState, Input, Outcome, Page, Progress, Severity, Signal, SignalKey,
-    StateRow, Taken, WIDE,
+    BookCommit, BookRows, Change, Decoded, Incident, IncidentState, Input, Outcome, Page, Progress, Severity, Signal,
+    SignalKey, StateRow, Taken, WIDE,
 };
 use crate::pipeline::leader::{Leader, World};
 use crate::pipeline::stages::{At, Fed, Lanes};
@@ -94,6 +94,7 @@ pub struct Backtest {
     /// Incidents as they were printed last.
     shown: BTreeMap<String, (IncidentState, Severity)>,
     incidents: BTreeMap<String, Incident>,
+    overdue: Vec<(Ms, String)>,
     summary: Summary,
     happened: Vec<Happening>,
 }
@@ -113,6 +114,7 @@ impl Backtest {
             later: BTreeMap::new(),
             shown: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            overdue: Vec::new(),
             summary: Summary::default(),
             happened: Vec::new(),
         }
@@ -134,6 +136,17 @@ impl Backtest {
         self.take_signals(signals);
     }
 
+    /// Takes one record that is decoded already.
+    pub fn feed_decoded(&mut self, at: At, stray: bool, decoded: &Decoded) {
+        let mut signals = Vec::new();
+        let summary = &mut self.summary;
+        self.lanes.feed_decoded(at, stray, decoded, &mut |fed| {
+            count(summary, &fed);
+            collect(&fed, &mut signals);
+        });
+        self.take_signals(signals);
+    }
+
     /// After the last record: the clock of `partition` moves on to `until`.
     pub fn close(&mut self, partition: i32, until: Ms) {
         let mut signals = Vec::new();
@@ -145,6 +158,21 @@ impl Backtest {
     /// What happened since the last call, in order.
     pub fn drain(&mut self) -> Vec<Happening> {
         std::mem::take(&mut self.happened)
+    }
+
+    /// Incidents as they are now, by number.
+    pub fn incidents(&self) -> &BTreeMap<String, Incident> {
+        &self.incidents
+    }
+
+    /// Openings of which nobody was told in time: when that was found, and the incident's number.
+    pub fn overdue(&self) -> &[(Ms, String)] {
+        &self.overdue
+    }
+
+    /// Partitions and wide rules, to look into.
+    pub fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// The counts so far.
@@ -224,6 +252,9 @@ impl Backtest {
 
     /// Prints what the leader decided and lets the phones have their pages.
     fn perform(&mut self, commit: BookCommit) {
+        let moved = self.leader.iter().flat_map(|leader| &leader.view().moved);
+        let overdue = moved.filter(|(_, change, _)| *change == Change::Overdue);
+        self.overdue.extend(overdue.map(|(at, _, incident)| (*at, incident.id.clone())));
         for cancel in &commit.cancels {
             self.later.retain(|_, page| page.id != cancel.page);
         }

@@ -1,20 +1,24 @@
 //! Files as input of `replay`: recorded streams as they were, anything else as a simulated feed.
 //!
-//! The idea: whatever the file, what comes out is records with a partition, an offset and an append time, in the one order
-//! in which they must be taken. Recorded lines (with `log`) keep their places; lines without are merged by sample time
-//! over all files, one partition, append time = running maximum of sample time. A bad line is kept as it is: the decoder
-//! refuses and counts it, as it would live.
+//! The idea: whatever the file, what comes out is decoded records with a partition, an offset and an append time, in the
+//! one order in which they must be taken; decoded once, they can be run under as many rule sets as one likes. Recorded
+//! lines (with `log`) keep their places; lines without are merged by sample time over all files, one partition, append
+//! time = running maximum of sample time. A bad line is kept as it is: the decoder refuses and counts it, as it would
+//! live.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::decode::{Csv, Recorded, recorded};
-use crate::model::{Labels, StateRow, wire};
+use crate::decode::{Csv, Decoder, Limits};
+use crate::model::{Decoded, Labels, StateRow, wire};
 use crate::pipeline::backtest::Backtest;
 use crate::pipeline::stages::At;
 use crate::time::Ms;
+
+/// Bytes of a file between two reports of how far reading has come.
+const REPORT_EVERY: usize = 1 << 20;
 
 /// How to read files.
 #[derive(Debug, Clone, Default)]
@@ -25,17 +29,19 @@ pub struct Reading {
     pub labels: Labels,
     /// Time stamps without a zone are so far from UTC, ms.
     pub offset: Ms,
+    /// What the decoder takes.
+    pub limits: Limits,
 }
 
 /// One record to take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct FedRecord {
     /// Where it stands.
     pub at: At,
-    /// Key.
-    pub key: Vec<u8>,
-    /// Value.
-    pub value: Vec<u8>,
+    /// What is in it.
+    pub decoded: Decoded,
+    /// It has nothing usable and came under another host's key.
+    pub stray: bool,
     /// Only fills windows.
     pub muted: bool,
 }
@@ -51,23 +57,34 @@ pub struct Feed {
     pub topic: Option<String>,
     /// Lines that are not even lines of a feed, for people: `file:line: what`.
     pub complaints: Vec<String>,
+    /// Numbers in all records.
+    pub samples: u64,
 }
 
-/// Reads `paths`.
+/// A feed that is being read.
+struct Reader<'a> {
+    how: &'a Reading,
+    decoder: Decoder,
+    feed: Feed,
+    /// Records without a place of their own; their append time is that of their samples.
+    simulated: Vec<FedRecord>,
+}
+
+/// Reads `paths`; `told` hears how many bytes of how many have been read.
 ///
 /// # Errors
 /// A file cannot be read, recorded and simulated input are mixed, or a CSV file comes without a metric name.
-pub fn read(paths: &[std::path::PathBuf], how: &Reading) -> anyhow::Result<Feed> {
-    let mut feed = Feed::default();
-    let mut simulated: Vec<(Ms, Vec<u8>, Vec<u8>)> = Vec::new();
+pub fn read(paths: &[PathBuf], how: &Reading, told: &mut dyn FnMut(usize, usize)) -> anyhow::Result<Feed> {
+    let mut reader = Reader { how, decoder: Decoder::new(how.limits), feed: Feed::default(), simulated: Vec::new() };
     for path in paths {
-        let text = std::fs::read(path).with_context(|| format!("read `{}`", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| format!("read `{}`", path.display()))?;
         if path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("csv")) {
-            read_csv(path, &text, how, &mut feed, &mut simulated)?;
+            reader.csv(path, &bytes)?;
         } else {
-            read_lines(path, &text, &mut feed, &mut simulated);
+            reader.lines(path, &bytes, told);
         }
     }
+    let Reader { mut feed, mut simulated, .. } = reader;
     anyhow::ensure!(
         feed.topic.is_none() || simulated.is_empty(),
         "recorded lines (with `log`) and lines without cannot be mixed\n  help: replay them one after the other"
@@ -75,67 +92,74 @@ pub fn read(paths: &[std::path::PathBuf], how: &Reading) -> anyhow::Result<Feed>
     if feed.topic.is_some() {
         feed.records = in_order(std::mem::take(&mut feed.records));
     } else {
-        simulated.sort_by_key(|(at, ..)| *at);
-        let mut clock = Ms::MIN;
-        for (n, (at, key, value)) in simulated.into_iter().enumerate() {
-            clock = clock.max(at);
-            let at = At { partition: 0, offset: n as i64, append: clock };
-            feed.records.push(FedRecord { at, key, value, muted: false });
+        // By sample time, so the append time of each is the greatest so far.
+        simulated.sort_by_key(|record| record.at.append);
+        for (offset, record) in (0..).zip(&mut simulated) {
+            record.at.offset = offset;
         }
+        feed.records = simulated;
     }
+    feed.samples = feed.records.iter().map(|record| record.decoded.values.len() as u64).sum();
     Ok(feed)
 }
 
-fn read_csv(
-    path: &Path,
-    bytes: &[u8],
-    how: &Reading,
-    feed: &mut Feed,
-    into: &mut Vec<(Ms, Vec<u8>, Vec<u8>)>,
-) -> anyhow::Result<()> {
-    let metric = how.metric.as_deref().with_context(|| {
-        format!("`{}` is CSV and needs a metric name\n  help: say --metric NAME (and --labels host=…)", path.display())
-    })?;
-    let text = std::str::from_utf8(bytes).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
-    for row in Csv::new(text, how.offset) {
-        match row {
-            Ok(row) => {
-                let value = row.record(metric, &how.labels);
-                let key = how.labels.get("host").unwrap_or("file").as_bytes().to_vec();
-                into.push((row.at, key, value));
+impl Reader<'_> {
+    fn csv(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let metric = self.how.metric.as_deref().with_context(|| {
+            format!(
+                "`{}` is CSV and needs a metric name\n  help: say --metric NAME (and --labels host=…)",
+                path.display()
+            )
+        })?;
+        let text = std::str::from_utf8(bytes).with_context(|| format!("`{}` is not UTF-8", path.display()))?;
+        let host = self.how.labels.get("host").unwrap_or("file");
+        let labels = self.how.labels.with("host", host);
+        for row in Csv::new(text, self.how.offset) {
+            match row {
+                Ok(row) => {
+                    let mut decoded = Decoded::default();
+                    self.decoder.number(metric, &labels, row.at, row.value, &mut decoded);
+                    self.simulated.push(simulated(row.at, decoded));
+                }
+                Err(error) => self.feed.complaints.push(format!("{}:{}: {}", path.display(), error.line, error.what)),
             }
-            Err(error) => feed.complaints.push(format!("{}:{}: {}", path.display(), error.line, error.what)),
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, path: &Path, bytes: &[u8], told: &mut dyn FnMut(usize, usize)) {
+        let (mut last, mut place, mut reported) = (0, 0, 0);
+        for (n, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            place += line.len() + 1;
+            if place - reported >= REPORT_EVERY {
+                reported = place;
+                told(place, bytes.len());
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            let mut decoded = Decoded::default();
+            let read = self.decoder.line(line, last, &mut decoded);
+            if let Some(state) = read.state {
+                match wire::state_from_json(&state) {
+                    Some(row) => self.feed.states.push(row),
+                    None => self.feed.complaints.push(format!("{}:{}: no state row", path.display(), n + 1)),
+                }
+            } else if let Some(place) = read.place {
+                let at = At { partition: place.partition, offset: place.offset, append: place.at };
+                self.feed.topic = Some(place.topic);
+                self.feed.records.push(FedRecord { at, decoded, stray: read.stray, muted: read.muted });
+            } else {
+                // What has no time of its own stands at the time of the line before.
+                last = read.ts.unwrap_or(last);
+                self.simulated.push(FedRecord { stray: read.stray, ..simulated(last, decoded) });
+            }
         }
     }
-    Ok(())
 }
 
-fn read_lines(path: &Path, bytes: &[u8], feed: &mut Feed, into: &mut Vec<(Ms, Vec<u8>, Vec<u8>)>) {
-    let mut last = 0;
-    for (n, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let read = std::str::from_utf8(line).ok().and_then(|text| recorded(text).ok());
-        match read {
-            Some(Recorded { state: Some(state), .. }) => match wire::state_from_json(&state) {
-                Some(row) => feed.states.push(row),
-                None => feed.complaints.push(format!("{}:{}: no state row", path.display(), n + 1)),
-            },
-            Some(Recorded { place: Some(place), key, body, muted, .. }) => {
-                let at = At { partition: place.partition, offset: place.offset, append: place.at };
-                feed.topic = Some(place.topic);
-                feed.records.push(FedRecord { at, key, value: body, muted });
-            }
-            Some(Recorded { ts, key, body, .. }) => {
-                last = ts.unwrap_or(last);
-                into.push((last, key, body));
-            }
-            // Not a record at all: the decoder will say so, at the time of the line before.
-            None => into.push((last, Vec::new(), line.to_vec())),
-        }
-    }
+fn simulated(append: Ms, decoded: Decoded) -> FedRecord {
+    FedRecord { at: At { partition: 0, offset: 0, append }, decoded, stray: false, muted: false }
 }
 
 /// Several partitions: the one whose next record has the smallest append time; inside a partition, offset order always.
@@ -162,11 +186,10 @@ impl Feed {
     pub fn partitions(&self) -> BTreeMap<i32, i64> {
         let mut begins = BTreeMap::new();
         for record in &self.records {
-            let begin = begins.entry(record.at.partition).or_insert(0);
             if record.muted {
-                *begin = record.at.offset + 1;
-            } else if *begin == 0 {
-                *begin = record.at.offset;
+                begins.insert(record.at.partition, record.at.offset + 1);
+            } else {
+                begins.entry(record.at.partition).or_insert(record.at.offset);
             }
         }
         begins
@@ -174,6 +197,24 @@ impl Feed {
 
     /// Feeds a record to `run`.
     pub fn give(record: &FedRecord, run: &mut Backtest) {
-        run.feed(record.at, &record.key, &record.value);
+        run.feed_decoded(record.at, record.stray, &record.decoded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(offset: i64, muted: bool) -> FedRecord {
+        let at = At { partition: 0, offset, append: offset };
+        FedRecord { at, decoded: Decoded::default(), stray: false, muted }
+    }
+
+    #[test]
+    fn the_first_record_counts_unless_it_is_muted() {
+        let begin = |records: Vec<FedRecord>| Feed { records, ..Feed::default() }.partitions()[&0];
+        assert_eq!(begin(vec![record(0, false), record(1, false)]), 0);
+        assert_eq!(begin(vec![record(7, true), record(8, true), record(9, false), record(10, false)]), 9);
+        assert_eq!(begin(vec![record(7, false), record(8, false)]), 7);
     }
 }

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
-    Act, Answer, CountsView, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView, LimitView,
-    PartitionView, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
+    Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
+    LimitView, PartitionView, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
+use crate::pipeline::asks::Asks;
+use crate::pipeline::explained::{Affairs, Question, tell};
 use crate::pipeline::outbox::Contacts;
 use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND};
@@ -24,6 +26,11 @@ const SILENT_AFTER: Ms = 15 * SECOND;
 const PAGES_COUNTED_MAX: usize = 10_000;
 /// Incidents that are looked at for the status.
 const INCIDENTS_COUNTED_MAX: usize = 10_000;
+
+/// Incidents of one rule that an explanation looks at.
+const INCIDENTS_EXPLAINED_MAX: usize = 50;
+/// The evaluator answers between two records; while its log is away it looks once a second.
+const EXPLAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What `evaluate` last said of itself.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +133,8 @@ pub struct Front {
     pub store: Arc<dyn Store>,
     /// The contacts in force.
     pub contacts: Contacts,
+    /// Questions to the evaluator.
+    pub asks: Arc<Asks>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What does not change.
@@ -198,6 +207,41 @@ impl View for Front {
 
     fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String> {
         self.store.ledger(after, limit).map_err(|error| error.to_string())
+    }
+
+    fn explain(&self, ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String> {
+        let all = self.incidents(INCIDENTS_COUNTED_MAX)?;
+        let named = ask.incident.as_ref().map(|id| all.iter().find(|incident| incident.id == *id));
+        let question = match named {
+            Some(None) => return Err(format!("사건 {}이(가) 없습니다", ask.incident.as_deref().unwrap_or_default())),
+            Some(Some(incident)) => Question {
+                rule: incident.rule.to_string(),
+                labels: incident.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            },
+            None => Question { rule: ask.rule.clone(), labels: ask.labels.clone() },
+        };
+        let looked = self
+            .asks
+            .ask(&question, EXPLAIN_WAIT)
+            .ok_or("이 프로세스의 판정 단계가 답하지 않습니다. 판정을 맡은 프로세스에 물어보십시오.")?;
+        let has = |incident: &&Incident| {
+            let wanted = |(name, value): &(String, String)| incident.labels.get(name) == Some(value);
+            *incident.rule == *question.rule && question.labels.iter().all(wanted)
+        };
+        // The newest first in the store, last in the story; one that was asked for is told of alone.
+        let mut incidents: Vec<&Incident> = match named {
+            Some(Some(incident)) => vec![incident],
+            _ => all.iter().filter(has).take(INCIDENTS_EXPLAINED_MAX).collect(),
+        };
+        incidents.reverse();
+        let mut pages = Vec::new();
+        for incident in &incidents {
+            let mut rows = self.pages(Some(&incident.id), PAGES_COUNTED_MAX)?;
+            rows.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
+            pages.extend(rows.into_iter().map(|row| (row.page, Some(row.state), row.detail)));
+        }
+        let people = self.contacts.people();
+        Ok(tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) }))
     }
 
     fn contacts(&self) -> Vec<Contact> {

@@ -4,13 +4,17 @@
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
 //! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
-//! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
+//! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `explained`, `sentences`: why
+//!   an instance is as it is. `sim`: simulated worlds. `crash`: kill -9 under load.
 
+pub mod asks;
 pub mod backtest;
+pub mod compare;
 pub mod crash;
 pub mod data_dir;
 mod dead;
 pub mod evaluator;
+pub mod explained;
 pub mod feed;
 pub mod flush;
 pub mod front;
@@ -23,7 +27,9 @@ mod own;
 mod publish;
 mod pulse;
 pub mod receipts;
+pub mod results;
 pub mod scenario;
+mod sentences;
 pub mod service;
 pub mod shell;
 pub mod sides;
@@ -32,6 +38,7 @@ pub mod spool;
 pub mod stages;
 pub mod stores;
 mod tally;
+pub mod truth;
 pub mod wake;
 pub mod watch;
 pub mod ways;

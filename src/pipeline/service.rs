@@ -335,6 +335,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
         board: Arc::clone(&shared.board),
         store: Arc::clone(&shared.store),
         contacts: making.contacts.clone(),
+        asks: Arc::clone(&shared.asks),
         clock: Arc::clone(&making.clock),
         standing: Standing {
             started: making.clock.wall(),

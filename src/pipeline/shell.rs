@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::evaluate::Setup;
 use crate::notify::Worker;
+use crate::pipeline::asks::Asks;
 use crate::pipeline::evaluator::{EvaluateError, Evaluator};
 use crate::pipeline::front::Board;
 use crate::pipeline::leader::World;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub board: Arc<Board>,
     /// Wakes the leader.
     pub lead: Arc<Wake>,
+    /// Questions to the evaluator.
+    pub asks: Arc<Asks>,
     /// Why the service ends, where it was not asked to.
     ended: Sender<(&'static str, String)>,
 }
@@ -107,6 +110,7 @@ impl Shell {
             metrics,
             board: Arc::new(Board::default()),
             lead: Arc::new(Wake::default()),
+            asks: Arc::new(Asks::default()),
             ended: tell,
         };
         Self { shared, stages: Vec::new(), ended }
@@ -199,6 +203,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
             }
             Err(other) => return Err(other.to_string()),
         };
+        shared.asks.answer(evaluator.lanes(), &evaluator.setup().rules);
         let now = shared.clock.elapsed();
         // At a first start the log's end is where work begins: what is sent before that is the past.
         let starting = evaluator.places().next().is_none() && now - began < STARTING_MAX;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::decode::{Decoder, Limits};
+use crate::decode::{Decoder, Limits, is_stray};
 use crate::evaluate::{Effects, LeafTick, Partition, Setup, Warm, Wide};
 use crate::model::{Decoded, Kind, Progress, StateRow, WIDE};
 use crate::pipeline::flush::Mark;
@@ -38,7 +38,8 @@ pub struct Fed<'a> {
 #[derive(Debug)]
 struct Lane {
     decoder: Decoder,
-    decoded: Decoded,
+    /// The record at hand; its buffers are used again.
+    decoded: Option<Box<Decoded>>,
     partition: Partition,
     /// Records below are muted.
     resume: i64,
@@ -118,7 +119,7 @@ impl Lanes {
     pub fn start(&mut self, partition: i32, progress: Option<&Progress>, rows: Vec<StateRow>, warm: Warm) {
         let lane = Lane {
             decoder: Decoder::new(self.limits),
-            decoded: Decoded::default(),
+            decoded: None,
             partition: Partition::start(Arc::clone(&self.setup), partition, progress, rows, warm),
             resume: progress.map_or(0, |progress| progress.offset),
             resume_clock: progress.map(|progress| progress.clock),
@@ -150,7 +151,18 @@ impl Lanes {
     /// Takes one record.
     pub fn feed(&mut self, at: At, key: &[u8], value: &[u8], sink: &mut dyn FnMut(Fed<'_>)) {
         let Some(lane) = self.lanes.get_mut(&at.partition) else { return };
-        lane.decoder.decode(at.append, key, value, &mut lane.decoded);
+        let mut decoded = lane.decoded.take().unwrap_or_default();
+        lane.decoder.decode(at.append, key, value, &mut decoded);
+        self.feed_decoded(at, is_stray(key, &decoded), &decoded, sink);
+        if let Some(lane) = self.lanes.get_mut(&at.partition) {
+            lane.decoded = Some(decoded);
+        }
+    }
+
+    /// Takes one record that is decoded already: replay decodes once and runs many times. `stray`: see [`is_stray`]. All
+    /// records of one run must come from one decoder.
+    pub fn feed_decoded(&mut self, at: At, stray: bool, decoded: &Decoded, sink: &mut dyn FnMut(Fed<'_>)) {
+        let Some(lane) = self.lanes.get_mut(&at.partition) else { return };
         let muted = at.offset < lane.resume;
         let mut leaves = Vec::new();
         self.effects.clear();
@@ -164,16 +176,17 @@ impl Lanes {
         }
         self.effects.leaves.extend(leaves);
         let before = mark(&lane.partition);
-        let host = lane.hide_stray(key);
-        lane.partition.apply(at.offset, at.append, &lane.decoded, &mut self.effects);
-        lane.decoded.host = host.unwrap_or_else(|| Arc::clone(&lane.decoded.host));
+        // A record with nothing usable in it, under another host's key, says nothing of its host: that lives in another
+        // partition, and its silence is told of there.
+        let hidden = stray.then(|| Decoded { host: Arc::from(""), ..decoded.clone() });
+        lane.partition.apply(at.offset, at.append, hidden.as_ref().unwrap_or(decoded), &mut self.effects);
         let mark = mark(&lane.partition);
         let broke = mark.segment != before.segment;
         if broke {
             lane.due = 0;
         }
         let again = (self.tick_by_tick && !broke).then_some(Mark { clock: mark.clock, ..before });
-        let decoded = Some(&lane.decoded);
+        let decoded = Some(decoded);
         sink(Fed { partition: at.partition, effects: &mut self.effects, decoded, muted, mark, again });
         self.merge(at.partition, muted, sink);
     }
@@ -287,14 +300,6 @@ impl Lane {
         }
         // Nothing is left to run below this: it only brings the rows into force.
         self.partition.close(self.partition.place().1, out);
-    }
-
-    /// A record with nothing usable in it, under another host's key, says nothing of its host: that lives in another
-    /// partition, and its silence is told of there. Gives the host that was hidden.
-    fn hide_stray(&mut self, key: &[u8]) -> Option<Arc<str>> {
-        let decoded = &mut self.decoded;
-        let stray = decoded.kind == Kind::Rejected && decoded.misplaced && !key.is_empty();
-        stray.then(|| std::mem::replace(&mut decoded.host, Arc::from("")))
     }
 
     /// Runs the ticks that a record at `at` closes, one by one.

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use bongsu::console::{
-    Act, Answer, App, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView, Unposted,
-    View, bind, serve, token_file,
+    Act, Answer, App, ExplainAsk, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView,
+    Unposted, View, bind, serve, token_file,
 };
 use bongsu::model::{Contact, Entry, Incident, Input, PageRow, Secret};
 use bongsu::time::{ManualClock, Ms};
@@ -83,6 +83,10 @@ impl View for Seams {
     fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String> {
         let entries = self.read(&self.entries)?;
         Ok(entries.into_iter().filter(|entry| entry.input_no > after).take(limit).collect())
+    }
+
+    fn explain(&self, _ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String> {
+        self.read(&Mutex::new(Vec::new()))
     }
 
     fn contacts(&self) -> Vec<Contact> {

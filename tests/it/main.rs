@@ -66,6 +66,8 @@ mod store_races;
 mod quiet;
 /// `replay` over files.
 mod replay;
+/// What a run amounts to, compared, swept, scored, drawn and explained.
+mod replay_tools;
 /// Shipped scenarios.
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
@@ -84,6 +86,8 @@ mod permissions;
 mod faults;
 /// The service from the door to the phone.
 mod service;
+/// What a running service says of one rule, and how it takes other files.
+mod explain_reload;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.
 mod service_postgres;
 /// Whatever comes in, and whatever happens to the disk: said, counted, and nothing else lost.

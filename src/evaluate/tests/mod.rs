@@ -5,6 +5,7 @@ mod corners;
 mod dense;
 mod lag;
 mod meaning;
+mod reload;
 mod review;
 mod verdicts;
 mod windows;
