@@ -3,7 +3,7 @@
 //! The idea: an id is frozen once released, because people silence it in scripts; each is explained in one paragraph
 //! that says why it is a problem and what to do, longer than the help line beside it.
 
-/// Id and explanation, by id.
+/// Id and explanation of what the reader notes, by id; lint checks bring their own ([`super::lint::CHECKS`]).
 pub const EXPLAINED: &[(&str, &str)] = &[
     (
         "across-needed",
@@ -190,7 +190,8 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("yaml-tag", "YAML tags such as `!x` have no meaning in these files."),
 ];
 
-/// The explanation of an id.
-pub fn explain(id: &str) -> Option<&'static str> {
-    EXPLAINED.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
+/// The explanation of an id: of the reader's, or of a lint check with its example and repair.
+pub fn explain(id: &str) -> Option<String> {
+    let read = EXPLAINED.iter().find(|(known, _)| *known == id).map(|(_, text)| format!("{id}: {text}"));
+    read.or_else(|| super::lint::by_id(id).map(super::lint::Check::explain))
 }

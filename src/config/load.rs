@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
 use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
+use super::lint::{self, Parts, Site, Traffic};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
@@ -55,6 +56,8 @@ pub struct Loaded {
     pub refused: usize,
     /// What is wrong, by file and place.
     pub problems: Vec<Problem>,
+    /// What would be, had nobody said why it is meant so.
+    pub silenced: Vec<Problem>,
     /// Files that were read or should have been.
     pub files: Vec<SourceFile>,
 }
@@ -67,7 +70,7 @@ impl Loaded {
 
     /// How many problems do not.
     pub fn warnings(&self) -> usize {
-        self.problems.len() - self.errors()
+        self.problems.iter().filter(|problem| problem.level == Level::Warning).count()
     }
 
     /// The text of the file that a problem is in.
@@ -79,11 +82,20 @@ impl Loaded {
 /// Loads what `paths` stand for: a settings file or a folder with one (a whole configuration, its other files found by
 /// `paths:`), a folder of rule files, or single files. Never fails: what cannot be read is a problem.
 pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
+    gather(paths, ask).finish(None)
+}
+
+/// As [`load`], the rules judged against what came in a recording too.
+pub fn load_against(paths: &[PathBuf], ask: &Ask<'_>, traffic: &Traffic) -> Loaded {
+    gather(paths, ask).finish(Some(traffic))
+}
+
+fn gather<'a>(paths: &[PathBuf], ask: &Ask<'a>) -> Load<'a> {
     let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
     for path in paths {
         load.path(path);
     }
-    load.finish()
+    load
 }
 
 /// The people, chains and calendar that ship with the program: for whoever has no configuration yet.
@@ -96,7 +108,7 @@ pub fn shipped(now: Ms) -> Loaded {
     let ask = Ask { env: &[], now, whole: false };
     let parse =
         |(name, text, kind): (&str, &str, FileKind)| Source::parse(Path::new(name), text.as_bytes(), Some(kind));
-    Load { ask, sources: FILES.into_iter().map(parse).collect(), settings: None, whole: false }.finish()
+    Load { ask, sources: FILES.into_iter().map(parse).collect(), settings: None, whole: false }.finish(None)
 }
 
 struct Load<'a> {
@@ -213,33 +225,64 @@ impl Load<'_> {
         self.sources.push(Source { kind: FileKind::Rules, file, root: None, notes });
     }
 
-    fn finish(mut self) -> Loaded {
+    fn finish(mut self, traffic: Option<&Traffic>) -> Loaded {
         let read = self.read();
         self.fit(&read);
         let people = read.people();
         let guard = Guard::of(&read.inventory, &people);
-        let (rules, refused) = self.rules(&read, &guard);
+        let (mut rules, refused) = self.rules(&read, &guard);
         let scenarios = self.scenarios(&read, &rules);
         self.reach(&people);
-        let mut loaded = Loaded {
+        self.lint(&read, &people, &rules, traffic);
+        let (mut problems, mut silenced, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        for source in self.sources {
+            let (mut left, mut calm) =
+                lint::sift(&source.file.path.display().to_string(), &source.file.text, source.notes.into_list());
+            // Variables first, they have no place in the file.
+            left.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
+            problems.append(&mut left);
+            silenced.append(&mut calm);
+            files.push(source.file);
+        }
+        // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
+        let sound = rules.len();
+        let wrong = |id: &String| {
+            let of_check = |p: &Problem| p.level == Level::Error && lint::by_id(p.id).is_some();
+            problems.iter().any(|p| of_check(p) && p.rule.as_ref() == Some(id))
+        };
+        rules.retain(|id, _| !wrong(id));
+        Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
+            refused: refused + sound - rules.len(),
             rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
             people,
             inventory: read.inventory,
             calendar: read.calendar,
             scenarios,
-            refused,
-            problems: Vec::new(),
-            files: Vec::new(),
-        };
-        for source in self.sources {
-            let mut list = source.notes.into_list();
-            // Variables first, they have no place in the file.
-            list.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
-            loaded.problems.append(&mut list);
-            loaded.files.push(source.file);
+            problems,
+            silenced,
+            files,
         }
-        loaded
+    }
+
+    /// Asks the checks, and notes what they find where it stands.
+    fn lint(&mut self, read: &Read, people: &People, rules: &BTreeMap<String, PlacedRule>, traffic: Option<&Traffic>) {
+        let people_sound = self.sound(FileKind::Contacts) && self.sound(FileKind::Chains);
+        let parts = Parts {
+            now: self.ask.now,
+            settings: self.settings.as_ref(),
+            rules,
+            contacts: read.contacts.as_deref().filter(|_| people_sound),
+            chains: read.chains.as_deref().filter(|_| people_sound),
+            people,
+            inventory: &read.inventory,
+        };
+        for finding in lint::findings(&Site::of(&self.sources, parts), traffic) {
+            let Some(source) = self.sources.get_mut(finding.source) else { continue };
+            let outer = source.notes.within(finding.rule);
+            source.notes.add(finding.level, finding.id, finding.at, finding.message, finding.help);
+            source.notes.within(outer);
+        }
     }
 
     /// Everything but rules, each file by itself.
