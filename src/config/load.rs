@@ -247,7 +247,7 @@ impl Load<'_> {
         // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
         let sound = rules.len();
         let wrong = |id: &String| {
-            let of_check = |p: &Problem| p.level == Level::Error && lint::by_id(p.id).is_some();
+            let of_check = |p: &Problem| p.level == Level::Error && lint::by_id(p.id).is_some_and(lint::Check::refuses);
             problems.iter().any(|p| of_check(p) && p.rule.as_ref() == Some(id))
         };
         rules.retain(|id, _| !wrong(id));

@@ -180,7 +180,7 @@ impl Notes {
 
     /// Adds a problem of any level.
     pub(super) fn add(&mut self, level: Level, id: &'static str, at: Mark, message: String, help: String) {
-        debug_assert!(super::explain::explain(id).is_some(), "`{id}` is not in the table of `check --explain`");
+        debug_assert!(super::explain::known(id), "`{id}` is not in the table of `check --explain`");
         let variable = if at.line == 0 { self.variables.get(at.col) } else { None };
         let (file, line, col) = match variable {
             Some(name) => (name.clone(), 1, 1),

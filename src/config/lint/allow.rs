@@ -79,7 +79,7 @@ pub(in crate::config) fn sift(file: &str, text: &str, problems: Vec<Problem>) ->
 /// What can be silenced: warnings, notes, and findings of the checks.
 fn may_be_silenced(id: &str, level: Level) -> bool {
     let own = CHECKS.iter().find(|check| check.id == id);
-    own.map_or(level != Level::Error, |check| !matches!(check.look, Look::Comment))
+    own.map_or(level != Level::Error, |check| check.may_be_silenced(level))
 }
 
 /// What is wrong with an allowance.

@@ -4,7 +4,7 @@
 
 use super::site::View;
 use super::{Found, Look, Site, check};
-use crate::model::{Comparison, Function, Level, Threshold, Watch};
+use crate::model::{Comparison, Fold, Function, Level, Threshold, Watch};
 
 /// The thresholds with their severity's code and the place of each.
 fn thresholds<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v Level, crate::config::problem::Mark, &'v str)> {
@@ -20,6 +20,11 @@ fn in_unit(function: Function) -> bool {
     matches!(function, Function::Last | Function::Avg | Function::Min | Function::Max | Function::Delta)
 }
 
+/// Whether the value is that of one series, not the sum of several.
+fn single(view: &View<'_>) -> bool {
+    view.rule.across != Some(Fold::Sum)
+}
+
 /// The ends of a threshold.
 fn ends(threshold: Threshold) -> Vec<f64> {
     match threshold {
@@ -28,13 +33,13 @@ fn ends(threshold: Threshold) -> Vec<f64> {
     }
 }
 
-check!(RATIO_PERCENT, "ratio-percent", Error, Look::Rule(ratio_percent),
+check!(RATIO_PERCENT, "ratio-percent", Warning, Look::Rule(ratio_percent),
     what: "A ratio from 0 to 1 is compared with a number above 1.",
     why: "`95` is ninety-five times everything: the rule can never fire, and the disk fills without a word.",
     repair: "Write the percent sign: 95% is 0.95.");
 
 fn ratio_percent(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
-    if !(view.known.is_some_and(|known| known.ratio()) && in_unit(view.rule.function)) {
+    if !(view.known.is_some_and(|known| known.ratio()) && in_unit(view.rule.function) && single(view)) {
         return;
     }
     for (level, at, text) in thresholds(view) {
@@ -47,7 +52,7 @@ fn ratio_percent(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
-check!(PERCENT_OF_AMOUNT, "percent-of-amount", Error, Look::Rule(percent_of_amount),
+check!(PERCENT_OF_AMOUNT, "percent-of-amount", Warning, Look::Rule(percent_of_amount),
     what: "A percentage is compared with bytes, seconds or a count.",
     why: "80% is the number 0.8: `above` fires at once and for ever, `below` never.",
     repair: "Compare the metric's share (`…utilization`) with the percentage, or write the amount: 10GiB, 5m, 100.");
@@ -60,7 +65,7 @@ fn percent_of_amount(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
-check!(UNIT, "unit-mismatch", Error, Look::Rule(unit),
+check!(UNIT, "unit-mismatch", Warning, Look::Rule(unit),
     what: "The threshold is written in another unit than the metric's.",
     why: "It is a number all the same, and a wrong one by a factor of thousands: mute, or always on.",
     repair: "Write the threshold in the metric's own unit; the message says which that is.");
@@ -96,9 +101,10 @@ fn words(unit: &str) -> String {
 
 /// The lowest and highest value that the rule can ever see; `None` = unknown.
 fn reach(view: &View<'_>) -> Option<(f64, f64)> {
-    let ratio = view.known.is_some_and(|known| known.ratio()) && in_unit(view.rule.function);
+    let ratio = view.known.is_some_and(|known| known.ratio()) && in_unit(view.rule.function) && single(view);
     match view.rule.function {
-        Function::Absent => Some((0.0, 1.0)),
+        Function::Absent if single(view) => Some((0.0, 1.0)),
+        Function::Absent => Some((0.0, f64::INFINITY)),
         Function::Count => Some((0.0, f64::INFINITY)),
         Function::Rate | Function::Increase => Some((0.0, f64::INFINITY)),
         Function::Delta => None,
@@ -124,7 +130,7 @@ fn decided(view: &View<'_>, level: &Level) -> Option<bool> {
     }
 }
 
-check!(ALWAYS, "always-bad", Error, Look::Rule(always),
+check!(ALWAYS, "always-bad", Warning, Look::Rule(always),
     what: "The condition holds for every value that the rule can see.",
     why: "It fires for everything from the first minute on; people switch it off, and others with it.",
     repair: "Look at `when` and the threshold: counts begin at 0, ratios end at 1.");

@@ -72,7 +72,7 @@ fn people<'f>(folk: &'f Folk<'_>, target: &'f Target) -> impl Iterator<Item = &'
     folk.contacts.iter().filter(move |contact| meant(&contact.value)).map(|contact| contact.value.id.as_str())
 }
 
-check!(S1_ENDS, "chain-s1-ends", Error, Look::Site(s1_ends),
+check!(S1_ENDS, "chain-s1-ends", Warning, Look::Site(s1_ends),
     what: "The chain ends for S1 (`upto`) instead of going on until somebody acks.",
     why: "When the last step slept through it, nothing more happens: the worst incident is the one that goes quiet.",
     repair: "Take `upto` away from S1; `last` is then told again and again until somebody takes it.");

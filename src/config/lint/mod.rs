@@ -15,6 +15,7 @@ mod contacts;
 mod labels;
 mod limits;
 mod patterns;
+mod reader;
 mod recover;
 mod sample;
 mod silence;
@@ -42,6 +43,8 @@ enum Look {
     Sample(fn(&View<'_>, &Traffic, &mut Found)),
     /// At comments that silence; see [`allow`].
     Comment,
+    /// Not here: a reader notes it where it reads the value. It is listed for its documentation and its examples.
+    Reader,
 }
 
 /// One named check.
@@ -91,6 +94,23 @@ use check;
 ///    `cases/ID/good.yaml`. They are what `check --explain ID` shows and what the test runs; without them nothing
 ///    compiles.
 pub static CHECKS: &[&Check] = &[
+    &reader::SEVERITY_ORDER,
+    &reader::RECOVER_BEYOND,
+    &reader::EQUALS_FRACTION,
+    &reader::ACROSS_NEEDED,
+    &reader::MIN_SAMPLES,
+    &reader::WINDOW_SHORT,
+    &reader::WINDOW_RETENTION,
+    &reader::TITLE_LONG,
+    &reader::TITLE_CHARSET,
+    &reader::TITLE_PROHIBITED,
+    &reader::NATIONAL_WORD,
+    &reader::EMPTY_STEP,
+    &reader::EMPTY_LAST,
+    &reader::NO_PHONE,
+    &reader::NO_ADDRESS,
+    &reader::UNREACHABLE,
+    &reader::DIGEST_S1,
     &window::NOISY,
     &window::SPARSE,
     &window::RATE_SHORT,
@@ -162,6 +182,20 @@ pub(super) fn by_id(id: &str) -> Option<&'static Check> {
 }
 
 impl Check {
+    /// Whether a finding can be silenced: a mistake that a reader refuses cannot, there is nothing to run.
+    fn may_be_silenced(&self, level: Level) -> bool {
+        match self.look {
+            Look::Comment => false,
+            Look::Reader => level != Level::Error,
+            Look::Rule(_) | Look::Site(_) | Look::Sample(_) => true,
+        }
+    }
+
+    /// Whether an error of it refuses its rule: what a reader notes has refused it already.
+    pub(super) fn refuses(&self) -> bool {
+        !matches!(self.look, Look::Comment | Look::Reader)
+    }
+
     /// Its documentation: what, why, the repair, and both examples.
     pub fn explain(&self) -> String {
         let indent = |text: &str| -> String {
@@ -253,7 +287,7 @@ pub(super) fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Findin
                 found.within(view);
                 look(view, traffic, &mut found);
             }),
-            (Look::Sample(_), None) | (Look::Comment, _) => {}
+            (Look::Sample(_), None) | (Look::Comment | Look::Reader, _) => {}
         }
         all.append(&mut found.list);
     }

@@ -31,7 +31,7 @@ fn pattern<'v>(view: &'v View<'_>) -> Option<(&'v Node, &'v str)> {
     Some((node, node.as_text()?))
 }
 
-check!(EVERYTHING, "regex-everything", Error, Look::Rule(everything),
+check!(EVERYTHING, "regex-everything", Warning, Look::Rule(everything),
     what: "A condition fits everything, or nothing at all.",
     why: "`=~.*` is no condition: the rule watches far more than its writer thought. `!~.*` lets nothing through: it \
         never fires.",
@@ -108,7 +108,7 @@ fn log_everything(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
-check!(LOG_EMPTY, "log-empty-pattern", Error, Look::Rule(log_empty),
+check!(LOG_EMPTY, "log-empty-pattern", Warning, Look::Rule(log_empty),
     what: "The log pattern fits the empty text, and so every line.",
     why: "`a*` and `x|` look like conditions and are none: every line counts, the alarm means nothing.",
     repair: "Make it need something: `a+`, no empty alternative. Leave it out if every line is meant.");
