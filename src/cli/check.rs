@@ -141,7 +141,8 @@ fn explain(id: &str, out: &mut dyn Write) -> std::io::Result<u8> {
             Ok(0)
         }
         None => {
-            writeln!(out, "`{id}`: no such problem id\n  = help: `--explain all` lists them")?;
+            let near = config::similar(id).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            writeln!(out, "`{id}`: no such problem id\n  = help: {near}`--explain all` lists them")?;
             Ok(2)
         }
     }

@@ -143,3 +143,9 @@ pub fn explain(id: &str) -> Option<String> {
     let read = EXPLAINED.iter().find(|(known, _)| *known == id).map(|(_, text)| format!("{id}: {text}"));
     read.or_else(|| super::lint::by_id(id).map(super::lint::Check::explain))
 }
+
+/// The known id that somebody who wrote `id` may have meant.
+pub fn similar(id: &str) -> Option<&'static str> {
+    let ids = EXPLAINED.iter().map(|(known, _)| *known).chain(super::lint::CHECKS.iter().map(|check| check.id));
+    super::read::nearest(id, &ids.collect::<Vec<_>>())
+}

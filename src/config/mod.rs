@@ -29,7 +29,7 @@ mod settings;
 mod table;
 mod tree;
 
-pub use explain::{EXPLAINED, explain};
+pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
 pub use inventory::{Calendar, Holiday};
 pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};

@@ -68,6 +68,8 @@ fn warnings_count_only_when_they_are_asked_to() {
 fn what_cannot_run_ends_with_2() {
     assert_eq!(check(&of(&["configs/none"])).0, 2);
     assert_eq!(check(&CheckArgs { explain: Some("none".to_owned()), ..CheckArgs::default() }).0, 2);
+    let (_, text) = check(&CheckArgs { explain: Some("flaping".to_owned()), ..CheckArgs::default() });
+    assert!(text.contains("did you mean `flapping`?"), "{text}");
     let (code, text) = check(&CheckArgs { explain: Some("unknown-key".to_owned()), ..CheckArgs::default() });
     assert!(code == 0 && text.starts_with("unknown-key: "));
     let (code, text) = check(&CheckArgs { keys: true, ..CheckArgs::default() });

@@ -9,9 +9,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::super::explain::EXPLAINED;
+use super::super::explain::{known, similar};
 use super::super::problem::{Level, Problem};
-use super::super::read::nearest;
 use super::{CHECKS, Look, check};
 
 check!(REASON, "allow-no-reason", Warning, Look::Comment,
@@ -84,11 +83,9 @@ fn may_be_silenced(id: &str, level: Level) -> bool {
 
 /// What is wrong with an allowance.
 fn fault(allow: &Allow, used: bool) -> Option<(&'static str, String, String)> {
-    let known = CHECKS.iter().map(|check| check.id).chain(EXPLAINED.iter().map(|(id, _)| *id));
-    let words: Vec<&'static str> = known.collect();
-    if !words.contains(&allow.id.as_str()) {
-        let help = nearest(&allow.id, &words)
-            .map_or("see `check --explain all`".to_owned(), |near| format!("did you mean `{near}`?"));
+    if !known(&allow.id) {
+        let help = similar(&allow.id).map(|near| format!("did you mean `{near}`?"));
+        let help = help.unwrap_or_else(|| "`check --explain all` lists them".to_owned());
         return Some((UNKNOWN.id, format!("no problem has the id `{}`", allow.id), help));
     }
     if allow.reason.is_empty() {

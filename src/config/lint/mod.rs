@@ -199,21 +199,16 @@ impl Check {
     /// Its documentation: what, why, the repair, and both examples.
     pub fn explain(&self) -> String {
         let indent = |text: &str| -> String {
-            let lines = text.lines().map(|line| line.split("#!").next().unwrap_or(line).trim_end());
+            let lines = text.trim_end().lines().map(|line| line.split("#!").next().unwrap_or(line).trim_end());
             lines.map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
         };
-        format!(
-            "{} ({}): {}\n\nWhy: {}\nRepair: {}\n\nFound in:\n\n{}\nNot found in:\n\n{}\nTo silence it: # bongsu: allow \
-             {} — reason",
-            self.id,
-            self.level.word(),
-            self.what,
-            self.why,
-            self.repair,
-            indent(self.bad),
-            indent(self.good),
-            self.id
-        )
+        let mut text = format!("{} ({}): {}\n\n", self.id, self.level.word(), self.what);
+        text.push_str(&format!("Why: {}\nRepair: {}\n\n", self.why, self.repair));
+        text.push_str(&format!("Found in:\n\n{}\nNot found in:\n\n{}", indent(self.bad), indent(self.good)));
+        if self.may_be_silenced(self.level) {
+            text.push_str(&format!("\nTo silence it: # bongsu: allow {} — reason", self.id));
+        }
+        text
     }
 }
 
