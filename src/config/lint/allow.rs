@@ -26,7 +26,7 @@ check!(UNKNOWN, "allow-unknown", Warning, Look::Comment,
 check!(UNUSED, "allow-unused", Warning, Look::Comment,
     what: "An allowance that silences nothing.",
     why: "What it was for is repaired. Left in place it hides the next mistake of that kind in the same rule.",
-    repair: "Delete the comment.");
+    repair: "Delete the comment; should the finding come back, it is a new one.");
 
 /// What a comment begins with.
 const WORD: &str = "# bongsu:";
