@@ -11,14 +11,14 @@ use std::sync::Arc;
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
 use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
-use super::lint::{self, Parts, Site, Traffic};
+use super::lint::{self, Parts, Sifted, Traffic};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
 use super::reach::unreached;
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
-use super::scenario::{Known, Own, Scenario, scenarios};
+use super::scenario::{Known, Scenario, own, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
 use super::tree::{Data, Node};
@@ -233,27 +233,24 @@ impl Load<'_> {
         let (mut rules, refused) = self.rules(&read, &guard);
         let scenarios = self.scenarios(&read, &rules);
         self.reach(&people);
-        self.lint(&read, &people, &rules, traffic);
-        let (mut problems, mut silenced, mut files) = (Vec::new(), Vec::new(), Vec::new());
-        for source in self.sources {
-            let (mut left, mut calm) =
-                lint::sift(&source.file.path.display().to_string(), &source.file.text, source.notes.into_list());
-            // Variables first, they have no place in the file.
-            left.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
-            problems.append(&mut left);
-            silenced.append(&mut calm);
-            files.push(source.file);
-        }
-        // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
-        let sound = rules.len();
-        let wrong = |id: &String| {
-            let of_check = |p: &Problem| p.level == Level::Error && lint::by_id(p.id).is_some_and(lint::Check::refuses);
-            problems.iter().any(|p| of_check(p) && p.rule.as_ref() == Some(id))
+        let sound = self.sound(FileKind::Contacts) && self.sound(FileKind::Chains);
+        let parts = Parts {
+            now: self.ask.now,
+            settings: self.settings.as_ref(),
+            rules: &rules,
+            contacts: read.contacts.as_deref().filter(|_| sound),
+            chains: read.chains.as_deref().filter(|_| sound),
+            people: &people,
+            inventory: &read.inventory,
         };
-        rules.retain(|id, _| !wrong(id));
+        lint::note(&mut self.sources, parts, traffic);
+        let Sifted { problems, silenced, files } = lint::sift(self.sources);
+        // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
+        let before = rules.len();
+        rules.retain(|id, _| !lint::refused(&problems, id));
         Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
-            refused: refused + sound - rules.len(),
+            refused: refused + before - rules.len(),
             rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
             people,
             inventory: read.inventory,
@@ -262,26 +259,6 @@ impl Load<'_> {
             problems,
             silenced,
             files,
-        }
-    }
-
-    /// Asks the checks, and notes what they find where it stands.
-    fn lint(&mut self, read: &Read, people: &People, rules: &BTreeMap<String, PlacedRule>, traffic: Option<&Traffic>) {
-        let people_sound = self.sound(FileKind::Contacts) && self.sound(FileKind::Chains);
-        let parts = Parts {
-            now: self.ask.now,
-            settings: self.settings.as_ref(),
-            rules,
-            contacts: read.contacts.as_deref().filter(|_| people_sound),
-            chains: read.chains.as_deref().filter(|_| people_sound),
-            people,
-            inventory: &read.inventory,
-        };
-        for finding in lint::findings(&Site::of(&self.sources, parts), traffic) {
-            let Some(source) = self.sources.get_mut(finding.source) else { continue };
-            let outer = source.notes.within(finding.rule);
-            source.notes.add(finding.level, finding.id, finding.at, finding.message, finding.help);
-            source.notes.within(outer);
         }
     }
 
@@ -447,32 +424,6 @@ impl Load<'_> {
 fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'n> {
     check(root, table, notes);
     Obj::new(root, table)
-}
-
-/// What a scenario file brings along.
-fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
-    if !file.has("scenarios") {
-        return Own::default();
-    }
-    let own_rules = file.has("rules").then(|| {
-        let ids = file.subs("rules").filter_map(|rule| rule.text("id"));
-        let mut own: Vec<_> = ids.filter_map(|id| rules.get(id)).map(|placed| placed.rule.clone()).collect();
-        own.sort_by(|a, b| a.id.cmp(&b.id));
-        own
-    });
-    let contacts = file.has("contacts").then(|| people::contacts(file, notes));
-    let chains = file.has("chains").then(|| people::chains(file, notes));
-    if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
-        let mut theirs = notes.beside();
-        people::cross(chains, contacts, notes, &mut theirs);
-        notes.join(theirs);
-    }
-    Own {
-        rules: own_rules,
-        contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
-        chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
-        inventory: file.has("resources").then(|| inventory(file, notes)),
-    }
 }
 
 /// Settings of an empty file.

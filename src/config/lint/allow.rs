@@ -43,7 +43,7 @@ struct Allow {
 
 /// Takes out of `problems` of the file `text` what its comments silence: (what is left, what was silenced). Comments
 /// that do nothing are problems of their own.
-pub(in crate::config) fn sift(file: &str, text: &str, problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
+pub(super) fn sift(file: &str, text: &str, problems: Vec<Problem>) -> (Vec<Problem>, Vec<Problem>) {
     let allows = allows(text);
     if allows.is_empty() {
         return (problems, Vec::new());

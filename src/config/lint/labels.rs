@@ -4,9 +4,9 @@
 
 use super::super::read::nearest;
 use super::catalog;
-use super::site::View;
+use super::site::{View, matchers};
 use super::{Found, Look, Site, check};
-use crate::model::{Test, Watch};
+use crate::model::Test;
 
 /// Labels that the inventory joins.
 const JOINED: [&str; 4] = ["class", "parent", "service", "zone"];
@@ -141,7 +141,7 @@ check!(MATCH_NOTHING, "match-nothing", Error, Look::Rule(match_nothing),
     repair: "Compare with inventory.yaml: `class`, `zone`, `service` and `parent` are joined by `host`.");
 
 fn match_nothing(view: &View<'_>, site: &Site<'_>, found: &mut Found) {
-    let (Watch::Metric { matchers, .. } | Watch::Log { matchers, .. }) = &view.rule.watch;
+    let matchers = matchers(view.rule);
     let exact = |label: &str| matchers.iter().find(|matcher| matcher.label == label && matcher.test == Test::Is);
     let Some(host) = exact("host") else { return };
     let places = view.conditions().get("match").map_or(&[][..], |node| node.entries());

@@ -24,13 +24,13 @@ mod titles;
 mod twins;
 mod window;
 
-pub(super) use allow::sift;
 pub use sample::{Counted, Traffic, TrafficError};
-pub(super) use site::{Parts, Site};
+pub(super) use site::Parts;
 
-use site::View;
+use site::{Site, View};
 
-use super::problem::{Level, Mark};
+use super::files::{Source, SourceFile};
+use super::problem::{Level, Mark, Problem};
 
 /// How a check looks.
 #[derive(Debug, Clone, Copy)]
@@ -191,11 +191,6 @@ impl Check {
         }
     }
 
-    /// Whether an error of it refuses its rule: what a reader notes has refused it already.
-    pub(super) fn refuses(&self) -> bool {
-        !matches!(self.look, Look::Comment | Look::Reader)
-    }
-
     /// Its documentation: what, why, the repair, and both examples.
     pub fn explain(&self) -> String {
         let indent = |text: &str| -> String {
@@ -213,22 +208,15 @@ impl Check {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// The check's id.
-    pub id: &'static str,
-    /// Its level.
-    pub level: Level,
+#[derive(Debug)]
+struct Finding {
+    check: &'static Check,
     /// Number of the file.
-    pub source: usize,
-    /// The rule that it is in.
-    pub rule: Option<String>,
-    /// Where.
-    pub at: Mark,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub help: String,
+    source: usize,
+    rule: Option<String>,
+    at: Mark,
+    message: String,
+    help: String,
 }
 
 /// Collects the findings of one check.
@@ -244,8 +232,7 @@ impl Found {
     /// Says what is wrong at a place of the file at hand.
     fn say(&mut self, at: Mark, message: impl Into<String>, help: impl Into<String>) {
         self.list.push(Finding {
-            id: self.check.id,
-            level: self.check.level,
+            check: self.check,
             source: self.source,
             rule: self.rule.clone(),
             at,
@@ -268,7 +255,7 @@ impl Found {
 }
 
 /// Everything that the checks find in `site`; those of recorded traffic only where there is some.
-pub(super) fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Finding> {
+fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Finding> {
     let mut all = Vec::new();
     for check in CHECKS {
         let mut found = Found { check, source: 0, rule: None, list: Vec::new() };
@@ -287,6 +274,51 @@ pub(super) fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Findin
         all.append(&mut found.list);
     }
     all
+}
+
+/// Asks the checks, and notes what they find where it stands.
+pub(super) fn note(sources: &mut [Source], parts: Parts<'_>, traffic: Option<&Traffic>) {
+    for finding in findings(&Site::of(sources, parts), traffic) {
+        let Some(source) = sources.get_mut(finding.source) else { continue };
+        let outer = source.notes.within(finding.rule);
+        source.notes.add(finding.check.level, finding.check.id, finding.at, finding.message, finding.help);
+        source.notes.within(outer);
+    }
+}
+
+/// Files with what is wrong with them.
+#[derive(Debug, Default)]
+pub(super) struct Sifted {
+    /// What is wrong, by file and place.
+    pub problems: Vec<Problem>,
+    /// What somebody said is meant.
+    pub silenced: Vec<Problem>,
+    /// The files.
+    pub files: Vec<SourceFile>,
+}
+
+/// Gives up the notes of all files, without what their comments silence.
+pub(super) fn sift(sources: Vec<Source>) -> Sifted {
+    let mut sifted = Sifted::default();
+    for source in sources {
+        let name = source.file.path.display().to_string();
+        let (mut left, mut calm) = allow::sift(&name, &source.file.text, source.notes.into_list());
+        // Variables first, they have no place in the file.
+        left.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
+        sifted.problems.append(&mut left);
+        sifted.silenced.append(&mut calm);
+        sifted.files.push(source.file);
+    }
+    sifted
+}
+
+/// Whether a finding that is an error stands against the rule `id`.
+pub(super) fn refused(problems: &[Problem], id: &str) -> bool {
+    problems.iter().any(|problem| {
+        problem.level == Level::Error
+            && problem.rule.as_deref() == Some(id)
+            && by_id(problem.id).is_some_and(|check| !matches!(check.look, Look::Comment | Look::Reader))
+    })
 }
 
 #[cfg(test)]

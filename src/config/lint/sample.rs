@@ -10,7 +10,7 @@ use std::path::Path;
 use regex::Regex;
 
 use super::super::read::nearest;
-use super::site::View;
+use super::site::{View, matchers, metric as watched};
 use super::{Found, Look, check};
 use crate::decode::{Decoder, Limits, recorded};
 use crate::model::{Decoded, Inventory, Kind, Labels, Matcher, Rule, Test, Watch};
@@ -120,20 +120,17 @@ impl Traffic {
 
     /// The label sets that a rule could look at before its conditions.
     fn all(&self, rule: &Rule) -> Vec<&Labels> {
-        match &rule.watch {
-            Watch::Metric { name, .. } => self.series.get(name).into_iter().flatten().collect(),
-            Watch::Log { .. } => self.lines.keys().collect(),
+        match watched(rule) {
+            Some(name) => self.series.get(name).into_iter().flatten().collect(),
+            None => self.lines.keys().collect(),
         }
     }
 
     fn fitting(&self, rule: &Rule) -> Vec<&Labels> {
-        let (Watch::Metric { matchers, .. } | Watch::Log { matchers, .. }) = &rule.watch;
         let tests: Vec<(&Matcher, Option<Regex>)> =
-            matchers.iter().map(|matcher| (matcher, compiled(matcher))).collect();
-        let pattern = match &rule.watch {
-            Watch::Log { pattern, .. } => pattern.as_deref().and_then(|pattern| Regex::new(pattern).ok()),
-            Watch::Metric { .. } => None,
-        };
+            matchers(rule).iter().map(|matcher| (matcher, compiled(matcher))).collect();
+        let pattern = if let Watch::Log { pattern: Some(pattern), .. } = &rule.watch { Some(pattern) } else { None };
+        let pattern = pattern.and_then(|pattern| Regex::new(pattern).ok());
         let spoken = |labels: &Labels| {
             let Some(pattern) = &pattern else { return true };
             self.lines.get(labels).is_some_and(|lines| lines.iter().any(|line| pattern.is_match(line)))
@@ -217,7 +214,7 @@ check!(NOTHING, "sample-nothing", Warning, Look::Sample(nothing),
     repair: "Compare the values under `match` with those that come.");
 
 fn nothing(view: &View<'_>, traffic: &Traffic, found: &mut Found) {
-    let (Watch::Metric { matchers, .. } | Watch::Log { matchers, .. }) = &view.rule.watch;
+    let matchers = matchers(view.rule);
     let all = traffic.all(view.rule);
     let words = labels(view, traffic);
     // A label that is missing has been said already; of a log pattern that fits nothing one is glad.

@@ -11,7 +11,7 @@ use super::super::read::Obj;
 use super::super::rules::{FILE, PlacedRule};
 use super::super::settings::{Role, Settings};
 use super::catalog::{self, Known};
-use crate::model::{Chain, Contact, Inventory, People, Rule, Watch};
+use crate::model::{Chain, Contact, Inventory, Matcher, People, Rule, Watch};
 use crate::time::{Ms, SECOND};
 
 /// A rule without mistakes, with its place.
@@ -30,18 +30,24 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// The metric that it watches; `None` for log lines.
     pub(super) fn metric(&self) -> Option<&str> {
-        match &self.rule.watch {
-            Watch::Metric { name, .. } => Some(name),
-            Watch::Log { .. } => None,
-        }
+        metric(self.rule)
     }
 
     /// Where the conditions on labels stand: under the rule, or under `log`.
     pub(super) fn conditions(&self) -> Obj<'_> {
-        match &self.rule.watch {
-            Watch::Metric { .. } => self.item,
-            Watch::Log { .. } => self.item.sub("log"),
-        }
+        if matches!(self.rule.watch, Watch::Log { .. }) { self.item.sub("log") } else { self.item }
+    }
+}
+
+/// The metric that a rule watches by name.
+pub(super) fn metric(rule: &Rule) -> Option<&str> {
+    if let Watch::Metric { name, .. } = &rule.watch { Some(name) } else { None }
+}
+
+/// A rule's conditions on labels.
+pub(super) fn matchers(rule: &Rule) -> &[Matcher] {
+    match &rule.watch {
+        Watch::Metric { matchers, .. } | Watch::Log { matchers, .. } => matchers,
     }
 }
 
@@ -71,7 +77,7 @@ pub(super) struct Folk<'a> {
 
 /// Everything that was loaded.
 #[derive(Debug)]
-pub(in crate::config) struct Site<'a> {
+pub(super) struct Site<'a> {
     /// Wall time, ms.
     pub(super) now: Ms,
     /// The settings; `None` where rule files were checked alone.
@@ -107,7 +113,7 @@ pub(in crate::config) struct Parts<'a> {
 
 impl<'a> Site<'a> {
     /// Puts together what was loaded.
-    pub(in crate::config) fn of(sources: &'a [Source], parts: Parts<'a>) -> Self {
+    pub(super) fn of(sources: &'a [Source], parts: Parts<'a>) -> Self {
         let number = |kind: FileKind| sources.iter().position(|source| source.kind == kind);
         let folk = match (parts.contacts, parts.chains, number(FileKind::Contacts), number(FileKind::Chains)) {
             (Some(contacts), Some(chains), Some(contacts_source), Some(chains_source)) => {
@@ -124,10 +130,7 @@ impl<'a> Site<'a> {
                 let placed = item.text("id").and_then(|id| parts.rules.get(id));
                 // Of two rules with one id only the first is a rule, and that one was refused too.
                 let Some(placed) = placed.filter(|placed| placed.at == item.at("id")) else { continue };
-                let known = match &placed.rule.watch {
-                    Watch::Metric { name, .. } => catalog::known(name),
-                    Watch::Log { .. } => None,
-                };
+                let known = metric(&placed.rule).and_then(catalog::known);
                 rules.push(View { source, item, rule: &placed.rule, known });
             }
         }
