@@ -3,13 +3,8 @@
 //! The idea: an id is frozen once released, because people silence it in scripts; each is explained in one paragraph
 //! that says why it is a problem and what to do, longer than the help line beside it.
 
-/// Id and explanation, by id.
+/// Id and explanation of what the reader notes, by id; lint checks bring their own ([`super::lint::CHECKS`]).
 pub const EXPLAINED: &[(&str, &str)] = &[
-    (
-        "across-needed",
-        "A rule that compares with `equals` or `outside` and folds several series into one identity has no \
-        obvious worst series. Write `across: sum|avg|max|min`, or leave `by` out so that each series stands alone.",
-    ),
     (
         "agent-host",
         "The `host` label names the source of a record and is its key in the log: it is written as \
@@ -47,20 +42,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "The engine raises its own troubles under this id (source-silent, blind, limit, …); a rule of yours \
         with the same id could not be told from it.",
     ),
-    ("digest-s1", "An S1 is told at once; a digest the next morning would break its SLA."),
     ("duplicate-id", "Ids name state, silences and history: two things with one id would share them. Rename one."),
     (
         "duplicate-key",
         "A key stands twice in one map. YAML readers keep one of the two without a word; here it is an \
         error, because the one you see may not be the one in force.",
     ),
-    (
-        "empty-last",
-        "The last group of a chain is told until somebody takes the incident: where it is empty for a 구간, an \
-        open S1 would end with nobody. Name a role whose contacts cover the 구간.",
-    ),
-    ("empty-step", "No contact that the step names covers this 구간. The step is skipped at once, without its wait."),
-    ("equals-fraction", "`equals` compares exactly. A mean or a ratio is hardly ever exactly that number."),
     ("file-missing", "A file that the configuration names cannot be read."),
     ("file-too-large", "An edited file is limited to 4 MiB, so that reading it stays instant. Split it."),
     (
@@ -77,20 +64,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "log-function",
         "A log rule counts lines: `fn: count`. For a number inside lines let the agent make a metric of it.",
     ),
-    ("min-samples", "rate, increase and delta compare samples and need two; a smaller `min_samples` could never hold."),
     ("missing-key", "A key that has no sensible default is missing."),
-    (
-        "national-word",
-        "관심, 주의, 경계, 심각 are the official levels of national crisis alerts. A message with one of them \
-        may be read as such an alert. Severities are 중대, 보통, 경미, 정보.",
-    ),
-    ("no-address", "The contact has neither phone nor e-mail, so it can never be told."),
     (
         "no-default-chain",
         "An incident whose 구간 no chain matches takes the default chain. Without one nobody would hear \
         of it. Give one chain `default: true`.",
     ),
-    ("no-phone", "A chain tells this contact on a channel for which it has no address."),
     ("not-utf8", "Edited files are UTF-8. Korean text saved by an older Windows editor is often CP949 (EUC-KR)."),
     (
         "not-yet",
@@ -112,19 +91,9 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "range-needed",
         "`outside` compares with a range: `value: [low, high]`. Everything else compares with one number.",
     ),
-    (
-        "recover-beyond",
-        "A rule recovers when `when` no longer holds at the recover value. On the bad side of the threshold \
-        that is so while it still fires: it would come and go at every tick.",
-    ),
     ("scenario-shape", "A scenario's feed, action or expectation is not one of the known forms."),
     ("scenario-unknown", "A scenario names a rule or contact that does not exist: it could never pass."),
     ("several-defaults", "Only one chain can be taken where no other fits."),
-    (
-        "severity-order",
-        "A worse severity that is reached no later than a milder one hides it: the milder one is never \
-        seen.",
-    ),
     (
         "store-key",
         "The key says how a PostgreSQL server is reached; the store of this file is SQLite, which needs none of it.",
@@ -134,21 +103,6 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "What goes to a database on another host passes networks: without a certificate that proves the server's \
         name, anybody between could read it or answer in its place. Write sslmode=verify-full and sslrootcert with \
         the certificate of the authority; `unverified: true` accepts the risk.",
-    ),
-    (
-        "title-charset",
-        "Carriers take KS X 1001: 2,350 Hangul syllables, ASCII and some symbols; no emoji, no typographic \
-        dashes.",
-    ),
-    (
-        "title-long",
-        "An SMS has 90 bytes (a Hangul syllable is two). Number, severity, 구간 and time take 60 of them. \
-        Longer messages go as LMS, which costs more and arrives later.",
-    ),
-    (
-        "title-prohibited",
-        "Messages leave the zone and must not hold addresses, host names, products, accounts or persons \
-        (누출금지 대상정보). The text would be replaced by an opaque one when it is sent.",
     ),
     ("unknown-chain", "The rule names a chain that is not in chains.yaml."),
     ("unknown-contact", "A chain names a contact that is not in contacts.yaml."),
@@ -161,19 +115,8 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         a misspelt one would silently have no effect. Sections and keys are separated by two underscores.",
     ),
     ("unknown-word", "The key takes one of a few words."),
-    (
-        "unreachable",
-        "At some hour of the next 30 days no person with a valid phone number would be told of such an \
-        incident. Look at `valid:` of the contacts and at `upto:` of the chain.",
-    ),
     ("upto-range", "`upto` is the 0-based number of the last step for that severity; there is no such step."),
     ("watch", "A rule watches exactly one thing: `metric:` or `log:`."),
-    (
-        "window-retention",
-        "After a restart windows are filled again from the log. Where the log keeps less than the window, \
-        the rule is unknown (warming) until enough time has passed.",
-    ),
-    ("window-short", "A window shorter than two ticks holds one sample or none."),
     (
         "wrong-type",
         "The value is of another kind than this key takes: text, number, list or map. Text that looks like a \
@@ -190,7 +133,19 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("yaml-tag", "YAML tags such as `!x` have no meaning in these files."),
 ];
 
-/// The explanation of an id.
-pub fn explain(id: &str) -> Option<&'static str> {
-    EXPLAINED.iter().find(|(known, _)| *known == id).map(|(_, text)| *text)
+/// Whether an id has an explanation.
+pub(super) fn known(id: &str) -> bool {
+    EXPLAINED.iter().any(|(known, _)| *known == id) || super::lint::by_id(id).is_some()
+}
+
+/// The explanation of an id: of the reader's, or of a lint check with its example and repair.
+pub fn explain(id: &str) -> Option<String> {
+    let read = EXPLAINED.iter().find(|(known, _)| *known == id).map(|(_, text)| format!("{id}: {text}"));
+    read.or_else(|| super::lint::by_id(id).map(super::lint::Check::explain))
+}
+
+/// The known id that somebody who wrote `id` may have meant.
+pub fn similar(id: &str) -> Option<&'static str> {
+    let ids = EXPLAINED.iter().map(|(known, _)| *known).chain(super::lint::CHECKS.iter().map(|check| check.id));
+    super::read::nearest(id, &ids.collect::<Vec<_>>())
 }

@@ -12,13 +12,14 @@ use super::adjust::adjust;
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
 use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
+use super::lint::{self, Parts, Sifted, Traffic};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
 use super::reach::unreached;
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
-use super::scenario::{Known, Own, Scenario, scenarios};
+use super::scenario::{Known, Scenario, own, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
 use super::tree::{Data, Node};
@@ -56,6 +57,8 @@ pub struct Loaded {
     pub refused: usize,
     /// What is wrong, by file and place.
     pub problems: Vec<Problem>,
+    /// What would be, had nobody said why it is meant so.
+    pub silenced: Vec<Problem>,
     /// Files that were read or should have been.
     pub files: Vec<SourceFile>,
 }
@@ -68,7 +71,7 @@ impl Loaded {
 
     /// How many problems do not.
     pub fn warnings(&self) -> usize {
-        self.problems.len() - self.errors()
+        self.problems.iter().filter(|problem| problem.level == Level::Warning).count()
     }
 
     /// The text of the file that a problem is in.
@@ -80,11 +83,20 @@ impl Loaded {
 /// Loads what `paths` stand for: a settings file or a folder with one (a whole configuration, its other files found by
 /// `paths:`), a folder of rule files, or single files. Never fails: what cannot be read is a problem.
 pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
+    gather(paths, ask).finish(None)
+}
+
+/// As [`load`], the rules judged against what came in a recording too.
+pub fn load_against(paths: &[PathBuf], ask: &Ask<'_>, traffic: &Traffic) -> Loaded {
+    gather(paths, ask).finish(Some(traffic))
+}
+
+fn gather<'a>(paths: &[PathBuf], ask: &Ask<'a>) -> Load<'a> {
     let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
     for path in paths {
         load.path(path);
     }
-    load.finish()
+    load
 }
 
 /// Loads as [`load`] does, with `changes` of the form `RULE.path=value` put into the rules.
@@ -110,7 +122,7 @@ pub fn shipped(now: Ms) -> Loaded {
     let ask = Ask { env: &[], now, whole: false };
     let parse =
         |(name, text, kind): (&str, &str, FileKind)| Source::parse(Path::new(name), text.as_bytes(), Some(kind));
-    Load { ask, sources: FILES.into_iter().map(parse).collect(), settings: None, whole: false }.finish()
+    Load { ask, sources: FILES.into_iter().map(parse).collect(), settings: None, whole: false }.finish(None)
 }
 
 struct Load<'a> {
@@ -227,33 +239,41 @@ impl Load<'_> {
         self.sources.push(Source { kind: FileKind::Rules, file, root: None, notes });
     }
 
-    fn finish(mut self) -> Loaded {
+    fn finish(mut self, traffic: Option<&Traffic>) -> Loaded {
         let read = self.read();
         self.fit(&read);
         let people = read.people();
         let guard = Guard::of(&read.inventory, &people);
-        let (rules, refused) = self.rules(&read, &guard);
+        let (mut rules, refused) = self.rules(&read, &guard);
         let scenarios = self.scenarios(&read, &rules);
         self.reach(&people);
-        let mut loaded = Loaded {
+        let sound = self.sound(FileKind::Contacts) && self.sound(FileKind::Chains);
+        let parts = Parts {
+            now: self.ask.now,
+            settings: self.settings.as_ref(),
+            rules: &rules,
+            contacts: read.contacts.as_deref().filter(|_| sound),
+            chains: read.chains.as_deref().filter(|_| sound),
+            people: &people,
+            inventory: &read.inventory,
+        };
+        lint::note(&mut self.sources, parts, traffic);
+        let Sifted { problems, silenced, files } = lint::sift(self.sources);
+        // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
+        let before = rules.len();
+        rules.retain(|id, _| !lint::refused(&problems, id));
+        Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
+            refused: refused + before - rules.len(),
             rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
             people,
             inventory: read.inventory,
             calendar: read.calendar,
             scenarios,
-            refused,
-            problems: Vec::new(),
-            files: Vec::new(),
-        };
-        for source in self.sources {
-            let mut list = source.notes.into_list();
-            // Variables first, they have no place in the file.
-            list.sort_by(|a, b| (a.line, a.col, a.id).cmp(&(b.line, b.col, b.id)));
-            loaded.problems.append(&mut list);
-            loaded.files.push(source.file);
+            problems,
+            silenced,
+            files,
         }
-        loaded
     }
 
     /// Everything but rules, each file by itself.
@@ -418,32 +438,6 @@ impl Load<'_> {
 fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'n> {
     check(root, table, notes);
     Obj::new(root, table)
-}
-
-/// What a scenario file brings along.
-fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
-    if !file.has("scenarios") {
-        return Own::default();
-    }
-    let own_rules = file.has("rules").then(|| {
-        let ids = file.subs("rules").filter_map(|rule| rule.text("id"));
-        let mut own: Vec<_> = ids.filter_map(|id| rules.get(id)).map(|placed| placed.rule.clone()).collect();
-        own.sort_by(|a, b| a.id.cmp(&b.id));
-        own
-    });
-    let contacts = file.has("contacts").then(|| people::contacts(file, notes));
-    let chains = file.has("chains").then(|| people::chains(file, notes));
-    if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
-        let mut theirs = notes.beside();
-        people::cross(chains, contacts, notes, &mut theirs);
-        notes.join(theirs);
-    }
-    Own {
-        rules: own_rules,
-        contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
-        chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
-        inventory: file.has("resources").then(|| inventory(file, notes)),
-    }
 }
 
 /// Settings of an empty file.

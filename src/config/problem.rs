@@ -34,6 +34,8 @@ pub enum Level {
     Error,
     /// It works, but hardly as meant.
     Warning,
+    /// Worth knowing; never counted, `--strict` included.
+    Note,
 }
 
 impl Level {
@@ -42,6 +44,7 @@ impl Level {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -67,6 +70,8 @@ pub struct Problem {
     pub message: String,
     /// What to do; may be empty.
     pub help: String,
+    /// Why somebody silenced it, where somebody did.
+    pub silenced: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +87,8 @@ struct Line<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     help: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silenced: Option<&'a str>,
 }
 
 impl Problem {
@@ -97,6 +104,7 @@ impl Problem {
             rule: self.rule.as_deref(),
             message: &self.message,
             help: &self.help,
+            silenced: self.silenced.as_deref(),
         };
         serde_json::to_string(&line).expect("text and numbers always serialise")
     }
@@ -170,15 +178,16 @@ impl Notes {
         self.add(Level::Warning, id, at, message.into(), help.into());
     }
 
-    fn add(&mut self, level: Level, id: &'static str, at: Mark, message: String, help: String) {
-        debug_assert!(super::explain::explain(id).is_some(), "`{id}` is not in the table of `check --explain`");
+    /// Adds a problem of any level.
+    pub(super) fn add(&mut self, level: Level, id: &'static str, at: Mark, message: String, help: String) {
+        debug_assert!(super::explain::known(id), "`{id}` is not in the table of `check --explain`");
         let variable = if at.line == 0 { self.variables.get(at.col) } else { None };
         let (file, line, col) = match variable {
             Some(name) => (name.clone(), 1, 1),
             None => (self.file.clone(), at.line.max(1), at.col.max(1)),
         };
         let rule = self.rule.clone();
-        self.list.push(Problem { id, level, file, line, col, len: at.len, rule, message, help });
+        self.list.push(Problem { id, level, file, line, col, len: at.len, rule, message, help, silenced: None });
     }
 
     /// How many errors there are so far.

@@ -39,13 +39,14 @@ pub fn unreached(people: &People, now: Ms) -> Vec<Unreached> {
             if !asked && chain.domain.is_some_and(|own| own != domain) {
                 continue;
             }
-            gaps.extend(first_gap(people, chain, domain, now));
+            gaps.extend(gap(people, chain, domain, now));
         }
     }
     gaps
 }
 
-fn first_gap(people: &People, chain: &Chain, domain: Domain, now: Ms) -> Option<Unreached> {
+/// The first hour of the next 30 days at which `chain` tells nobody of `domain`, and for which severities.
+pub(super) fn gap(people: &People, chain: &Chain, domain: Domain, now: Ms) -> Option<Unreached> {
     let start = now.div_euclid(HOUR) * HOUR;
     let mut found: Option<Unreached> = None;
     for severity in Severity::ALL {

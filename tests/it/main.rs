@@ -15,6 +15,8 @@ mod agent_site;
 mod agent_spool;
 /// Ten mistakes in a file of each kind, each at its line and column.
 mod config_bad;
+/// Named checks and their examples.
+mod config_lint;
 /// `bongsu check` as a command.
 mod config_check;
 /// The shipped files and their schemas need the repository's own folders.

@@ -3,10 +3,12 @@
 //! The idea: everything is said here, series expanded, times in ms from the virtual epoch 0, verbs as an enum, so that
 //! the runner only plays it through the pipeline. Nothing here runs anything.
 
+mod own;
 mod read;
 mod series;
 mod table;
 
+pub(super) use own::own;
 pub(super) use read::{Known, scenarios};
 pub(super) use table::SCENARIOS;
 

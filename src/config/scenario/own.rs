@@ -1,0 +1,38 @@
+//! What a scenario file brings along: its own rules, people and resources, which stand in for the configuration's.
+//!
+//! The idea: each part is read by the reader of its own kind of file. What a file lacks is not made up here.
+
+use std::collections::BTreeMap;
+
+use super::Own;
+use crate::config::inventory::inventory;
+use crate::config::people;
+use crate::config::problem::Notes;
+use crate::config::read::Obj;
+use crate::config::rules::PlacedRule;
+
+/// What a checked scenario file brings along, of `rules` those that it holds itself.
+pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
+    if !file.has("scenarios") {
+        return Own::default();
+    }
+    let own_rules = file.has("rules").then(|| {
+        let ids = file.subs("rules").filter_map(|rule| rule.text("id"));
+        let mut own: Vec<_> = ids.filter_map(|id| rules.get(id)).map(|placed| placed.rule.clone()).collect();
+        own.sort_by(|a, b| a.id.cmp(&b.id));
+        own
+    });
+    let contacts = file.has("contacts").then(|| people::contacts(file, notes));
+    let chains = file.has("chains").then(|| people::chains(file, notes));
+    if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
+        let mut theirs = notes.beside();
+        people::cross(chains, contacts, notes, &mut theirs);
+        notes.join(theirs);
+    }
+    Own {
+        rules: own_rules,
+        contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
+        chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
+        inventory: file.has("resources").then(|| inventory(file, notes)),
+    }
+}
