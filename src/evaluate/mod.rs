@@ -17,6 +17,7 @@ mod leaf;
 mod limits;
 mod partition;
 mod plan;
+pub mod promql;
 mod ring;
 mod series;
 mod sources;
