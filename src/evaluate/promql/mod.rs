@@ -14,9 +14,11 @@
 mod aggregate;
 mod ast;
 mod check;
+mod eval;
 mod functions;
 mod lexer;
 mod matcher;
+mod number;
 mod operator;
 mod parser;
 mod storage;
@@ -61,22 +63,48 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// A length of time as the language writes it: a duration (`1h30m`) or a number of seconds, a sign before it or not.
+pub fn length(text: &str) -> Option<Ms> {
+    let (minus, plain) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let length = text::duration(plain).or_else(|| text::number(plain).and_then(text::milliseconds))?;
+    Some(if minus { -length } else { length })
+}
+
 /// Reads one expression. Errors: the first mistake, or what is outside of the language that is answered.
 pub fn parse(text: &str) -> Result<Expr, Problem> {
     parser::parse(text)
 }
 
 /// The value of `expr` at one time. Errors: data that does not fit together, or what is not answered.
-pub fn instant(expr: &Expr, _storage: &dyn Storage, _at: Ms) -> Result<Value, Trouble> {
-    Err(unanswered(expr))
+pub fn instant(expr: &Expr, storage: &dyn Storage, at: Ms) -> Result<Value, Trouble> {
+    Query::default().instant(expr, storage, at).map(|answer| answer.value)
 }
 
 /// The values of `expr` at `from`, `from + step`, … up to and including `to`, as a [`Value::Matrix`] sorted by labels.
 /// Errors: as [`instant`], at any of the times; a step below 1 ms; a range vector or a string.
-pub fn range(expr: &Expr, _storage: &dyn Storage, _from: Ms, _to: Ms, _step: Ms) -> Result<Value, Trouble> {
-    Err(unanswered(expr))
+pub fn range(expr: &Expr, storage: &dyn Storage, from: Ms, to: Ms, step: Ms) -> Result<Value, Trouble> {
+    Query::default().range(expr, storage, (from, to, step)).map(|answer| answer.value)
 }
 
-fn unanswered(expr: &Expr) -> Trouble {
-    Trouble { at: expr.root().span.clone(), message: "not evaluated yet".to_owned(), construct: Some("PromQL") }
+/// How to evaluate, where the default is not meant, and remarks are wanted beside the value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Query {
+    /// Metric names fall at the end of the evaluation (Prometheus's `promql-delayed-name-removal`, which its test
+    /// scripts assume) instead of at each function.
+    pub names_late: bool,
+}
+
+impl Query {
+    /// As [`instant`], with remarks.
+    pub fn instant(self, expr: &Expr, storage: &dyn Storage, at: Ms) -> Result<Answer, Trouble> {
+        eval::instant(expr, storage, at, self.names_late)
+    }
+
+    /// As [`range`], over (from, to, step), with remarks.
+    pub fn range(self, expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms)) -> Result<Answer, Trouble> {
+        eval::range(expr, storage, span, self.names_late)
+    }
 }

@@ -74,15 +74,21 @@ pub struct Answer {
 pub struct Trouble {
     /// Bytes of the expression.
     pub at: Range<usize>,
-    /// What is wrong, with the labels that show it.
+    /// What is wrong, in Prometheus's words where it has some.
     pub message: String,
+    /// The series that show it, or what to do; may be empty.
+    pub detail: String,
     /// Names what is outside of the language that is answered; `None` = the data or the expression is wrong.
     pub construct: Option<&'static str>,
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (bytes {}..{})", self.message, self.at.start, self.at.end)
+        write!(f, "{}", self.message)?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        write!(f, " (bytes {}..{})", self.at.start, self.at.end)
     }
 }
 
