@@ -22,6 +22,7 @@ mod ring;
 mod series;
 mod sources;
 mod status;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod visit;

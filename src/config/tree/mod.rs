@@ -190,8 +190,23 @@ pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Notes) -> Option<&'a str> 
     }
 }
 
-/// Parses `text`. `None` where it is not YAML that we take; an empty file is [`Data::Null`].
+/// Parses `text`, one document. `None` where it is not YAML that we take; an empty file is [`Data::Null`].
 pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
+    single(documents(text, notes)?, notes)
+}
+
+/// The only one of `documents`; a second one is a problem.
+pub(super) fn single(documents: Vec<Node>, notes: &mut Notes) -> Option<Node> {
+    if let Some(second) = documents.get(1) {
+        let help = "put what stands behind `---` into a file of its own";
+        notes.error("yaml-documents", second.at, "only the first document of a file is read", help);
+        return None;
+    }
+    Some(documents.into_iter().next().unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
+}
+
+/// Parses every document of `text`. `None` where it is not YAML that we take.
+pub(super) fn documents(text: &str, notes: &mut Notes) -> Option<Vec<Node>> {
     let mut parser = Parser::new_from_str(text);
     let mut grower = Grower::default();
     while let Some(next) = parser.next_event() {
@@ -207,7 +222,7 @@ pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
             }
         }
     }
-    Some(grower.root.unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
+    Some(grower.roots)
 }
 
 /// Where a syntax error really is, and what to do: the mistakes behind most of them, recognised in the lines at hand.
@@ -246,8 +261,7 @@ struct Grower {
     stack: Vec<Open>,
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
-    root: Option<Node>,
-    documents: usize,
+    roots: Vec<Node>,
 }
 
 impl Grower {
@@ -255,14 +269,8 @@ impl Grower {
     fn event(&mut self, event: Event<'_>, span: Span, notes: &mut Notes) -> Option<()> {
         let at = place(span);
         match event {
-            Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    let help = "put what stands behind `---` into a file of its own";
-                    notes.error("yaml-documents", at, "only the first document of a file is read", help);
-                    return None;
-                }
-            }
+            // Names of one document mean nothing in the next.
+            Event::DocumentStart(_) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
                 let style = match style {
                     ScalarStyle::Plain if tag.is_none() => Style::Plain,
@@ -340,7 +348,7 @@ impl Grower {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.stack.last_mut() else {
-            self.root = Some(node);
+            self.roots.push(node);
             return Some(());
         };
         match &mut open.node.data {
