@@ -46,8 +46,15 @@ fn separated(text: &str, digit: impl Fn(char) -> bool) -> Option<String> {
 
 /// `1h30m`: numbers with units, the largest first, each once. `None` if it is none or too long for [`Ms`].
 pub(super) fn duration(word: &str) -> Option<Ms> {
-    const UNITS: [(&str, Ms); 7] =
-        [("y", 365 * DAY), ("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1)];
+    const UNITS: [(&str, Ms); 7] = [
+        ("y", 365 * DAY),
+        ("w", 7 * DAY),
+        ("d", DAY),
+        ("h", HOUR),
+        ("m", MINUTE),
+        ("s", SECOND),
+        ("ms", 1),
+    ];
     let mut rest = word;
     let mut total: Ms = 0;
     let mut next = 0;
@@ -104,10 +111,11 @@ pub(super) fn unquote(body: &str, quote: char, start: usize) -> Result<String, P
             _ => (0, 0),
         };
         let from = if radix == 8 { n + 1 } else { n + 2 };
-        let code = body.get(from..from + digits).and_then(|code| u32::from_str_radix(code, radix).ok());
         let at = start + n..start + (from + digits).min(body.len());
         let bad = || wrong(at.clone(), "unknown escape in a text", "write \\\\ for a backslash, or use back quotes");
-        let code = if digits == 0 { return Err(bad()) } else { code.ok_or_else(bad)? };
+        let code = body.get(from..from + digits).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = code.filter(|_| digits > 0).ok_or_else(bad)?;
+        let code = u32::from_str_radix(code, radix).map_err(|_| bad())?;
         match kind {
             'u' | 'U' => {
                 let c = char::from_u32(code).ok_or_else(bad)?;
