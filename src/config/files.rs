@@ -69,13 +69,13 @@ impl Source {
             return Self { kind, file, root: None, documents: Vec::new(), notes };
         };
         let kind = match kind {
-            None => foreign(&documents).unwrap_or_else(|| kind_of(path, documents.first())),
+            None => foreign(&documents.roots).unwrap_or_else(|| kind_of(path, documents.roots.first())),
             // A rules folder may hold Prometheus's rules and their tests too.
-            Some(FileKind::Rules) => foreign(&documents).unwrap_or(FileKind::Rules),
+            Some(FileKind::Rules) => foreign(&documents.roots).unwrap_or(FileKind::Rules),
             Some(kind) => kind,
         };
         if kind == FileKind::Prometheus {
-            return Self { kind, file, root: None, documents, notes };
+            return Self { kind, file, root: None, documents: documents.roots, notes };
         }
         let root = tree::single(documents, &mut notes);
         Self { kind, file, root, documents: Vec::new(), notes }

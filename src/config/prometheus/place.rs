@@ -127,7 +127,7 @@ mod tests {
     /// Where the first `what` of the value of `expr` stands, as the text from there on.
     fn found(source: &str, what: &str) -> String {
         let mut notes = Notes::new("a.yaml");
-        let root = tree::parse(source, &mut notes).unwrap();
+        let root = tree::parse(source, &mut notes).unwrap_or_else(|| panic!("{source}: {notes:?}"));
         let node = root.get("expr").unwrap();
         let start = node.as_text().unwrap().find(what).unwrap();
         let mark = inside(source, node, &(start..start + what.len()));
@@ -139,7 +139,7 @@ mod tests {
     fn every_way_to_write_a_text_is_found_again() {
         for source in [
             "expr: 가나 + rate(x[5m])\n",
-            "# 설명\n한글: 1\nexpr:    '가''나' + rate(x[5m])\n",
+            "# 설명\n한글: 1\nexpr:    '가''나 + rate(x[5m])'\n",
             "expr: \"\\\"가\\\" \\u0041 + rate(x[5m])\"\n",
             "expr: \"a +\\n  \\\n   rate(x[5m])\"\n",
             "expr: |\n  가나\n    +\n  \trate(x[5m])\n",

@@ -195,18 +195,27 @@ pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
     single(documents(text, notes)?, notes)
 }
 
+/// The documents of a file.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    /// Their trees.
+    pub roots: Vec<Node>,
+    /// Where the second one begins.
+    pub second: Option<Mark>,
+}
+
 /// The only one of `documents`; a second one is a problem.
-pub(super) fn single(documents: Vec<Node>, notes: &mut Notes) -> Option<Node> {
-    if let Some(second) = documents.get(1) {
+pub(super) fn single(documents: Documents, notes: &mut Notes) -> Option<Node> {
+    if let Some(second) = documents.second {
         let help = "put what stands behind `---` into a file of its own";
-        notes.error("yaml-documents", second.at, "only the first document of a file is read", help);
+        notes.error("yaml-documents", second, "only the first document of a file is read", help);
         return None;
     }
-    Some(documents.into_iter().next().unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
+    Some(documents.roots.into_iter().next().unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
 }
 
 /// Parses every document of `text`. `None` where it is not YAML that we take.
-pub(super) fn documents(text: &str, notes: &mut Notes) -> Option<Vec<Node>> {
+pub(super) fn documents(text: &str, notes: &mut Notes) -> Option<Documents> {
     let mut parser = Parser::new_from_str(text);
     let mut grower = Grower::default();
     while let Some(next) = parser.next_event() {
@@ -222,7 +231,7 @@ pub(super) fn documents(text: &str, notes: &mut Notes) -> Option<Vec<Node>> {
             }
         }
     }
-    Some(grower.roots)
+    Some(grower.documents)
 }
 
 /// Where a syntax error really is, and what to do: the mistakes behind most of them, recognised in the lines at hand.
@@ -261,7 +270,8 @@ struct Grower {
     stack: Vec<Open>,
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
-    roots: Vec<Node>,
+    documents: Documents,
+    started: usize,
 }
 
 impl Grower {
@@ -269,8 +279,12 @@ impl Grower {
     fn event(&mut self, event: Event<'_>, span: Span, notes: &mut Notes) -> Option<()> {
         let at = place(span);
         match event {
-            // Names of one document mean nothing in the next.
-            Event::DocumentStart(_) => self.anchors.clear(),
+            Event::DocumentStart(_) => {
+                // Names of one document mean nothing in the next.
+                self.anchors.clear();
+                self.started += 1;
+                self.documents.second = self.documents.second.or((self.started == 2).then_some(at));
+            }
             Event::Scalar(text, style, anchor, tag) => {
                 let style = match style {
                     ScalarStyle::Plain if tag.is_none() => Style::Plain,
@@ -348,7 +362,7 @@ impl Grower {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.stack.last_mut() else {
-            self.roots.push(node);
+            self.documents.roots.push(node);
             return Some(());
         };
         match &mut open.node.data {
