@@ -90,9 +90,9 @@ tests:
   - name: 틀린 기대
     interval: 30s
     input_series:
-      - { series: a, values: "1 2" }
+      - { series: a, values: "1 2 2" }
     promql_expr_test:
-      - { expr: a * 2, eval_time: 30s, exp_samples: [ { labels: "{}", value: 3 } ] }
+      - { expr: a * 2, eval_time: 1m, exp_samples: [ { labels: "{}", value: 3 } ] }
       - { expr: a +, eval_time: 0 }
   - name: 히스토그램
     input_series:
@@ -127,7 +127,7 @@ fn what_people_and_build_servers_read() {
     let ran = test(&[&file, "--junit", &xml.display().to_string(), "--coverage"]);
     assert_eq!(ran.code, 1);
     for part in
-        ["FAIL ", "`a * 2` at 30s", "refused 1 × native histogram", "not shown: Never", "4 passed, 2 failed, 1 refused"]
+        ["FAIL ", "`a * 2` at 1m", "refused 1 × native histogram", "not shown: Never", "4 passed, 2 failed, 1 refused"]
     {
         assert!(ran.text.contains(part), "{part} is not in\n{}", ran.text);
     }
