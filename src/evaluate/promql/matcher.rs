@@ -111,7 +111,21 @@ fn translate(pattern: &str) -> Result<String, String> {
     let mut at = 0;
     let mut class = false;
     let mut class_start = 0;
+    // Where a repetition ended, so that a second one there is seen: Go refuses `a**`.
+    let mut repeated = usize::MAX;
     while let Some(&c) = chars.get(at) {
+        let repeats = !class && (matches!(c, '*' | '+' | '?') || (c == '{' && is_repetition(&chars, at)));
+        if repeats && repeated == at {
+            return Err(format!("`{c}` repeats a repetition"));
+        }
+        if repeats {
+            let length = if c == '{' { chars.iter().skip(at).take_while(|c| **c != '}').count() + 1 } else { 1 };
+            let lazy = usize::from(chars.get(at + length) == Some(&'?'));
+            out.extend(chars.iter().skip(at).take(length + lazy));
+            at += length + lazy;
+            repeated = at;
+            continue;
+        }
         match c {
             '\\' => {
                 at = escape(&chars, at, class, &mut out)?;
@@ -148,7 +162,7 @@ fn translate(pattern: &str) -> Result<String, String> {
                 out.push('\\');
                 out.push(c);
             }
-            '{' if !class && !is_repetition(&chars, at) => out.push_str("\\{"),
+            '{' if !class => out.push_str("\\{"),
             _ => out.push(c),
         }
         at += 1;
@@ -230,6 +244,7 @@ mod tests {
         assert!(matches("[[]x", "[x") && matches("[]a]+", "]a") && matches("[a&&b]+", "&a&"));
         assert!(matches("a{", "a{") && matches("{x}", "{x}") && matches("a{2}", "aa") && matches("a{,2}", "a{,2}"));
         assert!(matches(r"\Qa.b\Ec", "a.bc") && !matches(r"\Qa.b\Ec", "axbc"));
+        assert!(matches("(a+?|b{2}?)*", "aabb") && !matches("(?:x?)", "xx"));
         assert!(matches("[[:alpha:]]+", "ab") && matches(r"a\.b\/c", "a.b/c"));
         for wrong in ["(", "[a", "a**{", r"\1", "a\\"] {
             assert!(Matcher::new("a", Compare::Matches, wrong).is_err(), "{wrong}");

@@ -22,6 +22,8 @@ mod number;
 mod operator;
 mod parser;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 

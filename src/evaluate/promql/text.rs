@@ -111,10 +111,11 @@ pub(super) fn unquote(body: &str, quote: char, start: usize) -> Result<String, P
             _ => (0, 0),
         };
         let from = if radix == 8 { n + 1 } else { n + 2 };
-        let code = body.get(from..from + digits).and_then(|code| u32::from_str_radix(code, radix).ok());
         let at = start + n..start + (from + digits).min(body.len());
         let bad = || wrong(at.clone(), "unknown escape in a text", "write \\\\ for a backslash, or use back quotes");
-        let code = if digits == 0 { return Err(bad()) } else { code.ok_or_else(bad)? };
+        let code = body.get(from..from + digits).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code = code.filter(|_| digits > 0).ok_or_else(bad)?;
+        let code = u32::from_str_radix(code, radix).map_err(|_| bad())?;
         match kind {
             'u' | 'U' => {
                 let c = char::from_u32(code).ok_or_else(bad)?;

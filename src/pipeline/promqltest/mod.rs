@@ -75,6 +75,19 @@ pub fn run_script(name: &str, text: &str) -> Vec<Case> {
     runner.cases
 }
 
+/// The samples of a text that is one `load` block. Errors: what cannot be read, or is not answered.
+pub fn samples(text: &str) -> Result<Memory, String> {
+    let mut runner = Runner { name: "", data: Memory::default(), outside: BTreeSet::new(), cases: Vec::new() };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let head = lines.next().and_then(|line| line.strip_prefix("load ")).ok_or("no `load` at the beginning")?;
+    let body: Vec<Line<'_>> = (2..).zip(lines).collect();
+    runner.load(head.trim(), &body, false)?;
+    match runner.outside.first() {
+        Some((labels, construct)) => Err(format!("{labels}: {construct}")),
+        None => Ok(runner.data),
+    }
+}
+
 struct Runner<'a> {
     name: &'a str,
     data: Memory,

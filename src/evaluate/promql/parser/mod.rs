@@ -19,6 +19,8 @@ pub(super) use words::near;
 
 /// Nodes inside each other; deeper is refused, so that a hostile text cannot exhaust the stack.
 const DEPTH_MAX: usize = 100;
+/// Operations side by side, which also stand inside each other in the tree.
+const CHAIN_MAX: usize = 250;
 
 /// Reads a whole text.
 pub(super) fn parse(text: &str) -> Result<Expr, Problem> {
@@ -101,10 +103,15 @@ impl<'a> Parser<'a> {
             return Err(wrong(self.span(), format!("more than {DEPTH_MAX} levels"), "split it into recording rules"));
         }
         let mut left = self.unary()?;
+        let mut chain = 0;
         while let Some(op) = self.operator() {
             let binds = op.row().binds;
             if binds <= floor {
                 break;
+            }
+            chain += 1;
+            if chain > CHAIN_MAX {
+                return Err(wrong(self.span(), format!("more than {CHAIN_MAX} operations"), "split it into recording rules"));
             }
             let at = self.span();
             self.at += 1;

@@ -28,7 +28,7 @@ impl Parser<'_> {
                 let at = self.span();
                 let matcher = self.matcher()?;
                 if matcher.name == NAME && named {
-                    return Err(wrong(at, "the metric's name stands twice", "keep one of them"));
+                    return Err(wrong(at.start..self.end(), "the metric's name stands twice", "keep one of them"));
                 }
                 // A text alone is the name; a matcher on `__name__` is a condition like any other.
                 named |= matcher.name == NAME && self.end() == at.end;
