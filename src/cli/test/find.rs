@@ -139,16 +139,14 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> anyhow::Result
     Ok(())
 }
 
-/// The errors of `loaded` in files that hold native rules and scenarios.
-pub(super) fn broken(loaded: &Loaded) -> impl Iterator<Item = &config::Problem> {
-    let foreign = |problem: &config::Problem| {
-        loaded.rule_files.iter().any(|file| file.file == problem.file)
-            || loaded.files.iter().any(|file| file.path.display().to_string() == problem.file && is_unit(&file.text))
-    };
-    loaded.problems.iter().filter(move |problem| problem.level == Level::Error && !foreign(problem))
-}
-
-/// Whether a file's text is one of promtool's tests: those were taken out and judge themselves.
-fn is_unit(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("tests:") || line.starts_with("rule_files:"))
+impl Found {
+    /// The errors of `set` in files that hold native rules and scenarios: Prometheus's files judge themselves where a
+    /// test names them.
+    pub(super) fn broken<'s>(&'s self, set: &'s Loaded) -> impl Iterator<Item = &'s config::Problem> {
+        let foreign = |file: &str| {
+            set.rule_files.iter().any(|rules| rules.file == file)
+                || self.units.iter().any(|unit| unit.file.file == file)
+        };
+        set.problems.iter().filter(move |problem| problem.level == Level::Error && !foreign(&problem.file))
+    }
 }

@@ -1,7 +1,7 @@
 //! Runs what was found, and turns each result into a case.
 
 use super::coverage::Shown;
-use super::find::{self, Found, Unit};
+use super::find::{Found, Unit};
 use super::{Case, Outcome, TestArgs};
 use crate::config::{Level, Problem, Scenario, UnitGroup};
 use crate::pipeline::promqltest;
@@ -12,7 +12,7 @@ use crate::pipeline::unittest::{self, Verdict};
 pub(super) fn scenarios(found: &Found, args: &TestArgs, shown: &mut Shown, cases: &mut Vec<Case>) {
     for set in &found.sets {
         if args.run.is_empty() {
-            cases.extend(find::broken(set).map(|problem| mistake(problem, "scenario")));
+            cases.extend(found.broken(set).map(|problem| mistake(problem, "scenario")));
         }
         let mut group = 0;
         let mut before = "";

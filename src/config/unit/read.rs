@@ -60,7 +60,8 @@ fn rule_files(path: &Path, file: Obj<'_>, notes: &mut Notes) -> Vec<std::path::P
             let help = "it is taken from this file's folder on";
             notes.warning("test-no-file", node.at, format!("no file fits `{}`", shorten(pattern)), help);
         }
-        found.extend(matching);
+        // A file that several patterns name is loaded once.
+        found.extend(matching.into_iter().filter(|file| !found.contains(file)).collect::<Vec<_>>());
     }
     found
 }

@@ -67,6 +67,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function("match", 2, 2, |args, _| Ok(Value::Bool(regex(&args[0])?.is_match(args[1].to_text()?)))),
     function("reReplaceAll", 3, 3, |args, _| replace(args)),
     function("stripPort", 1, 1, |args, _| Ok(Value::Text(strip_port(args[0].to_text()?)))),
+    function("stripDomain", 1, 1, |args, _| Ok(Value::Text(strip_domain(args[0].to_text()?)))),
     function("urlQueryEscape", 1, 1, |args, _| escaped(args)),
     function("parseDuration", 1, 1, |args, _| seconds(args[0].to_text()?)),
     function("safeHtml", 1, 1, |args, _| Ok(Value::Text(args[0].to_text()?.to_owned()))),
@@ -77,8 +78,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 /// Functions that Prometheus has and this does not.
-const ELSEWHERE: &[&str] =
-    &["args", "tmpl", "stripDomain", "toTime", "toDuration", "now", "html", "js", "call", "slice"];
+const ELSEWHERE: &[&str] = &["args", "tmpl", "toTime", "toDuration", "now", "html", "js", "call", "slice"];
 
 /// The function called `name`.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
@@ -231,17 +231,21 @@ fn human(value: &Value, show: fn(f64) -> String) -> Answer {
     Ok(Value::Text(show(value.to_float()?)))
 }
 
-/// The first letter of every word as a capital; letters, digits and `_` make words.
+/// The first letter of every word as a capital. Letters, digits and `_` make words; an apostrophe, a point or a colon
+/// between two of them does not end one.
 fn title(text: &str) -> String {
+    let word = |c: &char| *c == '_' || c.is_alphanumeric();
     let mut inside = false;
     let mut out = String::new();
-    for c in text.chars() {
-        if inside {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if inside || !word(&c) {
             out.push(c);
         } else {
             out.extend(c.to_uppercase());
         }
-        inside = c == '_' || c.is_alphanumeric() || (!c.is_ascii() && !c.is_whitespace());
+        let joins = matches!(c, '\'' | '\u{2019}' | '.' | ':') && inside && chars.peek().is_some_and(word);
+        inside = word(&c) || joins;
     }
     out
 }
@@ -272,6 +276,16 @@ fn strip_port(text: &str) -> String {
     }
 }
 
+/// The first name of a host, its port kept; an address as it is.
+fn strip_domain(text: &str) -> String {
+    let host = strip_port(text);
+    if host.parse::<core::net::IpAddr>().is_ok() {
+        return text.to_owned();
+    }
+    let port = text.strip_prefix(host.as_str()).unwrap_or("");
+    format!("{}{port}", host.split('.').next().unwrap_or(""))
+}
+
 fn escaped(args: &[Value]) -> Answer {
     let parts: Result<Vec<String>, String> = args.iter().map(print::value).collect();
     Ok(Value::Text(query_escape(&parts?.concat())))
@@ -291,10 +305,11 @@ fn query_escape(text: &str) -> String {
 }
 
 fn seconds(text: &str) -> Answer {
-    let length = crate::time::parse_duration(text).ok_or_else(|| format!("`{text}` is no duration"))?;
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let length = crate::time::parse_duration(plain).ok_or_else(|| format!("`{text}` is no duration"))?;
     #[expect(clippy::cast_precision_loss, reason = "a duration of 285 years is still exact")]
     let seconds = length as f64 / 1_000.0;
-    Ok(Value::Float(seconds))
+    Ok(Value::Float(if plain == text { seconds } else { -seconds }))
 }
 
 /// The path of a URL, without a `/` at its end.

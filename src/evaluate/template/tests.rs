@@ -124,6 +124,14 @@ fn texts_are_changed() {
     assert_eq!(render(r#"{{ reReplaceAll "(.*):\\d+" "$1" $labels.instance }}"#), "db-01");
     assert_eq!(render(r#"{{ if match "^db-" $labels.instance }}yes{{ end }}"#), "yes");
     assert_eq!(render(r#"{{ stripPort "a:1" }} {{ stripPort "[::1]:9" }} {{ stripPort "::1" }}"#), "a ::1 ::1");
+    assert_eq!(
+        render(r#"{{ stripDomain "a.b.c:1" }} {{ stripDomain "a.b" }} {{ stripDomain "10.0.0.1:9" }}"#),
+        "a:1 a 10.0.0.1:9"
+    );
+    assert_eq!(
+        render(r#"{{ title "it's a.b disk-full 가" }} {{ parseDuration "-5m" }}"#),
+        "It's A.b Disk-Full 가 -300"
+    );
     assert_eq!(render(r#"{{ urlQueryEscape "a b&c/가" }}"#), "a+b%26c%2F%EA%B0%80");
     assert_eq!(render(r#"{{ tableLink "up == 0" }}"#), "/graph?g0.expr=up+%3D%3D+0&g0.tab=1");
     assert_eq!(render(r#"{{ parseDuration "1h30m" }}"#), "5400");

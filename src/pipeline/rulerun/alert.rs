@@ -114,7 +114,7 @@ impl Plan {
     ) -> Result<BTreeMap<Labels, Alert>, Wrong> {
         let query = |text: &str| {
             let expr = expression(text, setting.interval).map_err(|wrong| wrong.message)?;
-            let found = vector(&expr, memory, when.seen).map_err(|(message, _)| message)?;
+            let found = vector(&expr, memory, when.at).map_err(|(message, _)| message)?;
             Ok(found.into_iter().map(|sample| (sample.labels, sample.value)).collect())
         };
         let mut given = BTreeMap::new();
