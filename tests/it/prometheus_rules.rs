@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use bongsu::config::{self, Ask, Level, Loaded};
+use bongsu::evaluate::template::{Scene, Template};
+use bongsu::model::Labels;
 
 fn load(path: &Path) -> Loaded {
     config::load(&[path.to_owned()], &Ask { env: &[], now: 1_772_323_200_000, whole: false })
@@ -155,4 +157,37 @@ fn rule_files_of_the_field_load() {
     }
     assert!(written >= 100, "{written} alerts in {}", folder.display());
     assert!(alerts + 3 >= written, "{alerts} of {written} alerts load:\n{shown}");
+}
+
+/// Templates of our own with what Prometheus 3's template package made of them: `[text, value, result]`, the result
+/// `null` where it refused them. Recorded once, so that no Go is needed here.
+#[test]
+fn templates_say_what_prometheus_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prometheus/templates.ndjson");
+    let labels = Labels::new([("instance", "db-01:9100"), ("job", "노드")]);
+    let external_labels = Labels::new([("site", "대구")]);
+    let query = |text: &str| match text {
+        "two" => Ok(vec![(Labels::new([("host", "b")]), 2.0), (Labels::new([("host", "a")]), 1.5)]),
+        "none" => Ok(Vec::new()),
+        other => Err(format!("`{other}` is not known")),
+    };
+    let mut differ = Vec::new();
+    let mut count = 0;
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let (text, value, wanted): (String, String, Option<String>) = serde_json::from_str(line).unwrap();
+        let scene = Scene {
+            labels: &labels,
+            value: value.parse().unwrap(),
+            external_labels: &external_labels,
+            external_url: "https://bongsu.test/a",
+            query: &query,
+        };
+        let found = Template::parse(&text).and_then(|template| template.render(&scene)).ok();
+        if found != wanted {
+            differ.push(format!("{text} of {value}: {found:?}, not {wanted:?}"));
+        }
+        count += 1;
+    }
+    assert!(count > 900, "{count} templates");
+    assert!(differ.is_empty(), "\n{}", differ.join("\n"));
 }

@@ -58,6 +58,13 @@ impl<'s> Reader<'s> {
         let skipped: usize = line.chars().take(mark.col.checked_sub(1)?).map(char::len_utf8).sum();
         let rest = line.get(skipped..)?.chars().peekable();
         let mut reader = Self { rest, line: mark.line, col: mark.col, style };
+        // An anchor or a tag before the text; no text without quotes begins with these signs.
+        while matches!(reader.rest.peek(), Some('&' | '!')) {
+            while reader.step().is_some_and(|c| !c.is_whitespace()) {}
+            while reader.rest.peek().is_some_and(|c| c.is_whitespace()) {
+                reader.step();
+            }
+        }
         match (style, reader.rest.peek()) {
             (Style::Single, Some('\'')) | (Style::Double, Some('"')) => {
                 reader.step();

@@ -62,8 +62,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function("humanizePercentage", 1, 1, |args, _| human(&args[0], human::percentage)),
     function("humanizeTimestamp", 1, 1, |args, _| Ok(Value::Text(human::timestamp(args[0].to_float()?)?))),
     function("title", 1, 1, |args, _| Ok(Value::Text(title(args[0].to_text()?)))),
-    function("toUpper", 1, 1, |args, _| Ok(Value::Text(args[0].to_text()?.to_uppercase()))),
-    function("toLower", 1, 1, |args, _| Ok(Value::Text(args[0].to_text()?.to_lowercase()))),
+    function("toUpper", 1, 1, |args, _| Ok(Value::Text(args[0].to_text()?.chars().map(upper).collect()))),
+    function("toLower", 1, 1, |args, _| Ok(Value::Text(args[0].to_text()?.chars().map(lower).collect()))),
     function("match", 2, 2, |args, _| Ok(Value::Bool(regex(&args[0])?.is_match(args[1].to_text()?)))),
     function("reReplaceAll", 3, 3, |args, _| replace(args)),
     function("stripPort", 1, 1, |args, _| Ok(Value::Text(strip_port(args[0].to_text()?)))),
@@ -146,13 +146,13 @@ fn print_all(args: &[Value]) -> Answer {
         if n > 0 && !text(Some(arg)) && !text(args.get(n - 1)) {
             out.push(' ');
         }
-        out.push_str(&print::value(arg)?);
+        out.push_str(&print::argument(arg)?);
     }
     Ok(Value::Text(out))
 }
 
 fn print_line(args: &[Value]) -> Answer {
-    let parts: Result<Vec<String>, String> = args.iter().map(print::value).collect();
+    let parts: Result<Vec<String>, String> = args.iter().map(print::argument).collect();
     Ok(Value::Text(parts?.join(" ") + "\n"))
 }
 
@@ -231,18 +231,32 @@ fn human(value: &Value, show: fn(f64) -> String) -> Answer {
     Ok(Value::Text(show(value.to_float()?)))
 }
 
+/// The capital of a letter, where it is one letter: Go leaves `ß` alone.
+fn upper(c: char) -> char {
+    let mut all = c.to_uppercase();
+    all.next().filter(|_| all.len() == 0).unwrap_or(c)
+}
+
+/// The small letter of a capital.
+fn lower(c: char) -> char {
+    let mut all = c.to_lowercase();
+    all.next().filter(|_| all.len() == 0).unwrap_or(c)
+}
+
 /// The first letter of every word as a capital. Letters, digits and `_` make words; an apostrophe, a point or a colon
 /// between two of them does not end one.
 fn title(text: &str) -> String {
     let word = |c: &char| *c == '_' || c.is_alphanumeric();
-    let mut inside = false;
+    let (mut inside, mut titled) = (false, false);
     let mut out = String::new();
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        if inside || !word(&c) {
-            out.push(c);
+        titled = titled && inside;
+        if c.is_alphabetic() && !titled {
+            out.push(upper(c));
+            titled = true;
         } else {
-            out.extend(c.to_uppercase());
+            out.push(c);
         }
         let joins = matches!(c, '\'' | '\u{2019}' | '.' | ':') && inside && chars.peek().is_some_and(word);
         inside = word(&c) || joins;

@@ -97,7 +97,8 @@ pub(super) fn timestamp(value: f64) -> Result<String, String> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "an instant beyond the calendar is refused below")]
     let nanoseconds = (value * 1e9) as i128;
-    let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+    // Prometheus keeps milliseconds.
+    let at = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds / 1_000_000 * 1_000_000)
         .map_err(|_| format!("{} is no instant that a calendar has", super::number(value)))?;
     let fraction = format!("{:09}", at.nanosecond());
     let fraction = fraction.trim_end_matches('0');

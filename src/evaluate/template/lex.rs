@@ -136,10 +136,13 @@ impl<'t> Lexer<'t> {
     /// The tokens of an action that began at `start`, up to behind its `}}`; `None` for a comment.
     fn action(&mut self, start: usize) -> Result<(Option<Vec<Token>>, bool), Problem> {
         let mut tokens = Vec::new();
-        let mut spaced = self.skip();
-        if self.rest().starts_with("/*") {
+        // A comment begins at once, or behind the blank of `{{- `.
+        let trims = self.at > start + LEFT.len();
+        if self.rest().trim_start_matches(|c| trims && blank(c)).starts_with("/*") {
+            self.skip();
             return Ok((None, self.comment(start)?));
         }
+        let mut spaced = self.skip();
         loop {
             if let Some((length, trims)) = self.end(spaced) {
                 self.at += length;
@@ -328,7 +331,10 @@ fn read_number(written: &str) -> Option<Tok> {
         return None;
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        return plain.parse().ok().map(Tok::Int);
+        // As in C, a 0 before it makes it octal.
+        let octal = digits.len() > 1 && digits.starts_with('0');
+        let value = i64::from_str_radix(digits, if octal { 8 } else { 10 }).ok()?;
+        return Some(Tok::Int(if negative { -value } else { value }));
     }
     plain.parse().ok().map(Tok::Float)
 }

@@ -75,6 +75,11 @@ pub(super) fn labels(labels: &Labels) -> String {
     format!("map[{}]", pairs.join(" "))
 }
 
+/// A value as an argument of `print` and `printf`, where nothing is `<nil>`.
+pub(super) fn argument(of: &Value) -> Result<String, String> {
+    if *of == Value::Nil { Ok("<nil>".to_owned()) } else { value(of) }
+}
+
 /// A value as `%v`. `Err` for what Go would print as addresses in memory.
 pub(super) fn value(value: &Value) -> Result<String, String> {
     match value {
@@ -85,6 +90,7 @@ pub(super) fn value(value: &Value) -> Result<String, String> {
         Value::Text(text) => Ok(text.clone()),
         Value::Labels(set) => Ok(labels(set)),
         Value::Sample(set, n) => Ok(format!("{{{} {}}}", labels(set), number(*n))),
+        Value::Vector(elements) if elements.is_empty() => Ok("[]".to_owned()),
         Value::Vector(_) | Value::Root => Err(format!("{} cannot be printed", value.kind())),
     }
 }

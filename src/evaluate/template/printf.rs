@@ -43,6 +43,9 @@ pub(super) fn printf(format: &str, args: &[Value]) -> Result<String, String> {
             }
             chars.next();
         }
+        if matches!(chars.peek(), Some('*' | '[')) {
+            return Err("`*` and `[n]` in a format are not taken here: write the number itself".to_owned());
+        }
         verb.width = digits(&mut chars);
         if chars.peek() == Some(&'.') {
             chars.next();
@@ -95,29 +98,54 @@ fn typed(value: &Value) -> Result<String, String> {
 }
 
 fn one(verb: Verb, letter: char, value: &Value) -> Result<String, String> {
+    if verb.sharp && !matches!((letter, value), ('v', _) | ('x' | 'X' | 'o', Value::Int(_))) {
+        return Err(format!("`%#{letter}` is not taken here"));
+    }
     let text = match (letter, value) {
-        ('v', Value::Float(n)) => return Ok(float(verb, 'g', *n)),
+        // `%+v` is another way to write a structure, not a sign.
+        ('v', Value::Float(n)) => return Ok(float(Verb { plus: false, ..verb }, 'g', *n)),
+        ('x' | 'X' | 'b', Value::Float(_)) => {
+            return Err(format!("`%{letter}` of a number with a point is not taken here"));
+        }
         ('v' | 'd', Value::Int(n)) => return Ok(whole(verb, *n)),
         ('v', Value::Text(text)) if verb.sharp => format!("{text:?}"),
         ('v' | 's', Value::Text(text)) => cut(text, verb.precision),
         ('v' | 't', Value::Bool(yes)) => yes.to_string(),
-        ('v' | 's', Value::Labels(_)) | ('v', Value::Nil | Value::Sample(..)) => print::value(value)?,
+        ('v' | 's', Value::Labels(_)) | ('v', Value::Nil | Value::Sample(..) | Value::Vector(_)) => {
+            print::argument(value)?
+        }
+        ('q', Value::Int(n)) => format!("'{}'", character(*n)),
+        ('U', Value::Int(n)) => format!("U+{n:04X}"),
+        ('q', Value::Text(_)) if verb.plus => return Err("`%+q` is not taken here".to_owned()),
         ('q', Value::Text(text)) => format!("{:?}", cut(text, verb.precision)),
         ('x' | 'X', Value::Text(text)) => {
             let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
             if letter == 'X' { hex.to_uppercase() } else { hex }
         }
-        ('x', Value::Int(n)) => signed(*n < 0, &format!("{:x}", n.unsigned_abs()), verb),
-        ('X', Value::Int(n)) => signed(*n < 0, &format!("{:X}", n.unsigned_abs()), verb),
-        ('o', Value::Int(n)) => signed(*n < 0, &format!("{:o}", n.unsigned_abs()), verb),
-        ('b', Value::Int(n)) => signed(*n < 0, &format!("{:b}", n.unsigned_abs()), verb),
-        ('c', Value::Int(n)) => {
-            u32::try_from(*n).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER).to_string()
-        }
+        ('x' | 'X' | 'o' | 'b', Value::Int(n)) => return Ok(coded(verb, letter, *n)),
+        ('c', Value::Int(n)) => character(*n).to_string(),
         ('f' | 'F' | 'e' | 'E' | 'g' | 'G', Value::Float(n)) => return Ok(float(verb, letter, *n)),
         _ => return Ok(format!("%!{letter}({})", typed(value)?)),
     };
-    Ok(pad(verb, &text, false))
+    // Go fills texts with zeros too.
+    Ok(pad(verb, &text, matches!(value, Value::Text(_) | Value::Bool(_))))
+}
+
+fn character(code: i64) -> char {
+    u32::try_from(code).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+/// A whole number in another base, with `#` its prefix.
+fn coded(verb: Verb, letter: char, value: i64) -> String {
+    let n = value.unsigned_abs();
+    let (prefix, digits) = match letter {
+        'x' => ("0x", format!("{n:x}")),
+        'X' => ("0X", format!("{n:X}")),
+        'o' => ("0", format!("{n:o}")),
+        _ => ("0b", format!("{n:b}")),
+    };
+    let digits = if verb.sharp { format!("{prefix}{digits}") } else { digits };
+    pad(verb, &signed(value < 0, &digits, verb), true)
 }
 
 fn cut(text: &str, precision: Option<usize>) -> String {
@@ -148,6 +176,7 @@ fn float(verb: Verb, letter: char, value: f64) -> String {
         _ => print::general(value, verb.precision, letter == 'G'),
     };
     let text = match (text.starts_with(['-', '+']), value.is_nan()) {
+        (true, _) if verb.space && !verb.plus && value == f64::INFINITY => " Inf".to_owned(),
         // Infinity has its sign already.
         (true, _) => text,
         (false, true) if !verb.plus && !verb.space => text,

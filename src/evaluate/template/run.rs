@@ -159,7 +159,7 @@ impl Run<'_> {
             return self.arg(first, dot);
         };
         if name == "and" || name == "or" {
-            return self.decide(name == "and", rest, dot, last);
+            return self.decide(command, dot, last);
         }
         let mut values = Vec::with_capacity(rest.len() + 1);
         for arg in rest {
@@ -171,8 +171,14 @@ impl Run<'_> {
     }
 
     /// `and` ends at the first that is not true, `or` at the first that is.
-    fn decide(&mut self, all: bool, args: &[Arg], dot: &Value, last: Option<Value>) -> Result<Value, Problem> {
+    fn decide(&mut self, command: &Command, dot: &Value, last: Option<Value>) -> Result<Value, Problem> {
+        let (args, at) = (command.args.get(1..).unwrap_or(&[]), &command.at);
+        let all = matches!(command.args.first(), Some(Arg { head: Head::Function(name), .. }) if name == "and");
         let mut value = Value::Nil;
+        if args.is_empty() && last.is_none() {
+            let name = if all { "and" } else { "or" };
+            return Err(Problem::new(at.clone(), format!("`{name}` takes at least 1 arguments, here are 0")));
+        }
         for arg in args {
             value = self.arg(arg, dot)?;
             if value.is_true() != all {

@@ -75,6 +75,8 @@ fn printf_formats_as_in_go() {
         (r#"printf "%s is %v" $labels.job $value"#, "노드 is 1234.5"),
         (r#"printf "%d/%5d/%-3d|%03d/%x" 7 7 7 7 255"#, "7/    7/7  |007/ff"),
         (r#"printf "%q %t %c%%" "가" true 'A'"#, "\"가\" true A%"),
+        (r##"printf "%#x %q %05s %U" 255 'A' "ab" 65"##, "0xff 'A' 000ab U+0041"),
+        (r#"printf "%v" nil"#, "<nil>"),
         (r#"printf "%.3g %g %e %G" 1234.5678 1e21 12345.678 1e-7"#, "1.23e+03 1e+21 1.234568e+04 1E-07"),
         (r#"printf "%d" $value"#, "%!d(float64=1234.5)"),
         (r#"printf "%.1f" "x""#, "%!f(string=x)"),
