@@ -161,7 +161,9 @@ fn rendered(templates: &[(String, Template)], scene: &Scene<'_>) -> Vec<(String,
 /// The two series that show an alert.
 fn shown(rule: &GroupRule, alert: &Alert) -> [Sample; 2] {
     let state = if alert.firing { "firing" } else { "pending" };
-    let labels = alert.labels.with(ALERT_NAME, &rule.name);
+    // As in Prometheus, the alert's labels lie over the rule's own texts: a label that its template leaves empty is
+    // shown here as the template.
+    let labels = without_empty(rule.labels.iter().chain(alert.labels.iter()));
     let is = labels.with(NAME, "ALERTS").with("alertstate", state);
     let since = labels.with(NAME, "ALERTS_FOR_STATE");
     #[expect(clippy::cast_precision_loss, reason = "seconds of this calendar are exact")]

@@ -9,11 +9,12 @@ mod alert;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use alert::Alert;
 
 use crate::evaluate::promql::{self, Expr, Memory, NAME, SUBQUERY_STEP, Sample, Value, What, stale};
+use crate::evaluate::template;
 use crate::model::{GroupRule, GroupRuleKind, Labels, RuleFile};
 use crate::time::{Ms, show_duration};
 
@@ -50,8 +51,8 @@ pub struct RuleTrouble {
 pub struct Manager {
     setting: Setting,
     groups: Vec<Group>,
-    /// Series written at the instant at hand: the first value of an instant stays, as in a Prometheus store.
-    written: (Ms, BTreeSet<Labels>),
+    /// The newest sample of every series that was written.
+    newest: Newest,
 }
 
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl Manager {
             }
         }
         groups.sort_by_key(|group| order.iter().position(|name| *name == group.name).unwrap_or(0));
-        if wrong.is_empty() { Ok(Self { setting, groups, written: (Ms::MIN, BTreeSet::new()) }) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(Self { setting, groups, newest: Newest::new() }) } else { Err(wrong) }
     }
 
     /// Evaluates every group at `at`, whatever its interval; what went wrong, rule by rule.
@@ -117,17 +118,13 @@ impl Manager {
     }
 
     fn run(&mut self, memory: &mut Memory, at: Ms, due: impl Fn(&Group) -> bool) -> Vec<RuleTrouble> {
-        if self.written.0 != at {
-            self.written = (at, BTreeSet::new());
-        }
         let mut troubles = Vec::new();
         for group in self.groups.iter_mut().filter(|group| due(group)) {
             for rule in &mut group.rules {
                 let when = At { at, seen: at - group.query_offset, limit: group.limit };
-                match rule.evaluate(memory, &self.setting, when) {
-                    Ok(samples) => rule.write(memory, &mut self.written.1, samples, when.seen),
-                    Err((message, construct)) => troubles.push(rule.trouble(message, construct)),
-                }
+                let samples = rule.evaluate(memory, &self.setting, when);
+                let done = samples.and_then(|samples| rule.write(memory, &mut self.newest, samples, when.seen));
+                troubles.extend(done.err().map(|(message, construct)| rule.trouble(message, construct)));
             }
         }
         troubles
@@ -159,6 +156,9 @@ struct At {
     /// Most results of a rule; 0 = any number.
     limit: usize,
 }
+
+/// Time and value of each series' newest sample.
+type Newest = BTreeMap<Labels, (Ms, f64)>;
 
 type Wrong = (String, Option<&'static str>);
 
@@ -202,21 +202,39 @@ impl Rule {
         Ok(samples)
     }
 
-    /// Writes what it gave, and ends what it gave before and gives no longer.
-    fn write(&mut self, memory: &mut Memory, written: &mut BTreeSet<Labels>, samples: Vec<Sample>, at: Ms) {
+    /// Writes what it gave, and ends what it gave before and gives no longer. A series has one value at an instant and
+    /// grows forwards: what does not fit is left out, and an error.
+    fn write(&mut self, memory: &mut Memory, newest: &mut Newest, samples: Vec<Sample>, at: Ms) -> Result<(), Wrong> {
         let mut now = BTreeSet::new();
-        for sample in samples {
-            if written.insert(sample.labels.clone()) {
-                memory.append(&sample.labels, at, sample.value);
+        let mut wrong = Ok(());
+        for Sample { labels, value } in samples {
+            match newest.get(&labels) {
+                Some((last, _)) if *last > at => {
+                    wrong = Err((format!("out of order: {labels} has a later sample already"), None));
+                    continue;
+                }
+                Some((last, known)) if *last == at && known.to_bits() != value.to_bits() => {
+                    let (known, value) = (template::number(*known), template::number(value));
+                    let message = format!("two values at one time: {labels} has {known} already, here is {value}");
+                    wrong = Err((message, None));
+                    continue;
+                }
+                Some((last, _)) if *last == at => {}
+                _ => {
+                    memory.append(&labels, at, value);
+                    newest.insert(labels.clone(), (at, value));
+                }
             }
-            now.insert(sample.labels);
+            now.insert(labels);
         }
         for gone in self.previous.difference(&now) {
-            if !written.contains(gone) {
+            if newest.get(gone).is_none_or(|(last, _)| *last < at) {
                 memory.append(gone, at, stale());
+                newest.insert(gone.clone(), (at, stale()));
             }
         }
         self.previous = now;
+        wrong
     }
 }
 

@@ -158,3 +158,27 @@ fn a_subquery_without_a_step_takes_the_interval() {
     let wanted = "max_over_time(rate(up[1m])[5m:1h] offset 1m) + avg_over_time(max_over_time(up[1m:1h])[9m:3m])";
     assert_eq!(steps(nested, 60 * MINUTE), wanted);
 }
+
+#[test]
+fn a_series_has_one_value_at_an_instant_and_grows_forwards() {
+    let shifted = RuleGroup { query_offset: MINUTE, ..group("shifted", vec![record("r", "vector(1)", &[])]) };
+    let two =
+        group("two", vec![record("r", "vector(1)", &[]), record("r", "vector(1)", &[]), record("r", "vector(2)", &[])]);
+    let mut manager = manager(vec![two, shifted]);
+    let mut memory = Memory::default();
+    let troubles = manager.evaluate(&mut memory, 0);
+    let told: Vec<&str> = troubles.iter().map(|trouble| trouble.message.split(':').next().unwrap()).collect();
+    assert_eq!(told, ["two values at one time", "out of order"], "the same value twice is none");
+    assert_eq!(points(&memory, "r"), [(0, 1.0)], "the first one stays");
+}
+
+#[test]
+fn alerts_show_the_text_of_a_template_that_gives_nothing() {
+    let rule = alert("A", "vector(1)", 0, 0, &[("x", "{{ $labels.none }}"), ("y", "{{ $value }}")], &[]);
+    let mut manager = manager(vec![group("g", vec![rule])]);
+    let mut memory = Memory::default();
+    assert_eq!(manager.evaluate(&mut memory, 0), []);
+    assert_eq!(manager.alerts().next().unwrap().1.labels, Labels::new([("alertname", "A"), ("y", "1")]));
+    let shown = memory.select(&[Matcher::equal(NAME, "ALERTS")], -1, 0);
+    assert_eq!((shown[0].labels.get("x"), shown[0].labels.get("y")), (Some("{{ $labels.none }}"), Some("1")));
+}
