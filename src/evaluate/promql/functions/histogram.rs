@@ -59,8 +59,9 @@ fn per_histogram(asked: &Asked<'_>, n: usize, f: impl Fn(&Asked<'_>, &Labels, Ve
             }
             _ => {
                 let name = if asked.scene.late { item.labels.get(NAME).unwrap_or_default() } else { "" };
-                let message =
-                    format!("bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}");
+                let message = format!(
+                    "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}"
+                );
                 asked.scene.note(Level::Warning, asked.place(n), message);
             }
         }
@@ -139,7 +140,8 @@ fn between(low: f64, high: f64, buckets: &[Bucket]) -> f64 {
     if low >= high {
         return 0.0;
     }
-    (rank(high, buckets) - rank(low, buckets)) / last.1
+    // Counts that fall toward the end could make it more than all.
+    (rank(high, buckets).min(last.1) - rank(low, buckets).min(last.1)) / last.1
 }
 
 /// How many observations lie at or below `value`, interpolated inside its bucket; an unbounded bucket is taken as if
@@ -197,6 +199,7 @@ mod tests {
         assert_eq!(between(0.5, 1.5, &buckets), 0.375);
         assert_eq!(between(-INF, INF, &buckets), 1.0);
         assert_eq!(between(2.0, 1.0, &buckets), 0.0);
+        assert_eq!(between(0.0, 1.0, &[(1.0, 10.0), (INF, 8.0)]), 1.0, "never more than all");
         assert!(between(0.0, f64::NAN, &buckets).is_nan());
     }
 }

@@ -111,15 +111,19 @@ impl<'a> Parser<'a> {
             }
             chain += 1;
             if chain > CHAIN_MAX {
-                return Err(wrong(self.span(), format!("more than {CHAIN_MAX} operations"), "split it into recording rules"));
+                return Err(wrong(
+                    self.span(),
+                    format!("more than {CHAIN_MAX} operations"),
+                    "split it into recording rules",
+                ));
             }
             let at = self.span();
             self.at += 1;
             let (gives_bool, matching) = self.modifiers(op)?;
             let right = self.binary(if op.is_right() { binds - 1 } else { binds })?;
             let span = left.span.start..right.span.end;
-            let binary = Binary { op, at, gives_bool, matching: matching.clone().unwrap_or_default(), left, right };
-            check::binary(&binary, matching.is_some())?;
+            let binary = Binary { op, at, gives_bool, matching, left, right };
+            check::binary(&binary)?;
             left = Node { span, what: What::Binary(Box::new(binary)) };
         }
         self.depth -= 1;
@@ -216,8 +220,8 @@ impl<'a> Parser<'a> {
         self.selector(name.map(|name| (name, span)))
     }
 
-    /// `bool`, `on (…)`, `group_left (…)`; the matching only where one is written.
-    fn modifiers(&mut self, op: Operator) -> Result<(bool, Option<Matching>), Problem> {
+    /// `bool`, `on (…)`, `group_left (…)`
+    fn modifiers(&mut self, op: Operator) -> Result<(bool, Matching), Problem> {
         let start = self.span();
         let gives_bool = self.takes_word("bool");
         if gives_bool && !op.is_comparison() {
@@ -233,7 +237,7 @@ impl<'a> Parser<'a> {
                 let help = format!("write on (…) or ignoring (…) before `{keyword}`");
                 return Err(wrong(self.span(), format!("`{keyword}` without a matching"), help));
             }
-            return Ok((gives_bool, None));
+            return Ok((gives_bool, Matching::default()));
         }
         self.at += 1;
         let mut matching = Matching { on: keyword == "on", labels: self.label_list()?, ..Matching::default() };
@@ -250,7 +254,7 @@ impl<'a> Parser<'a> {
         if self.keyword().starts_with("fill") && self.after() == &Token::Sign("(") {
             return Err(outside(self.span(), "modifier fill", "`fill`"));
         }
-        Ok((gives_bool, Some(matching)))
+        Ok((gives_bool, matching))
     }
 
     /// `(a, b, "c.d")`; a comma may stand at the end.
@@ -263,9 +267,6 @@ impl<'a> Parser<'a> {
                 Token::Text(text) if !text.is_empty() => text.clone(),
                 _ => return Err(self.unexpected("a label")),
             };
-            if self.token() == &Token::Word && label.contains(':') {
-                return Err(wrong(self.span(), format!("`{label}` is no label"), "put it in quotes"));
-            }
             labels.push(label);
             self.at += 1;
             if !self.takes(",") && self.token() != &Token::Sign(")") {

@@ -110,6 +110,7 @@ fn a_mistake_is_told_where_it_is() {
         ("\"a\" + 1", 0..3, "does not take a string"),
         ("한글 > 1", 0..3, "unexpected character"),
         ("sum by (a) (b) by (c)", 15..17, "stand twice"),
+        ("a[293y]", 2..6, "neither a number nor a duration"),
     ] {
         let problem = parse(text).unwrap_err();
         assert!(problem.message.contains(part), "{text}: {problem}");
