@@ -35,6 +35,14 @@ fn native_series_are_refused_only_where_they_are_read() {
 }
 
 #[test]
+fn series_with_start_times_are_refused() {
+    let script = "load 1m\n  s@st 0 0 60s\n  s 1 2 3\n  m{a=\"x\"} 1\n\neval instant at 0 s\n  s 1\n\neval instant at 0 m\n  m{a=\"x\"} 1\n";
+    let found = verdicts(script);
+    assert!(matches!(&found[0], Verdict::Refused { construct, .. } if construct == "start timestamp"), "{found:?}");
+    assert_eq!(found[1], Verdict::Pass);
+}
+
+#[test]
 fn failures_and_remarks_are_judged_by_their_words() {
     let script = format!(
         "{LOAD}\neval_fail instant at 0 m + on() m\n\neval instant at 0 topk(NaN, m)\n  expect fail msg: Parameter value is NaN\n\n\

@@ -275,6 +275,14 @@ fn check_params(asked: &Asked<'_>, params: &[f64]) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Sorting in a range, where the series are put in order by their labels anyway.
+fn note_sorting(asked: &Asked<'_>) {
+    if asked.scene.start != asked.scene.end {
+        let message = "sort is ineffective for range queries since results are always ordered by labels";
+        asked.scene.note(Level::Warning, asked.span, message.to_owned());
+    }
+}
+
 /// A φ that is not between 0 and 1.
 pub(super) fn note_quantile(scene: &Scene<'_>, phi: f64, at: &Range<usize>) {
     if !(0.0..=1.0).contains(&phi) {

@@ -8,7 +8,7 @@ use crate::evaluate::promql::ast::Kind::{Range, Scalar, Vector};
 use crate::evaluate::promql::ast::What;
 use crate::evaluate::promql::eval::labels::{is_meta, keep, set};
 use crate::evaluate::promql::eval::{Got, Item};
-use crate::evaluate::promql::functions::{Asked, Body, Function, row};
+use crate::evaluate::promql::functions::{Asked, Body, Function, note_sorting, row};
 use crate::evaluate::promql::matcher::Compare;
 use crate::model::Labels;
 
@@ -68,6 +68,7 @@ fn sought(asked: &Asked<'_>) -> Labels {
 
 /// By value; NaN last, whichever the direction.
 fn sorted(asked: &Asked<'_>, down: bool) -> Got {
+    note_sorting(asked);
     let mut items = asked.items(0).to_vec();
     items.sort_by(|a, b| {
         let order = a.value.partial_cmp(&b.value).unwrap_or(Ordering::Equal);

@@ -184,7 +184,7 @@ impl Parser<'_> {
             Token::Number(seconds) => milliseconds(*seconds),
             Token::Word | Token::Sign("(" | "-" | "+") => {
                 let keyword = self.keyword();
-                let arithmetic = keyword.is_empty() || matches!(keyword.as_str(), "step" | "range" | "min" | "max");
+                let arithmetic = keyword.is_empty() || self.after() == &Token::Sign("(");
                 if !arithmetic {
                     return Err(self.unexpected("a duration such as 5m"));
                 }

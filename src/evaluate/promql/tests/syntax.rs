@@ -137,6 +137,8 @@ fn what_is_outside_is_named_with_its_place() {
         ("a[5m+1m]", 2..5, "duration expression"),
         ("a[step()]", 2..6, "duration expression"),
         ("a offset (5m)", 9..10, "duration expression"),
+        ("a[max_of(5m, step())]", 2..8, "duration expression"),
+        ("a </ 2", 2..4, "native histogram"),
         ("a + fill(0) b", 4..8, "modifier fill"),
     ] {
         let problem = parse(text).unwrap_err();
