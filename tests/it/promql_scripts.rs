@@ -55,7 +55,7 @@ fn expressions(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (n, line) in lines.iter().enumerate() {
         let Some(rest) = line.trim_start().trim_start_matches("- ").strip_prefix("expr:") else { continue };
-        let depth = line.len() - line.trim_start().len();
+        let depth = line.find("expr:").unwrap_or(0);
         let rest = rest.trim();
         if rest.starts_with(['|', '>']) {
             let deeper = |line: &&&str| line.trim().is_empty() || line.len() - line.trim_start().len() > depth;
