@@ -49,6 +49,12 @@ fn equal(a: &Found, b: &Found) -> bool {
     a.len() == b.len() && a.iter().all(|(labels, a)| b.get(labels).is_some_and(|b| points(a, b)))
 }
 
+/// The same words; which two of several series are named depends on the order in which a storage finds them.
+fn alike(ours: &str, theirs: &str) -> bool {
+    let several = "found duplicate series for the match group";
+    ours == theirs || (ours.starts_with(several) && theirs.starts_with(several))
+}
+
 /// What is wrong with one recorded evaluation, if anything.
 fn judge(case: &Json, data: &Memory) -> Option<String> {
     let text = case["e"].as_str()?;
@@ -57,6 +63,7 @@ fn judge(case: &Json, data: &Memory) -> Option<String> {
     let query = Query { names_late: case["late"].as_bool().unwrap_or(false) };
     let expr = match parse(text) {
         Ok(expr) => expr,
+        Err(_) if want["err"].as_str().is_some_and(|error| error.contains("parse error")) => return None,
         Err(problem) => return Some(problem.to_string()),
     };
     let answer = match at[..] {
@@ -69,14 +76,16 @@ fn judge(case: &Json, data: &Memory) -> Option<String> {
             let got = found(&answer.value, at[0]);
             if equal(&got, &wanted(want)) { None } else { Some(format!("{got:?}")) }
         }
-        (Err(trouble), Some(error)) if trouble.message == error => None,
+        (Err(trouble), Some(error)) if alike(&trouble.message, error) => None,
         (got, _) => Some(format!("{got:?}")),
     }
 }
 
 #[test]
 fn every_recorded_evaluation_is_the_same() {
-    let text = fs::read_to_string("tests/promql/evaluations.ndjson").unwrap();
+    // `tests/promql/oracle/run` hands in fresh ones.
+    let path = std::env::var("PROMQL_RECORDED").unwrap_or_else(|_| "tests/promql/evaluations.ndjson".to_owned());
+    let text = fs::read_to_string(path).unwrap();
     let mut data = Memory::default();
     let (mut count, mut wrong) = (0, Vec::new());
     for line in text.lines() {

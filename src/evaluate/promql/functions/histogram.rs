@@ -123,7 +123,7 @@ fn at_quantile(phi: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     }
     let rank = phi * last.1;
-    let n = lower.partition_point(|bucket| !(bucket.1 >= rank));
+    let n = lower.partition_point(|bucket| bucket.1 < rank || bucket.1.is_nan() || rank.is_nan());
     let Some(bucket) = lower.get(n) else { return lower.last().map_or(f64::NAN, |bucket| bucket.0) };
     let Some(below) = n.checked_sub(1).and_then(|n| lower.get(n)) else {
         return if bucket.0 <= 0.0 { bucket.0 } else { bucket.0 * (rank / bucket.1) };
