@@ -106,7 +106,8 @@ fn argument(name: &str, wanted: Kind, arg: &Node, usage: impl Fn() -> String) ->
         (Kind::Scalar, Kind::Vector) => "a vector of one series becomes a number with scalar(…)".to_owned(),
         _ => usage(),
     };
-    Err(wrong(arg.span.clone(), format!("`{name}` takes a {wanted} here, this is a {kind}"), help))
+    let one = |kind: Kind| if kind == Kind::Vector { format!("an {kind}") } else { format!("a {kind}") };
+    Err(wrong(arg.span.clone(), format!("`{name}` takes {} here, this is {}", one(wanted), one(kind)), help))
 }
 
 fn range_help(kind: Kind) -> String {

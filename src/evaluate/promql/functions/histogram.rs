@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::evaluate::promql::ast::Kind::{Scalar, Vector};
-use crate::evaluate::promql::eval::labels::keep;
 use crate::evaluate::promql::eval::{Got, Item};
 use crate::evaluate::promql::functions::{Asked, Body, Function, note_quantile, row};
 use crate::evaluate::promql::storage::NAME;
@@ -55,7 +54,7 @@ fn per_histogram(asked: &Asked<'_>, n: usize, f: impl Fn(&Asked<'_>, &Labels, Ve
         let bound = item.labels.get("le").unwrap_or_default();
         match bound.parse::<f64>() {
             Ok(upper) if !upper.is_nan() => {
-                found.entry(keep(&item.labels, |name| name != "le")).or_default().push((upper, item.value));
+                found.entry(item.labels.keep(|name| name != "le")).or_default().push((upper, item.value));
             }
             _ => {
                 let name = if asked.scene.late { item.labels.get(NAME).unwrap_or_default() } else { "" };

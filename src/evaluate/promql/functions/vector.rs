@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use crate::evaluate::promql::ast::Kind::{Range, Scalar, Vector};
 use crate::evaluate::promql::ast::What;
-use crate::evaluate::promql::eval::labels::{is_meta, keep, set};
+use crate::evaluate::promql::eval::labels::{is_meta, set};
 use crate::evaluate::promql::eval::{Got, Item};
 use crate::evaluate::promql::functions::{Asked, Body, Function, note_sorting, row};
 use crate::evaluate::promql::matcher::Compare;
@@ -60,7 +60,7 @@ fn sought(asked: &Asked<'_>) -> Labels {
             labels = set(&labels, &matcher.name, &matcher.value);
             fixed.push(&matcher.name);
         } else {
-            labels = keep(&labels, |name| name != matcher.name);
+            labels = labels.keep(|name| name != matcher.name);
         }
     }
     labels

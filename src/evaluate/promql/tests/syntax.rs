@@ -85,7 +85,7 @@ fn a_mistake_is_told_where_it_is() {
         ("raet(a[5m])", 0..4, "unknown function `raet`"),
         ("rate(a)", 5..6, "takes a range vector"),
         ("rate(a[5m], 1)", 0..14, "takes 1 argument(s), here are 2"),
-        ("abs(a[5m])", 4..9, "takes a instant vector"),
+        ("abs(a[5m])", 4..9, "takes an instant vector"),
         ("topk(a)", 0..7, "takes 2 argument(s)"),
         ("a{}[5m] + 1", 0..7, "does not take a range vector"),
         ("1 > 2", 2..3, "only be compared with `bool`"),
