@@ -158,7 +158,10 @@ fn count_values(items: &[Item], grouping: &Grouping, label: &str) -> Vec<Item> {
     }
     let labelled = |item: &Item| Item { labels: item.labels.with(label, &shown(item.value)), ..item.clone() };
     let groups = groups(items.iter().map(labelled).collect(), &grouping);
-    folded(&groups, |values, _| count(values.len()), 0.0)
+    let mut counted = folded(&groups, |values, _| count(values.len()), 0.0);
+    // What is counted is new: a name among the group's labels stays.
+    counted.iter_mut().for_each(|item| item.nameless = false);
+    counted
 }
 
 /// A number as a label value: all digits, no exponent.

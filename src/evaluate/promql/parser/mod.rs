@@ -19,12 +19,12 @@ pub(super) use words::near;
 
 /// Nodes inside each other; deeper is refused, so that a hostile text cannot exhaust the stack.
 const DEPTH_MAX: usize = 100;
-/// Operations side by side, which also stand inside each other in the tree.
-const CHAIN_MAX: usize = 250;
+/// Binary operations of one expression: side by side in the text, they too stand inside each other in the tree.
+const OPERATIONS_MAX: usize = 500;
 
 /// Reads a whole text.
 pub(super) fn parse(text: &str) -> Result<Expr, Problem> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, operations: 0 };
     if parser.token() == &Token::End {
         return Err(wrong(0..text.len(), "no expression", "write for example: up == 0"));
     }
@@ -40,6 +40,7 @@ pub(super) struct Parser<'a> {
     tokens: Vec<(Token, Range<usize>)>,
     at: usize,
     depth: usize,
+    operations: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -103,17 +104,16 @@ impl<'a> Parser<'a> {
             return Err(wrong(self.span(), format!("more than {DEPTH_MAX} levels"), "split it into recording rules"));
         }
         let mut left = self.unary()?;
-        let mut chain = 0;
         while let Some(op) = self.operator() {
             let binds = op.row().binds;
             if binds <= floor {
                 break;
             }
-            chain += 1;
-            if chain > CHAIN_MAX {
+            self.operations += 1;
+            if self.operations > OPERATIONS_MAX {
                 return Err(wrong(
                     self.span(),
-                    format!("more than {CHAIN_MAX} operations"),
+                    format!("more than {OPERATIONS_MAX} operations"),
                     "split it into recording rules",
                 ));
             }

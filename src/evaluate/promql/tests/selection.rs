@@ -85,6 +85,15 @@ fn a_subquery_steps_on_multiples_since_1970() {
 }
 
 #[test]
+fn a_subquery_of_endless_steps_is_refused() {
+    let text = "count_over_time(m[2h:1ms]) + 1";
+    let trouble = instant(&parse(text).unwrap(), &Memory::default(), 0).unwrap_err();
+    assert_eq!((trouble.at, trouble.message.as_str()), (16..25, "more than 1000000 steps of subqueries"));
+    let last = range(&parse("1").unwrap(), &Memory::default(), Ms::MAX - 5, Ms::MAX, 10);
+    assert!(matches!(last, Ok(Value::Matrix(series)) if series[0].points.len() == 1));
+}
+
+#[test]
 fn series_that_differ_in_their_name_alone_may_not_become_one() {
     let world = memory(10, &["b{x=\"1\"} 1 _", "c{x=\"1\"} _ 2", "c{x=\"2\"} 1"]);
     assert_eq!(show(&world, "-{x=\"1\"}", 0), "x=1:-1");
