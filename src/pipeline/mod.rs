@@ -4,7 +4,7 @@
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
 //! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
-//! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
+//! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load. `promqltest`: PromQL test scripts.
 //! - `rulerun`, `unittest`: Prometheus rules over samples in memory, and promtool's tests of them.
 
 pub mod backtest;

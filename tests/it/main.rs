@@ -19,6 +19,10 @@ mod config_bad;
 mod config_check;
 /// The shipped files and their schemas need the repository's own folders.
 mod config_shipped;
+/// PromQL: Prometheus's own scripts and real rule files.
+mod promql_scripts;
+/// PromQL: what the real engine said, replayed.
+mod promql_recorded;
 /// Decoding against a slow reader of the same format.
 mod decode_reference;
 /// The console over real HTTP: the door.

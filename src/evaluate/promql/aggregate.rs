@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::evaluate::promql::ast::{Aggregate, Grouping, Kind, Node};
-use crate::evaluate::promql::eval::labels::{is_meta, keep};
+use crate::evaluate::promql::eval::labels::is_meta;
 use crate::evaluate::promql::eval::{Got, Item, Scene, trouble};
 use crate::evaluate::promql::functions::note_quantile;
 use crate::evaluate::promql::number::{greatest, least, mean, quantile, sum, variance};
@@ -99,7 +99,7 @@ pub(super) fn eval(scene: &Scene<'_>, aggregate: &Aggregate, node: &Node, at: Ms
 /// The labels of the group of a series.
 fn group_of(labels: &Labels, grouping: &Grouping) -> Labels {
     let listed = |name: &str| grouping.labels.iter().any(|label| label == name);
-    if grouping.without { keep(labels, |name| !listed(name) && !is_meta(name)) } else { keep(labels, listed) }
+    if grouping.without { labels.keep(|name| !listed(name) && !is_meta(name)) } else { labels.keep(listed) }
 }
 
 /// Groups in the order of their first series.
@@ -158,7 +158,10 @@ fn count_values(items: &[Item], grouping: &Grouping, label: &str) -> Vec<Item> {
     }
     let labelled = |item: &Item| Item { labels: item.labels.with(label, &shown(item.value)), ..item.clone() };
     let groups = groups(items.iter().map(labelled).collect(), &grouping);
-    folded(&groups, |values, _| count(values.len()), 0.0)
+    let mut counted = folded(&groups, |values, _| count(values.len()), 0.0);
+    // What is counted is new: a name among the group's labels stays.
+    counted.iter_mut().for_each(|item| item.nameless = false);
+    counted
 }
 
 /// A number as a label value: all digits, no exponent.

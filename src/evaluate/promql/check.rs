@@ -12,8 +12,8 @@ use crate::evaluate::promql::functions::Function;
 use crate::evaluate::promql::lexer::wrong;
 use crate::evaluate::promql::operator::Operator;
 
-/// The two sides of a binary operation; `matched` = a matching is written.
-pub(super) fn binary(binary: &Binary, matched: bool) -> Result<(), Problem> {
+/// The two sides of a binary operation. An empty `on ()` beside a number means nothing and is allowed.
+pub(super) fn binary(binary: &Binary) -> Result<(), Problem> {
     let op = binary.op;
     for side in [&binary.left, &binary.right] {
         if !matches!(side.kind(), Kind::Scalar | Kind::Vector) {
@@ -29,7 +29,7 @@ pub(super) fn binary(binary: &Binary, matched: bool) -> Result<(), Problem> {
         let message = format!("`{}` is for two instant vectors", op.text());
         return Err(wrong(binary.at.clone(), message, "a number becomes a vector with vector(…)"));
     }
-    if matched {
+    if !binary.matching.labels.is_empty() {
         let help = "leave `on` and `ignoring` out where one side is a number";
         return Err(wrong(binary.at.clone(), "matching is for two instant vectors", help));
     }
@@ -106,7 +106,8 @@ fn argument(name: &str, wanted: Kind, arg: &Node, usage: impl Fn() -> String) ->
         (Kind::Scalar, Kind::Vector) => "a vector of one series becomes a number with scalar(…)".to_owned(),
         _ => usage(),
     };
-    Err(wrong(arg.span.clone(), format!("`{name}` takes a {wanted} here, this is a {kind}"), help))
+    let one = |kind: Kind| if kind == Kind::Vector { format!("an {kind}") } else { format!("a {kind}") };
+    Err(wrong(arg.span.clone(), format!("`{name}` takes {} here, this is {}", one(wanted), one(kind)), help))
 }
 
 fn range_help(kind: Kind) -> String {

@@ -113,6 +113,9 @@ impl<'a> Lexer<'a> {
 
     fn sign(&mut self, first: char) -> Result<Token, Problem> {
         let rest = self.rest();
+        if rest.starts_with("</") || rest.starts_with(">/") {
+            return Err(outside(self.at..self.at + 2, "native histogram", "trimming of histograms"));
+        }
         let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
             let help = if first.is_alphabetic() {
                 "a metric with such a name stands in quotes: {\"name\"}, a label too: {\"label\"=\"value\"}"

@@ -119,10 +119,9 @@ fn translate(pattern: &str) -> Result<String, String> {
             return Err(format!("`{c}` repeats a repetition"));
         }
         if repeats {
-            let length = if c == '{' { chars.iter().skip(at).take_while(|c| **c != '}').count() + 1 } else { 1 };
-            let lazy = usize::from(chars.get(at + length) == Some(&'?'));
-            out.extend(chars.iter().skip(at).take(length + lazy));
-            at += length + lazy;
+            let length = repetition(&chars, at)?;
+            out.extend(chars.iter().skip(at).take(length));
+            at += length;
             repeated = at;
             continue;
         }
@@ -168,6 +167,19 @@ fn translate(pattern: &str) -> Result<String, String> {
         at += 1;
     }
     Ok(out)
+}
+
+/// How long the repetition at `at` is, its `?` included. Errors: more than 1000 times, as in Go.
+fn repetition(chars: &[char], at: usize) -> Result<usize, String> {
+    let counts: String = match chars.get(at) {
+        Some('{') => chars.iter().skip(at + 1).take_while(|c| **c != '}').collect(),
+        _ => String::new(),
+    };
+    if counts.split(',').any(|count| count.parse().is_ok_and(|n: u64| n > 1000)) {
+        return Err("a repetition of more than 1000 times".to_owned());
+    }
+    let length = if counts.is_empty() { 1 } else { counts.len() + 2 };
+    Ok(length + usize::from(chars.get(at + length) == Some(&'?')))
 }
 
 /// One escape from `at` on; where it ends.

@@ -109,7 +109,8 @@ pub(super) fn quantile(phi: f64, mut values: Vec<f64>) -> f64 {
     let below = (rank.floor() as usize).min(values.len() - 1);
     let above = (below + 1).min(values.len() - 1);
     let weight = rank - rank.floor();
-    values[below] * (1.0 - weight) + values[above] * weight
+    // Without weight the neighbour does not count, not even an infinite one.
+    if weight == 0.0 { values[below] } else { values[below] * (1.0 - weight) + values[above] * weight }
 }
 
 /// A straight line through `points` by least squares: (slope per second, value at `origin`). `None` below two points.
@@ -137,13 +138,19 @@ pub(super) fn line(points: &[(Ms, f64)], origin: Ms) -> Option<(f64, f64)> {
     Some((slope, y / n - slope * x / n))
 }
 
-/// The larger of two; NaN where one is.
+/// The larger of two; NaN where one is, unless the other is +∞.
 pub(super) fn larger(a: f64, b: f64) -> f64 {
+    if a == f64::INFINITY || b == f64::INFINITY {
+        return f64::INFINITY;
+    }
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-/// The smaller of two; NaN where one is.
+/// The smaller of two; NaN where one is, unless the other is −∞.
 pub(super) fn smaller(a: f64, b: f64) -> f64 {
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        return f64::NEG_INFINITY;
+    }
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
@@ -172,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_mean_does_not_overflow() {
-        let big = 9.988_465_674_311_579e307;
+        let big = 9.988_465_674_311_58e307;
         assert_eq!(mean([big; 4]), big);
         assert_eq!(mean([-big, -big, big, big]), 0.0);
         assert_eq!(mean([0.0, f64::INFINITY, f64::INFINITY, 0.0]), f64::INFINITY);
@@ -186,9 +193,11 @@ mod tests {
         assert!(variance([f64::INFINITY]).is_nan() && variance([1.0, f64::NAN]).is_nan());
         assert!((quantile(0.8, vec![4.0, 0.0, 1.0]) - 2.8).abs() < 1e-12);
         assert!(quantile(0.2, vec![0.0, 1.0, f64::NAN]).is_nan(), "NaN is the smallest");
+        assert_eq!(quantile(1.0, vec![1.0, f64::INFINITY]), f64::INFINITY);
         assert_eq!((quantile(-1.0, vec![1.0]), quantile(2.0, vec![1.0])), (f64::NEG_INFINITY, f64::INFINITY));
         assert_eq!((greatest([1.0, f64::NAN, 2.0]), least([f64::NAN, 1.0, 2.0])), (2.0, 1.0));
         assert!(larger(1.0, f64::NAN).is_nan() && smaller(f64::NAN, 1.0).is_nan());
+        assert_eq!((larger(f64::INFINITY, f64::NAN), smaller(f64::INFINITY, 1.0)), (f64::INFINITY, 1.0));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::time::{DAY, HOUR, MINUTE, Ms, SECOND};
 pub(super) fn number(word: &str) -> Option<f64> {
     if let Some(hex) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         let digits = separated(hex.strip_prefix('_').unwrap_or(hex), |c| c.is_ascii_hexdigit())?;
-        return Some(digits.chars().filter_map(|c| c.to_digit(16)).fold(0.0, |sum, d| sum * 16.0 + f64::from(d)));
+        return i64::from_str_radix(&digits, 16).ok().map(whole);
     }
     let (mantissa, exponent) = match word.find(['e', 'E']) {
         Some(at) => (&word[..at], Some(&word[at + 1..])),
@@ -46,15 +46,8 @@ fn separated(text: &str, digit: impl Fn(char) -> bool) -> Option<String> {
 
 /// `1h30m`: numbers with units, the largest first, each once. `None` if it is none or too long for [`Ms`].
 pub(super) fn duration(word: &str) -> Option<Ms> {
-    const UNITS: [(&str, Ms); 7] = [
-        ("y", 365 * DAY),
-        ("w", 7 * DAY),
-        ("d", DAY),
-        ("h", HOUR),
-        ("m", MINUTE),
-        ("s", SECOND),
-        ("ms", 1),
-    ];
+    const UNITS: [(&str, Ms); 7] =
+        [("y", 365 * DAY), ("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1)];
     let mut rest = word;
     let mut total: Ms = 0;
     let mut next = 0;
@@ -71,8 +64,11 @@ pub(super) fn duration(word: &str) -> Option<Ms> {
         total = total.checked_add(count.checked_mul(UNITS[unit].1)?)?;
         rest = tail.get(letters..)?;
     }
-    if word.is_empty() { None } else { Some(total) }
+    if word.is_empty() || total > LONGEST { None } else { Some(total) }
 }
+
+/// The longest length of time: what fits 64 bits of nanoseconds, about 292 years.
+const LONGEST: Ms = 9_223_372_036_854;
 
 /// Seconds as milliseconds, rounded; `None` where they do not fit.
 pub(super) fn milliseconds(seconds: f64) -> Option<Ms> {
@@ -163,7 +159,7 @@ mod tests {
         assert_eq!(duration("1h30m"), Some(90 * MINUTE));
         assert_eq!(duration("1y2w3d4h5m6s7ms"), Some(382 * DAY + 4 * HOUR + 5 * MINUTE + 6_007));
         assert_eq!(duration("0s"), Some(0));
-        for text in ["30m1h", "1m1m", "5", "m", "1.5h", "5min", "99999999999y", ""] {
+        for text in ["30m1h", "1m1m", "5", "m", "1.5h", "5min", "99999999999y", "293y", ""] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

@@ -45,12 +45,6 @@ pub(super) struct Expected {
     matrix: bool,
 }
 
-impl Default for Words {
-    fn default() -> Self {
-        Self::Any
-    }
-}
-
 impl Expected {
     /// Reads the lines behind an `eval`. Errors: the verdict that a line leads to by itself.
     pub(super) fn read(word: &str, time: &Time, body: &[Line<'_>]) -> Result<Self, Verdict> {

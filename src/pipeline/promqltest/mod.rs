@@ -124,6 +124,12 @@ impl Runner<'_> {
     fn load(&mut self, gap: &str, body: &[Line<'_>], buckets: bool) -> Result<(), String> {
         let gap = length(gap).ok_or_else(|| format!("`{gap}` is no distance of samples"))?;
         for (n, line) in body {
+            if let Some((name, _)) = line.split_once("@st ") {
+                // Start times of the series in the next line.
+                let (labels, _) = notation::series(name).map_err(|why| format!("line {n}: {why}"))?;
+                self.outside.insert((labels, "start timestamp"));
+                continue;
+            }
             let (labels, values) = notation::series(line).map_err(|why| format!("line {n}: {why}"))?;
             match notation::values(values) {
                 Ok(values) => {

@@ -24,12 +24,21 @@ fn results_are_compared_with_labels_values_and_times() {
 
 #[test]
 fn native_series_are_refused_only_where_they_are_read() {
-    let found = verdicts(&format!("{LOAD}\neval instant at 0 sum(h)\n\neval instant at 0 m{{a=\"x\"}}\n  m{{a=\"x\"}} 1\n"));
+    let found =
+        verdicts(&format!("{LOAD}\neval instant at 0 sum(h)\n\neval instant at 0 m{{a=\"x\"}}\n  m{{a=\"x\"}} 1\n"));
     assert!(
         matches!(&found[0], Verdict::Refused { construct, at, .. } if construct == "native histogram" && *at == (4..5)),
         "{:?}",
         found[0]
     );
+    assert_eq!(found[1], Verdict::Pass);
+}
+
+#[test]
+fn series_with_start_times_are_refused() {
+    let script = "load 1m\n  s@st 0 0 60s\n  s 1 2 3\n  m{a=\"x\"} 1\n\neval instant at 0 s\n  s 1\n\neval instant at 0 m\n  m{a=\"x\"} 1\n";
+    let found = verdicts(script);
+    assert!(matches!(&found[0], Verdict::Refused { construct, .. } if construct == "start timestamp"), "{found:?}");
     assert_eq!(found[1], Verdict::Pass);
 }
 

@@ -130,7 +130,7 @@ fn result_labels(item: &Item, partner: &Item, matching: &Matching, named: bool) 
     let mut labels = if named { item.labels.clone() } else { without_meta(&item.labels) };
     if matching.many == Many::Neither {
         let listed = |name: &str| matching.labels.iter().any(|listed| listed == name);
-        labels = super::labels::keep(&labels, |name| listed(name) == matching.on);
+        labels = labels.keep(|name| listed(name) == matching.on);
     }
     for name in &matching.include {
         labels = set(&labels, name, partner.labels.get(name).unwrap_or_default());

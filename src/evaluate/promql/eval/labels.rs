@@ -16,23 +16,18 @@ pub(crate) fn is_meta(name: &str) -> bool {
 
 /// The set without name, type and unit.
 pub(crate) fn without_meta(labels: &Labels) -> Labels {
-    if labels.iter().any(|(name, _)| is_meta(name)) { keep(labels, |name| !is_meta(name)) } else { labels.clone() }
-}
-
-/// The labels whose name passes.
-pub(crate) fn keep(labels: &Labels, passes: impl Fn(&str) -> bool) -> Labels {
-    Labels::new(labels.iter().filter(|(name, _)| passes(name)))
+    if labels.iter().any(|(name, _)| is_meta(name)) { labels.keep(|name| !is_meta(name)) } else { labels.clone() }
 }
 
 /// The set with `name` set to `value`; an empty value removes it.
 pub(crate) fn set(labels: &Labels, name: &str, value: &str) -> Labels {
-    if value.is_empty() { keep(labels, |known| known != name) } else { labels.with(name, value) }
+    if value.is_empty() { labels.keep(|known| known != name) } else { labels.with(name, value) }
 }
 
 /// The part that `on (…)` (or, not `on`, `ignoring (…)`) compares.
 pub(crate) fn matched(labels: &Labels, on: bool, names: &[String]) -> Labels {
     let listed = |name: &str| names.iter().any(|listed| listed == name);
-    if on { keep(labels, listed) } else { keep(labels, |name| !is_meta(name) && !listed(name)) }
+    if on { labels.keep(listed) } else { labels.keep(|name| !is_meta(name) && !listed(name)) }
 }
 
 /// As Prometheus prints it in messages: `{a="x", b="y"}`, a name that needs quotes in quotes.

@@ -9,7 +9,7 @@
 pub(super) mod binary;
 pub(super) mod labels;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -66,7 +66,12 @@ pub(super) struct Scene<'a> {
     /// Names fall at the end instead of at once.
     pub(super) late: bool,
     pub(super) notes: RefCell<Vec<Note>>,
+    /// Steps of subqueries that were evaluated for one time.
+    steps: Cell<u64>,
 }
+
+/// Steps of subqueries for one time; more is a mistake in a step or a range, and would block the engine.
+const STEPS_MAX: u64 = 1_000_000;
 
 /// Trouble at `at`: the data or the expression is wrong.
 pub(super) fn trouble(at: &Range<usize>, message: impl Into<String>) -> Trouble {
@@ -75,7 +80,7 @@ pub(super) fn trouble(at: &Range<usize>, message: impl Into<String>) -> Trouble 
 
 /// The value of `expr` at `at`.
 pub(super) fn instant(expr: &Expr, storage: &dyn Storage, at: Ms, late: bool) -> Result<Answer, Trouble> {
-    let scene = Scene { storage, start: at, end: at, late, notes: RefCell::default() };
+    let scene = Scene::new(storage, (at, at), late);
     let root = expr.root();
     let value = match scene.eval(root, at)? {
         Got::Scalar(value) => Value::Scalar(value),
@@ -95,10 +100,11 @@ pub(super) fn range(expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms), late
     if step <= 0 {
         return Err(trouble(&root.span, "the step of a range is at least 1 ms"));
     }
-    let scene = Scene { storage, start: from, end: to, late, notes: RefCell::default() };
+    let scene = Scene::new(storage, (from, to), late);
     let mut series: BTreeMap<Labels, Vec<(Ms, f64)>> = BTreeMap::new();
-    let mut at = from;
-    while at <= to {
+    let mut next = Some(from).filter(|from| *from <= to);
+    while let Some(at) = next {
+        scene.steps.set(0);
         match scene.eval(root, at)? {
             Got::Scalar(value) => series.entry(Labels::default()).or_default().push((at, value)),
             Got::Vector(items) => {
@@ -111,10 +117,16 @@ pub(super) fn range(expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms), late
                 return Err(trouble(&root.span, message));
             }
         }
-        at = at.saturating_add(step);
+        next = at.checked_add(step).filter(|at| *at <= to);
     }
     let series = series.into_iter().map(|(labels, points)| Series { labels, points }).collect();
     Ok(Answer { value: Value::Matrix(series), notes: scene.notes.into_inner() })
+}
+
+impl<'a> Scene<'a> {
+    fn new(storage: &'a dyn Storage, (start, end): (Ms, Ms), late: bool) -> Self {
+        Self { storage, start, end, late, notes: RefCell::default(), steps: Cell::default() }
+    }
 }
 
 impl Scene<'_> {
@@ -124,7 +136,7 @@ impl Scene<'_> {
             What::Number(value) => Ok(Got::Scalar(*value)),
             What::Text(text) => Ok(Got::String(text.clone())),
             What::Select(selector) => Ok(self.select(selector, at)),
-            What::Subquery(subquery) => self.subquery(subquery, at),
+            What::Subquery(subquery) => self.subquery(subquery, node, at),
             What::Paren(inner) => self.eval(inner, at),
             What::Sign(sign) => self.sign(sign, node, at),
             What::Call(call) => self.call(call, node, at),
@@ -211,13 +223,21 @@ impl Scene<'_> {
     }
 
     /// Each step that is a multiple of the step since 1970, in (until − over, until].
-    fn subquery(&self, subquery: &Subquery, at: Ms) -> Result<Got, Trouble> {
+    fn subquery(&self, subquery: &Subquery, node: &Node, at: Ms) -> Result<Got, Trouble> {
         let until = self.end_of(subquery.shift, at);
         let after = until.saturating_sub(subquery.over);
         let step = subquery.step.unwrap_or(SUBQUERY_STEP);
         let mut series: BTreeMap<Labels, Track> = BTreeMap::new();
         let mut t = (after.div_euclid(step) + 1) * step;
         while t <= until {
+            self.steps.set(self.steps.get() + 1);
+            if self.steps.get() > STEPS_MAX {
+                let detail = "give the subquery a longer step or a shorter range".to_owned();
+                return Err(Trouble {
+                    detail,
+                    ..trouble(&node.span, format!("more than {STEPS_MAX} steps of subqueries"))
+                });
+            }
             for item in self.vector(&subquery.of, t)? {
                 let track = series.entry(item.labels).or_insert_with_key(|labels| Track {
                     labels: labels.clone(),

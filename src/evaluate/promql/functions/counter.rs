@@ -7,9 +7,9 @@
 use crate::evaluate::promql::functions::{Function, Window, window};
 
 pub(super) const TABLE: &[Function] = &[
-    window("rate", |w| stretched(w, true).map(|change| change / seconds(w.until - w.after))),
-    window("increase", |w| stretched(w, true)),
-    window("delta", |w| stretched(w, false)),
+    window("rate", |w| stretched(w, true, seconds(w.until - w.after))),
+    window("increase", |w| stretched(w, true, 1.0)),
+    window("delta", |w| stretched(w, false, 1.0)),
     window("irate", |w| last_two(w, true)),
     window("idelta", |w| last_two(w, false)),
     window("changes", |w| {
@@ -28,9 +28,9 @@ fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// The change in the window. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean
+/// The change in the window, per so many seconds. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean
 /// distance of samples, else by half that distance (the series begins or ends there); a counter never below zero.
-fn stretched(w: &Window<'_>, counter: bool) -> Option<f64> {
+fn stretched(w: &Window<'_>, counter: bool, per: f64) -> Option<f64> {
     let (first, last) = (w.points.first()?, w.points.last()?);
     if w.points.len() < 2 {
         return None;
@@ -52,7 +52,7 @@ fn stretched(w: &Window<'_>, counter: bool) -> Option<f64> {
         before = before.min(sampled * (first.1 / change));
     }
     let after = reach(seconds(w.until - last.0));
-    Some(change * ((sampled + before + after) / sampled))
+    Some(change * ((sampled + before + after) / sampled / per))
 }
 
 /// The change between the last two samples; of a counter per second, a fall being a restart from zero.
@@ -77,19 +77,19 @@ mod tests {
     fn a_change_is_stretched_to_near_edges_only() {
         // Samples each 10 s, 5 s from both edges: 20 in 20 s becomes 30 in 30 s.
         let near = [(5_000, 10.0), (15_000, 20.0), (25_000, 30.0)];
-        assert_eq!(stretched(&over(&near, 0, 30_000), false), Some(30.0));
+        assert_eq!(stretched(&over(&near, 0, 30_000), false, 1.0), Some(30.0));
         // 60 s to the right edge is far: half a distance, 5 s.
-        assert_eq!(stretched(&over(&near, 0, 85_000), false), Some(30.0));
-        assert_eq!(stretched(&over(&near[..1], 0, 30_000), true), None);
+        assert_eq!(stretched(&over(&near, 0, 85_000), false, 1.0), Some(30.0));
+        assert_eq!(stretched(&over(&near[..1], 0, 30_000), true, 1.0), None);
     }
 
     #[test]
     fn a_counter_is_not_stretched_below_zero_and_falls_are_added() {
         let young = [(5_000, 0.0), (15_000, 20.0)];
-        assert_eq!(stretched(&over(&young, 0, 15_000), true), Some(20.0));
-        assert_eq!(stretched(&over(&young, 0, 15_000), false), Some(30.0));
+        assert_eq!(stretched(&over(&young, 0, 15_000), true, 1.0), Some(20.0));
+        assert_eq!(stretched(&over(&young, 0, 15_000), false, 1.0), Some(30.0));
         let reset = [(0, 10.0), (10_000, 20.0), (20_000, 5.0)];
-        assert_eq!(stretched(&over(&reset, -1, 20_000), true).map(f64::round), Some(15.0));
+        assert_eq!(stretched(&over(&reset, -1, 20_000), true, 1.0).map(f64::round), Some(15.0));
         assert_eq!(last_two(&over(&reset, -1, 20_000), true), Some(0.5));
         assert_eq!(last_two(&over(&reset, -1, 20_000), false), Some(-15.0));
     }

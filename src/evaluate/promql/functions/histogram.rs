@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use crate::evaluate::promql::ast::Kind::{Scalar, Vector};
-use crate::evaluate::promql::eval::labels::keep;
 use crate::evaluate::promql::eval::{Got, Item};
 use crate::evaluate::promql::functions::{Asked, Body, Function, note_quantile, row};
 use crate::evaluate::promql::storage::NAME;
@@ -55,12 +54,13 @@ fn per_histogram(asked: &Asked<'_>, n: usize, f: impl Fn(&Asked<'_>, &Labels, Ve
         let bound = item.labels.get("le").unwrap_or_default();
         match bound.parse::<f64>() {
             Ok(upper) if !upper.is_nan() => {
-                found.entry(keep(&item.labels, |name| name != "le")).or_default().push((upper, item.value));
+                found.entry(item.labels.keep(|name| name != "le")).or_default().push((upper, item.value));
             }
             _ => {
                 let name = if asked.scene.late { item.labels.get(NAME).unwrap_or_default() } else { "" };
-                let message =
-                    format!("bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}");
+                let message = format!(
+                    "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}"
+                );
                 asked.scene.note(Level::Warning, asked.place(n), message);
             }
         }
@@ -122,7 +122,7 @@ fn at_quantile(phi: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     }
     let rank = phi * last.1;
-    let n = lower.partition_point(|bucket| !(bucket.1 >= rank));
+    let n = lower.partition_point(|bucket| bucket.1 < rank || bucket.1.is_nan() || rank.is_nan());
     let Some(bucket) = lower.get(n) else { return lower.last().map_or(f64::NAN, |bucket| bucket.0) };
     let Some(below) = n.checked_sub(1).and_then(|n| lower.get(n)) else {
         return if bucket.0 <= 0.0 { bucket.0 } else { bucket.0 * (rank / bucket.1) };
@@ -139,7 +139,8 @@ fn between(low: f64, high: f64, buckets: &[Bucket]) -> f64 {
     if low >= high {
         return 0.0;
     }
-    (rank(high, buckets) - rank(low, buckets)) / last.1
+    // Counts that fall toward the end could make it more than all.
+    (rank(high, buckets).min(last.1) - rank(low, buckets).min(last.1)) / last.1
 }
 
 /// How many observations lie at or below `value`, interpolated inside its bucket; an unbounded bucket is taken as if
@@ -197,6 +198,7 @@ mod tests {
         assert_eq!(between(0.5, 1.5, &buckets), 0.375);
         assert_eq!(between(-INF, INF, &buckets), 1.0);
         assert_eq!(between(2.0, 1.0, &buckets), 0.0);
+        assert_eq!(between(0.0, 1.0, &[(1.0, 10.0), (INF, 8.0)]), 1.0, "never more than all");
         assert!(between(0.0, f64::NAN, &buckets).is_nan());
     }
 }

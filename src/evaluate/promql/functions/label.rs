@@ -8,16 +8,26 @@ use std::cmp::Ordering;
 use crate::evaluate::promql::ast::Kind::{String, Vector};
 use crate::evaluate::promql::eval::labels::set;
 use crate::evaluate::promql::eval::{Got, Item, unique};
-use crate::evaluate::promql::functions::{Asked, Body, Function, row};
+use crate::evaluate::promql::functions::{Asked, Body, Function, note_sorting, row};
 use crate::evaluate::promql::matcher::whole;
 use crate::evaluate::promql::storage::NAME;
 use crate::evaluate::promql::value::Trouble;
 
 pub(super) const TABLE: &[Function] = &[
     row("label_replace", &[Vector, String, String, String, String], Vector, Body::Whole(replace)),
-    Function { least: 3, repeats: true, ..row("label_join", &[Vector, String, String, String], Vector, Body::Whole(join)) },
-    Function { repeats: true, ..row("sort_by_label", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, false)))) },
-    Function { repeats: true, ..row("sort_by_label_desc", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, true)))) },
+    Function {
+        least: 3,
+        repeats: true,
+        ..row("label_join", &[Vector, String, String, String], Vector, Body::Whole(join))
+    },
+    Function {
+        repeats: true,
+        ..row("sort_by_label", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, false))))
+    },
+    Function {
+        repeats: true,
+        ..row("sort_by_label_desc", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, true))))
+    },
 ];
 
 /// `label_replace(v, target, template, source, pattern)`: where the pattern matches the whole source value.
@@ -69,6 +79,7 @@ fn changed(items: Vec<Item>, asked: &Asked<'_>) -> Result<Got, Trouble> {
 
 /// By the values of the labels, runs of digits by their number; equal ones by all labels.
 fn sorted(asked: &Asked<'_>, down: bool) -> Got {
+    note_sorting(asked);
     let names: Vec<&str> = (1..asked.args.len()).map(|n| asked.text(n)).collect();
     let mut items = asked.items(0).to_vec();
     items.sort_by(|a, b| {

@@ -83,15 +83,8 @@ impl Function {
     }
 }
 
-const TABLES: [&[Function]; 7] = [
-    math::TABLE,
-    over_time::TABLE,
-    counter::TABLE,
-    clock::TABLE,
-    label::TABLE,
-    vector::TABLE,
-    histogram::TABLE,
-];
+const TABLES: [&[Function]; 7] =
+    [math::TABLE, over_time::TABLE, counter::TABLE, clock::TABLE, label::TABLE, vector::TABLE, histogram::TABLE];
 
 /// Functions of Prometheus that are not answered, and what a refusal counts them as.
 const REFUSED: &[(&str, &str)] = &[
@@ -236,12 +229,15 @@ fn by_window(asked: &Asked<'_>, n: usize, params: &[f64], f: fn(&Window<'_>) -> 
     let function = asked.call.function;
     let one = |track: &Track| {
         let (points, (after, until)) = (&track.points, (tracks.after, tracks.until));
+        let value = f(&Window { points, after, until, at: asked.at, params })?;
         if function.name == "rate" || function.name == "increase" {
             note_gauge(asked, n, track);
         }
-        let value = f(&Window { points, after, until, at: asked.at, params })?;
-        let (labels, nameless) =
-            if function.keeps_name { (track.labels.clone(), track.nameless) } else { asked.scene.unnamed(&track.labels) };
+        let (labels, nameless) = if function.keeps_name {
+            (track.labels.clone(), track.nameless)
+        } else {
+            asked.scene.unnamed(&track.labels)
+        };
         Some(Item { labels, value, nameless })
     };
     Got::Vector(tracks.series.iter().filter_map(one).collect())
@@ -262,7 +258,9 @@ fn note_gauge(asked: &Asked<'_>, n: usize, track: &Track) {
 fn check_params(asked: &Asked<'_>, params: &[f64]) -> Result<(), Trouble> {
     let first = params.first().copied().unwrap_or_default();
     match asked.call.function.name {
-        "quantile_over_time" => note_quantile(asked.scene, first, asked.place(0)),
+        "quantile_over_time" if asked.tracks(1).is_some_and(|tracks| !tracks.series.is_empty()) => {
+            note_quantile(asked.scene, first, asked.place(0));
+        }
         "double_exponential_smoothing" if asked.tracks(0).is_some_and(|tracks| !tracks.series.is_empty()) => {
             for (n, (what, value)) in ["smoothing", "trend"].iter().zip(params).enumerate() {
                 if *value <= 0.0 || *value >= 1.0 {
@@ -277,10 +275,19 @@ fn check_params(asked: &Asked<'_>, params: &[f64]) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Sorting in a range, where the series are put in order by their labels anyway.
+fn note_sorting(asked: &Asked<'_>) {
+    if asked.scene.start != asked.scene.end {
+        let message = "sort is ineffective for range queries since results are always ordered by labels";
+        asked.scene.note(Level::Warning, asked.span, message.to_owned());
+    }
+}
+
 /// A φ that is not between 0 and 1.
 pub(super) fn note_quantile(scene: &Scene<'_>, phi: f64, at: &Range<usize>) {
     if !(0.0..=1.0).contains(&phi) {
-        let shown = if phi.is_infinite() { if phi > 0.0 { "+Inf".into() } else { "-Inf".into() } } else { phi.to_string() };
+        let shown =
+            if phi.is_infinite() { if phi > 0.0 { "+Inf".into() } else { "-Inf".into() } } else { phi.to_string() };
         scene.note(Level::Warning, at, format!("quantile value should be between 0 and 1, got {shown}"));
     }
 }

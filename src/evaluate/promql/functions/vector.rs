@@ -6,25 +6,42 @@ use std::cmp::Ordering;
 
 use crate::evaluate::promql::ast::Kind::{Range, Scalar, Vector};
 use crate::evaluate::promql::ast::What;
-use crate::evaluate::promql::eval::labels::{is_meta, keep, set};
+use crate::evaluate::promql::eval::labels::{is_meta, set};
 use crate::evaluate::promql::eval::{Got, Item};
-use crate::evaluate::promql::functions::{Asked, Body, Function, row};
+use crate::evaluate::promql::functions::{Asked, Body, Function, note_sorting, row};
 use crate::evaluate::promql::matcher::Compare;
 use crate::model::Labels;
 
 pub(super) const TABLE: &[Function] = &[
     row("vector", &[Scalar], Vector, Body::Whole(|asked| Ok(one(Labels::default(), asked.scalar(0))))),
-    row("scalar", &[Vector], Scalar, Body::Whole(|asked| Ok(Got::Scalar(match asked.items(0) {
-        [item] => item.value,
-        _ => f64::NAN,
-    })))),
-    row("absent", &[Vector], Vector, Body::Whole(|asked| {
-        Ok(if asked.items(0).is_empty() { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
-    })),
-    row("absent_over_time", &[Range], Vector, Body::Whole(|asked| {
-        let none = asked.tracks(0).is_none_or(|tracks| tracks.series.is_empty());
-        Ok(if none { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
-    })),
+    row(
+        "scalar",
+        &[Vector],
+        Scalar,
+        Body::Whole(|asked| {
+            Ok(Got::Scalar(match asked.items(0) {
+                [item] => item.value,
+                _ => f64::NAN,
+            }))
+        }),
+    ),
+    row(
+        "absent",
+        &[Vector],
+        Vector,
+        Body::Whole(|asked| {
+            Ok(if asked.items(0).is_empty() { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
+        }),
+    ),
+    row(
+        "absent_over_time",
+        &[Range],
+        Vector,
+        Body::Whole(|asked| {
+            let none = asked.tracks(0).is_none_or(|tracks| tracks.series.is_empty());
+            Ok(if none { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
+        }),
+    ),
     row("sort", &[Vector], Vector, Body::Whole(|asked| Ok(sorted(asked, false)))),
     row("sort_desc", &[Vector], Vector, Body::Whole(|asked| Ok(sorted(asked, true)))),
 ];
@@ -43,7 +60,7 @@ fn sought(asked: &Asked<'_>) -> Labels {
             labels = set(&labels, &matcher.name, &matcher.value);
             fixed.push(&matcher.name);
         } else {
-            labels = keep(&labels, |name| name != matcher.name);
+            labels = labels.keep(|name| name != matcher.name);
         }
     }
     labels
@@ -51,6 +68,7 @@ fn sought(asked: &Asked<'_>) -> Labels {
 
 /// By value; NaN last, whichever the direction.
 fn sorted(asked: &Asked<'_>, down: bool) -> Got {
+    note_sorting(asked);
     let mut items = asked.items(0).to_vec();
     items.sort_by(|a, b| {
         let order = a.value.partial_cmp(&b.value).unwrap_or(Ordering::Equal);

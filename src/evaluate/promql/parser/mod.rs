@@ -19,12 +19,12 @@ pub(super) use words::near;
 
 /// Nodes inside each other; deeper is refused, so that a hostile text cannot exhaust the stack.
 const DEPTH_MAX: usize = 100;
-/// Operations side by side, which also stand inside each other in the tree.
-const CHAIN_MAX: usize = 250;
+/// Binary operations of one expression: side by side in the text, they too stand inside each other in the tree.
+const OPERATIONS_MAX: usize = 500;
 
 /// Reads a whole text.
 pub(super) fn parse(text: &str) -> Result<Expr, Problem> {
-    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, depth: 0, operations: 0 };
     if parser.token() == &Token::End {
         return Err(wrong(0..text.len(), "no expression", "write for example: up == 0"));
     }
@@ -40,6 +40,7 @@ pub(super) struct Parser<'a> {
     tokens: Vec<(Token, Range<usize>)>,
     at: usize,
     depth: usize,
+    operations: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -103,23 +104,26 @@ impl<'a> Parser<'a> {
             return Err(wrong(self.span(), format!("more than {DEPTH_MAX} levels"), "split it into recording rules"));
         }
         let mut left = self.unary()?;
-        let mut chain = 0;
         while let Some(op) = self.operator() {
             let binds = op.row().binds;
             if binds <= floor {
                 break;
             }
-            chain += 1;
-            if chain > CHAIN_MAX {
-                return Err(wrong(self.span(), format!("more than {CHAIN_MAX} operations"), "split it into recording rules"));
+            self.operations += 1;
+            if self.operations > OPERATIONS_MAX {
+                return Err(wrong(
+                    self.span(),
+                    format!("more than {OPERATIONS_MAX} operations"),
+                    "split it into recording rules",
+                ));
             }
             let at = self.span();
             self.at += 1;
             let (gives_bool, matching) = self.modifiers(op)?;
             let right = self.binary(if op.is_right() { binds - 1 } else { binds })?;
             let span = left.span.start..right.span.end;
-            let binary = Binary { op, at, gives_bool, matching: matching.clone().unwrap_or_default(), left, right };
-            check::binary(&binary, matching.is_some())?;
+            let binary = Binary { op, at, gives_bool, matching, left, right };
+            check::binary(&binary)?;
             left = Node { span, what: What::Binary(Box::new(binary)) };
         }
         self.depth -= 1;
@@ -216,8 +220,8 @@ impl<'a> Parser<'a> {
         self.selector(name.map(|name| (name, span)))
     }
 
-    /// `bool`, `on (…)`, `group_left (…)`; the matching only where one is written.
-    fn modifiers(&mut self, op: Operator) -> Result<(bool, Option<Matching>), Problem> {
+    /// `bool`, `on (…)`, `group_left (…)`
+    fn modifiers(&mut self, op: Operator) -> Result<(bool, Matching), Problem> {
         let start = self.span();
         let gives_bool = self.takes_word("bool");
         if gives_bool && !op.is_comparison() {
@@ -233,7 +237,7 @@ impl<'a> Parser<'a> {
                 let help = format!("write on (…) or ignoring (…) before `{keyword}`");
                 return Err(wrong(self.span(), format!("`{keyword}` without a matching"), help));
             }
-            return Ok((gives_bool, None));
+            return Ok((gives_bool, Matching::default()));
         }
         self.at += 1;
         let mut matching = Matching { on: keyword == "on", labels: self.label_list()?, ..Matching::default() };
@@ -250,7 +254,7 @@ impl<'a> Parser<'a> {
         if self.keyword().starts_with("fill") && self.after() == &Token::Sign("(") {
             return Err(outside(self.span(), "modifier fill", "`fill`"));
         }
-        Ok((gives_bool, Some(matching)))
+        Ok((gives_bool, matching))
     }
 
     /// `(a, b, "c.d")`; a comma may stand at the end.
@@ -263,9 +267,6 @@ impl<'a> Parser<'a> {
                 Token::Text(text) if !text.is_empty() => text.clone(),
                 _ => return Err(self.unexpected("a label")),
             };
-            if self.token() == &Token::Word && label.contains(':') {
-                return Err(wrong(self.span(), format!("`{label}` is no label"), "put it in quotes"));
-            }
             labels.push(label);
             self.at += 1;
             if !self.takes(",") && self.token() != &Token::Sign(")") {

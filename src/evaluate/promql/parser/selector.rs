@@ -22,16 +22,13 @@ impl Parser<'_> {
         if let Some((name, _)) = &name {
             matchers.push(Matcher::equal(NAME, name));
         }
-        let mut named = name.is_some();
         if self.takes("{") {
             while !self.takes("}") {
                 let at = self.span();
                 let matcher = self.matcher()?;
-                if matcher.name == NAME && named {
+                if matcher.name == NAME && name.is_some() {
                     return Err(wrong(at.start..self.end(), "the metric's name stands twice", "keep one of them"));
                 }
-                // A text alone is the name; a matcher on `__name__` is a condition like any other.
-                named |= matcher.name == NAME && self.end() == at.end;
                 matchers.push(matcher);
                 if !self.takes(",") && self.token() != &Token::Sign("}") {
                     return Err(self.unexpected("`,` or `}`"));
@@ -53,21 +50,17 @@ impl Parser<'_> {
             Token::Text(text) => (text.clone(), true),
             _ => return Err(self.unexpected("a label, or `}`")),
         };
-        let at = self.span();
         self.at += 1;
         let compare = match self.token() {
             Token::Sign("=") => Compare::Equal,
             Token::Sign("!=") => Compare::NotEqual,
             Token::Sign("=~") => Compare::Matches,
             Token::Sign("!~") => Compare::MatchesNot,
-            Token::Sign("," | "}") if quoted && !name.is_empty() => return Ok(Matcher::equal(NAME, &name)),
+            Token::Sign("," | "}") if quoted => return Ok(Matcher::equal(NAME, &name)),
             Token::Sign("==") => return Err(wrong(self.span(), "unexpected `==`", "a label is compared with =")),
             _ => return Err(self.unexpected("one of = != =~ !~")),
         };
         self.at += 1;
-        if name.is_empty() {
-            return Err(wrong(at, "a label without a name", "write label=\"value\""));
-        }
         let Token::Text(value) = self.token().clone() else {
             return Err(self.unexpected("a text in quotes"));
         };
@@ -191,7 +184,7 @@ impl Parser<'_> {
             Token::Number(seconds) => milliseconds(*seconds),
             Token::Word | Token::Sign("(" | "-" | "+") => {
                 let keyword = self.keyword();
-                let arithmetic = keyword.is_empty() || matches!(keyword.as_str(), "step" | "range" | "min" | "max");
+                let arithmetic = keyword.is_empty() || self.after() == &Token::Sign("(");
                 if !arithmetic {
                     return Err(self.unexpected("a duration such as 5m"));
                 }

@@ -9,7 +9,15 @@ fn world() -> Memory {
 #[test]
 fn an_instant_selector_sees_the_newest_of_five_minutes() {
     let world = world();
-    all(&world, 10, &[("m", "name=m,a=x:1 name=m,a=y:11"), ("m{a!=\"x\"}", "name=m,a=y:11"), ("{a=\"x\"}", "name=m,a=x:1 name=n,a=x:5")]);
+    all(
+        &world,
+        10,
+        &[
+            ("m", "name=m,a=x:1 name=m,a=y:11"),
+            ("m{a!=\"x\"}", "name=m,a=y:11"),
+            ("{a=\"x\"}", "name=m,a=x:1 name=n,a=x:5"),
+        ],
+    );
     assert_eq!(show(&world, "m", 20), "name=m,a=y:12", "a stale marker ends the series");
     assert_eq!(show(&world, "m{a=\"x\"}", 329), "name=m,a=x:3");
     assert_eq!(show(&world, "m{a=\"x\"}", 330), "", "exactly 5 m old is gone");
@@ -74,6 +82,15 @@ fn a_subquery_steps_on_multiples_since_1970() {
             ("rate(m{a=\"y\"}[40s:10s])", "a=y:0.1"),
         ],
     );
+}
+
+#[test]
+fn a_subquery_of_endless_steps_is_refused() {
+    let text = "count_over_time(m[2h:1ms]) + 1";
+    let trouble = instant(&parse(text).unwrap(), &Memory::default(), 0).unwrap_err();
+    assert_eq!((trouble.at, trouble.message.as_str()), (16..25, "more than 1000000 steps of subqueries"));
+    let last = range(&parse("1").unwrap(), &Memory::default(), Ms::MAX - 5, Ms::MAX, 10);
+    assert!(matches!(last, Ok(Value::Matrix(series)) if series[0].points.len() == 1));
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_mistake_is_told_where_it_is() {
         ("raet(a[5m])", 0..4, "unknown function `raet`"),
         ("rate(a)", 5..6, "takes a range vector"),
         ("rate(a[5m], 1)", 0..14, "takes 1 argument(s), here are 2"),
-        ("abs(a[5m])", 4..9, "takes a instant vector"),
+        ("abs(a[5m])", 4..9, "takes an instant vector"),
         ("topk(a)", 0..7, "takes 2 argument(s)"),
         ("a{}[5m] + 1", 0..7, "does not take a range vector"),
         ("1 > 2", 2..3, "only be compared with `bool`"),
@@ -110,6 +110,7 @@ fn a_mistake_is_told_where_it_is() {
         ("\"a\" + 1", 0..3, "does not take a string"),
         ("한글 > 1", 0..3, "unexpected character"),
         ("sum by (a) (b) by (c)", 15..17, "stand twice"),
+        ("a[293y]", 2..6, "neither a number nor a duration"),
     ] {
         let problem = parse(text).unwrap_err();
         assert!(problem.message.contains(part), "{text}: {problem}");
@@ -136,6 +137,8 @@ fn what_is_outside_is_named_with_its_place() {
         ("a[5m+1m]", 2..5, "duration expression"),
         ("a[step()]", 2..6, "duration expression"),
         ("a offset (5m)", 9..10, "duration expression"),
+        ("a[max_of(5m, step())]", 2..8, "duration expression"),
+        ("a </ 2", 2..4, "native histogram"),
         ("a + fill(0) b", 4..8, "modifier fill"),
     ] {
         let problem = parse(text).unwrap_err();
@@ -149,7 +152,12 @@ fn a_hostile_depth_is_refused() {
     assert!(parse(&deep).unwrap_err().message.contains("levels"));
     assert!(parse(&format!("{}1", "-".repeat(5_000))).is_err());
     assert!(parse(&vec!["a"; 5_000].join(" + ")).unwrap_err().message.contains("operations"));
-    assert!(parse(&vec!["a"; 200].join(" + ")).is_ok());
+    // As deep as it may be, it is evaluated on the stack of a plain thread.
+    let terms = vec!["1"; 5].join(" + ");
+    let deepest = (0..98).fold(terms, |inner, _| format!("({inner}) + 1 + 1 + 1 + 1 + 1"));
+    assert_eq!(show(&Memory::default(), &deepest, 0), "495");
+    let powers = vec!["1"; 98].join(" ^ ");
+    assert_eq!(show(&Memory::default(), &format!("-{powers}"), 0), "-1");
 }
 
 #[test]
