@@ -185,7 +185,7 @@ fn human(loaded: &Loaded, traffic: Option<&Traffic>, out: &mut dyn Write) -> std
         out,
         "{}, {}{refused}: {}, {}{silenced}",
         count(loaded.files.len(), "file"),
-        count(loaded.rules.rules.len(), "rule"),
+        count(loaded.rule_count(), "rule"),
         count(loaded.errors(), "error"),
         count(loaded.warnings(), "warning")
     )
@@ -205,7 +205,7 @@ fn json(loaded: &Loaded, traffic: Option<&Traffic>, out: &mut dyn Write) -> std:
     let summary = Summary {
         r#type: "summary",
         files: loaded.files.len(),
-        rules: loaded.rules.rules.len(),
+        rules: loaded.rule_count(),
         refused: loaded.refused,
         errors: loaded.errors(),
         warnings: loaded.warnings(),

@@ -18,6 +18,7 @@ mod service;
 mod status;
 mod store;
 mod table;
+mod test;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Everything wrong in configuration, rules, contacts and chains, all at once.
     Check(check::CheckArgs),
+    /// Tests of rules: scenarios, promtool's unit tests, promqltest scripts.
+    Test(test::TestArgs),
     /// Backtest: what the rules would have done over recorded or simulated input, on a virtual clock.
     Replay(replay::ReplayArgs),
     /// Why an incident or a rule instance is as it is, who was told, or why nobody was.
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Check(args) => Ok(check::run(&args, &mut std::io::stdout().lock(), SystemClock.wall())),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Record(args) => record::run(&args),

@@ -19,6 +19,7 @@ mod load;
 mod overrides;
 mod people;
 mod problem;
+mod prometheus;
 mod reach;
 mod read;
 mod rules;
@@ -29,6 +30,7 @@ mod secret;
 mod settings;
 mod table;
 mod tree;
+mod unit;
 
 pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
@@ -45,3 +47,4 @@ pub use settings::{
     AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogFileSettings, LogKind, LogSettings, Mechanism,
     Paths, PostgresSettings, ProcessWatch, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
 };
+pub use unit::{AlertTest, ExprTest, UnitFile, UnitGroup, UnitSeries};

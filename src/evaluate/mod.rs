@@ -18,10 +18,12 @@ mod leaf;
 mod limits;
 mod partition;
 mod plan;
+pub mod promql;
 mod ring;
 mod series;
 mod sources;
 mod status;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod visit;

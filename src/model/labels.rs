@@ -53,6 +53,11 @@ impl Labels {
         Self::new(self.iter().chain([(name, value)]))
     }
 
+    /// The labels whose name passes.
+    pub fn keep(&self, passes: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| passes(name)).cloned().collect())
+    }
+
     /// The labels as one JSON object, names sorted: the stored and printed form.
     pub fn to_json(&self) -> serde_json::Value {
         self.iter().map(|(name, value)| (name.to_owned(), serde_json::Value::from(value))).collect()
@@ -221,6 +226,7 @@ mod tests {
     fn labels_are_sorted_and_unique() {
         let labels = Labels::new([("b", "1"), ("a", "2"), ("b", "3")]);
         assert_eq!(labels.to_string(), r#"{a="2",b="3"}"#);
+        assert_eq!(labels.keep(|name| name == "b").to_string(), r#"{b="3"}"#);
         assert_eq!(Labels::from_json(&labels.to_json()), Some(labels));
     }
 }

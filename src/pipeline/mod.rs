@@ -6,6 +6,7 @@
 //!   `spool`: the agent's file.
 //! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `explained`, `sentences`: why
 //!   an instance is as it is. `sim`: simulated worlds. `crash`: kill -9 under load.
+//! - `promqltest`: PromQL test scripts. `rulerun`, `unittest`: Prometheus rules over samples in memory, and tests of them.
 
 pub mod asks;
 pub mod backtest;
@@ -25,9 +26,11 @@ pub mod node;
 pub mod outbox;
 mod own;
 mod publish;
+pub mod promqltest;
 mod pulse;
 pub mod receipts;
 pub mod results;
+pub mod rulerun;
 pub mod scenario;
 mod sentences;
 pub mod service;
@@ -39,6 +42,7 @@ pub mod stages;
 pub mod stores;
 mod tally;
 pub mod truth;
+pub mod unittest;
 pub mod wake;
 pub mod watch;
 pub mod ways;

@@ -21,6 +21,10 @@ mod config_lint;
 mod config_check;
 /// The shipped files and their schemas need the repository's own folders.
 mod config_shipped;
+/// PromQL: Prometheus's own scripts and real rule files.
+mod promql_scripts;
+/// PromQL: what the real engine said, replayed.
+mod promql_recorded;
 /// Decoding against a slow reader of the same format.
 mod decode_reference;
 /// The console over real HTTP: the door.
@@ -66,6 +70,8 @@ mod store_races;
 
 /// What a quiet life writes, and what the end of silence hides.
 mod quiet;
+/// Prometheus rule files in `check`.
+mod prometheus_rules;
 /// `replay` over files.
 mod replay;
 /// What a run amounts to, compared, swept, scored, drawn and explained.
@@ -74,6 +80,8 @@ mod replay_tools;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;
+/// `bongsu test` as a command.
+mod unit_tests;
 /// The ways out of a running service: faults, fail-over, receipts.
 mod ways_out;
 /// A node over real files and a clock that the test moves.
