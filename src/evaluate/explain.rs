@@ -14,15 +14,9 @@ pub fn is_local(rule: &Rule) -> bool {
 
 /// How the series of one identity become one number.
 pub(super) fn fold(rule: &Rule) -> Fold {
-    rule.across.unwrap_or(match rule.function {
-        Function::Count | Function::Sum | Function::Rate | Function::Increase | Function::Delta => Fold::Sum,
-        Function::Avg => Fold::Avg,
-        Function::Max => Fold::Max,
-        Function::Min => Fold::Min,
-        Function::Last | Function::Absent => match rule.when {
-            Comparison::Below | Comparison::AtMost => Fold::Min,
-            _ => Fold::Max,
-        },
+    rule.across.or(rule.function.facts().across).unwrap_or(match rule.when {
+        Comparison::Below | Comparison::AtMost => Fold::Min,
+        _ => Fold::Max,
     })
 }
 
@@ -37,11 +31,7 @@ pub fn expression(rule: &Rule) -> String {
         }
     };
     let _ = write!(selector, "[{}]", show_duration(rule.over));
-    let name = rule.function.name();
-    let call = match rule.function {
-        Function::Rate | Function::Increase | Function::Delta => format!("{name}({selector})"),
-        _ => format!("{name}_over_time({selector})"),
-    };
+    let call = rule.function.promql(&selector);
     let across = match fold(rule) {
         Fold::Sum => "sum",
         Fold::Avg => "avg",

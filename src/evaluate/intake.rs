@@ -98,6 +98,9 @@ impl Intake {
             }
             link.guard = Guard::SHUT;
             hot.guard = Guard::SHUT;
+            if point.time <= before.time {
+                link.memo = None;
+            }
             if let Some(it) = board.get_mut(link.to) {
                 it.hear(point.time, clock, &plan.rules[link.rule]);
                 it.starved = starved;
@@ -489,5 +492,5 @@ fn link(hot: &mut Hot, series: &mut Series, (rule, to): (usize, u32), of: &Rule)
     hot.reach = if series.links.is_empty() { over } else { hot.reach.min(over) };
     hot.keep = hot.keep.max(over + interval);
     hot.guard = Guard::SHUT;
-    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT });
+    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT, memo: None });
 }

@@ -10,8 +10,9 @@ use regex::Regex;
 use sha2::Digest;
 
 use crate::evaluate::guard::Safe;
+use crate::evaluate::window::Memo;
 use crate::evaluate::{QUIET, explain, waits};
-use crate::model::{Comparison, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
+use crate::model::{Comparison, Facts, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
 use crate::time::{MINUTE, Ms};
 
 /// One rule, ready to run.
@@ -19,6 +20,8 @@ use crate::time::{MINUTE, Ms};
 pub(super) struct Compiled {
     /// The rule.
     pub(super) rule: Arc<Rule>,
+    /// What is known of its function.
+    pub(super) facts: &'static Facts,
     /// One partition alone can judge it.
     pub(super) local: bool,
     /// How series become one number.
@@ -37,6 +40,8 @@ pub(super) struct Compiled {
     pub(super) quiet: Ms,
     /// The values at which nobody need look; `None` = whoever watches must look at every change.
     pub(super) safe: Option<Safe>,
+    /// Long windows are remembered from visit to visit.
+    pub(super) memo: bool,
     checks: Vec<Check>,
     pattern: Option<Regex>,
 }
@@ -95,6 +100,7 @@ impl Compiled {
         let local = explain::is_local(rule);
         Self {
             rule: Arc::clone(rule),
+            facts: rule.function.facts(),
             local,
             fold: explain::fold(rule),
             watch: watch(rule),
@@ -105,6 +111,7 @@ impl Compiled {
             quiet: if empty { after } else { (2 * MINUTE).min(after / 2) },
             // The leaf of a wide rule is handed over whenever it changes.
             safe: if local && !lines && !waits(rule) { Safe::of(rule) } else { None },
+            memo: !lines && Memo::of(rule.function, rule.over, usize::MAX).is_some(),
             checks: matchers.iter().map(check).collect(),
             pattern,
         }

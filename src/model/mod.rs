@@ -7,6 +7,7 @@
 mod book;
 mod builtin;
 mod flush;
+mod function;
 mod inventory;
 mod labels;
 mod mask;
@@ -23,6 +24,7 @@ pub mod wire;
 pub use book::*;
 pub use builtin::*;
 pub use flush::*;
+pub use function::{Bound, Facts, Function, TABLE as FUNCTIONS};
 pub use inventory::*;
 pub use labels::*;
 pub use mask::*;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Domain, Severity};
+use crate::model::{Domain, Function, Severity};
 use crate::time::Ms;
 
 /// All rules in force, with the hash of their meaning.
@@ -95,63 +95,6 @@ pub enum Test {
     Fits,
     /// Does not.
     FitsNot,
-}
-
-/// Window functions (SEMANTICS §2, §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Function {
-    /// Value with the greatest effective time.
-    Last,
-    /// Mean.
-    Avg,
-    /// Smallest.
-    Min,
-    /// Greatest.
-    Max,
-    /// Sum.
-    Sum,
-    /// How many samples or lines.
-    Count,
-    /// Per-second increase of a counter, as Prometheus 3 extrapolates it.
-    Rate,
-    /// Increase of a counter, extrapolated.
-    Increase,
-    /// Difference of a gauge, extrapolated.
-    Delta,
-    /// 1 where there is no sample.
-    Absent,
-}
-
-impl Function {
-    /// Every function, for tables.
-    pub const ALL: [Self; 10] = [
-        Self::Last,
-        Self::Avg,
-        Self::Min,
-        Self::Max,
-        Self::Sum,
-        Self::Count,
-        Self::Rate,
-        Self::Increase,
-        Self::Delta,
-        Self::Absent,
-    ];
-
-    /// Its name in rule files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Last => "last",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Sum => "sum",
-            Self::Count => "count",
-            Self::Rate => "rate",
-            Self::Increase => "increase",
-            Self::Delta => "delta",
-            Self::Absent => "absent",
-        }
-    }
 }
 
 /// How the series of one identity become one number.

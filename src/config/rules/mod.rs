@@ -55,7 +55,7 @@ pub(super) fn rules(file: Obj<'_>, around: Around<'_>, notes: &mut Notes) -> Vec
 fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
     let watch = watch(item)?;
     let window = item.sub("window");
-    let function = window.word("fn", function)?;
+    let function = window.word("fn", Function::parse)?;
     let over = window.duration("over")?;
     let when = item.word("when", comparison)?;
     let levels = levels(item);
@@ -115,15 +115,7 @@ fn levels(item: Obj<'_>) -> Vec<Level> {
 
 /// How many samples a function needs to have a value.
 pub(super) fn needs(function: Function) -> u32 {
-    match function {
-        Function::Rate | Function::Increase | Function::Delta => 2,
-        _ => 1,
-    }
-}
-
-/// Reads a window function's name.
-pub(super) fn function(name: &str) -> Option<Function> {
-    Function::ALL.into_iter().find(|function| function.name() == name)
+    u32::try_from(function.facts().needs).unwrap_or(1).max(1)
 }
 
 fn fold(name: &str) -> Option<Fold> {

@@ -3,6 +3,7 @@
 mod calm;
 mod corners;
 mod dense;
+mod functions;
 mod lag;
 mod meaning;
 mod review;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 
 use crate::evaluate::{Effects, Limits, Partition, Setup, SkewPolicy, Warm};
 use crate::model::{
-    Comparison, Decoded, Domain, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData, Progress,
-    Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
+    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData,
+    Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -42,6 +43,11 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         forget: DAY,
         chain: None,
     }
+}
+
+/// Every window function.
+fn functions() -> Vec<Function> {
+    FUNCTIONS.iter().map(|(function, _)| *function).collect()
 }
 
 fn level(severity: Severity, limit: f64, hold: Ms) -> Level {
