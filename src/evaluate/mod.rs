@@ -20,6 +20,7 @@ mod limits;
 mod order;
 mod partition;
 mod plan;
+pub mod promql;
 mod ring;
 mod series;
 mod sources;

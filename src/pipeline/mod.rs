@@ -21,6 +21,7 @@ pub mod node;
 pub mod outbox;
 mod own;
 mod publish;
+pub mod promqltest;
 mod pulse;
 pub mod receipts;
 pub mod scenario;

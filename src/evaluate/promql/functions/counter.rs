@@ -1,0 +1,96 @@
+//! Change in a window: counters (`rate`, `increase`, `irate`, `resets`) and gauges (`delta`, `idelta`, `changes`).
+//!
+//! The idea: `rate`, `increase` and `delta` are Prometheus 3's: the change between first and last sample, a counter's
+//! falls added back, stretched to the window's edges where the samples come close to them. What the stretching may do
+//! stands at [`stretched`].
+
+use crate::evaluate::promql::functions::{Function, Window, window};
+
+pub(super) const TABLE: &[Function] = &[
+    window("rate", |w| stretched(w, true).map(|change| change / seconds(w.until - w.after))),
+    window("increase", |w| stretched(w, true)),
+    window("delta", |w| stretched(w, false)),
+    window("irate", |w| last_two(w, true)),
+    window("idelta", |w| last_two(w, false)),
+    window("changes", |w| {
+        let same = |(a, b): &(f64, f64)| a == b || (a.is_nan() && b.is_nan());
+        Some(count(w.pairs().filter(|pair| !same(pair))))
+    }),
+    window("resets", |w| Some(count(w.pairs().filter(|(before, after)| after < before)))),
+];
+
+fn count(found: impl Iterator) -> f64 {
+    u32::try_from(found.count()).map_or(f64::INFINITY, f64::from)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times are below 2^53 ms")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// The change in the window. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean
+/// distance of samples, else by half that distance (the series begins or ends there); a counter never below zero.
+fn stretched(w: &Window<'_>, counter: bool) -> Option<f64> {
+    let (first, last) = (w.points.first()?, w.points.last()?);
+    if w.points.len() < 2 {
+        return None;
+    }
+    let mut change = last.1 - first.1;
+    if counter {
+        for (before, after) in w.pairs() {
+            if after < before {
+                change += before;
+            }
+        }
+    }
+    let sampled = seconds(last.0 - first.0);
+    let mean = sampled / f64::from(u32::try_from(w.points.len() - 1).ok()?);
+    let near = mean * 1.1;
+    let reach = |gap: f64| if gap >= near { mean / 2.0 } else { gap };
+    let mut before = reach(seconds(first.0 - w.after));
+    if counter && change > 0.0 && first.1 >= 0.0 {
+        before = before.min(sampled * (first.1 / change));
+    }
+    let after = reach(seconds(w.until - last.0));
+    Some(change * ((sampled + before + after) / sampled))
+}
+
+/// The change between the last two samples; of a counter per second, a fall being a restart from zero.
+fn last_two(w: &Window<'_>, counter: bool) -> Option<f64> {
+    let [.., before, last] = w.points else { return None };
+    if !counter {
+        return Some(last.1 - before.1);
+    }
+    let change = if last.1 < before.1 { last.1 } else { last.1 - before.1 };
+    Some(change / seconds(last.0 - before.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn over(points: &[(i64, f64)], after: i64, until: i64) -> Window<'_> {
+        Window { points, after, until, at: until, params: &[] }
+    }
+
+    #[test]
+    fn a_change_is_stretched_to_near_edges_only() {
+        // Samples each 10 s, 5 s from both edges: 20 in 20 s becomes 30 in 30 s.
+        let near = [(5_000, 10.0), (15_000, 20.0), (25_000, 30.0)];
+        assert_eq!(stretched(&over(&near, 0, 30_000), false), Some(30.0));
+        // 60 s to the right edge is far: half a distance, 5 s.
+        assert_eq!(stretched(&over(&near, 0, 85_000), false), Some(30.0));
+        assert_eq!(stretched(&over(&near[..1], 0, 30_000), true), None);
+    }
+
+    #[test]
+    fn a_counter_is_not_stretched_below_zero_and_falls_are_added() {
+        let young = [(5_000, 0.0), (15_000, 20.0)];
+        assert_eq!(stretched(&over(&young, 0, 15_000), true), Some(20.0));
+        assert_eq!(stretched(&over(&young, 0, 15_000), false), Some(30.0));
+        let reset = [(0, 10.0), (10_000, 20.0), (20_000, 5.0)];
+        assert_eq!(stretched(&over(&reset, -1, 20_000), true).map(f64::round), Some(15.0));
+        assert_eq!(last_two(&over(&reset, -1, 20_000), true), Some(0.5));
+        assert_eq!(last_two(&over(&reset, -1, 20_000), false), Some(-15.0));
+    }
+}

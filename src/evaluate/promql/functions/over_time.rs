@@ -1,0 +1,72 @@
+//! Functions of the samples in a window: `…_over_time`, trends and smoothing.
+//!
+//! The idea: each sees the samples of one series in (t − range, t], by time, never empty and without stale markers.
+
+use crate::evaluate::promql::ast::Kind::{Range, Scalar, Vector};
+use crate::evaluate::promql::functions::{Body, Function, Window, row, window};
+use crate::evaluate::promql::number::{greatest, least, line, mean, quantile, sum, variance};
+use crate::time::Ms;
+
+pub(super) const TABLE: &[Function] = &[
+    window("avg_over_time", |w| Some(mean(w.values()))),
+    window("sum_over_time", |w| Some(sum(w.values()))),
+    window("min_over_time", |w| Some(least(w.values()))),
+    window("max_over_time", |w| Some(greatest(w.values()))),
+    window("count_over_time", |w| u32::try_from(w.points.len()).ok().map(f64::from)),
+    window("present_over_time", |_| Some(1.0)),
+    window("stdvar_over_time", |w| Some(variance(w.values()))),
+    window("stddev_over_time", |w| Some(variance(w.values()).sqrt())),
+    Function { keeps_name: true, ..window("last_over_time", |w| w.values().last()) },
+    Function { keeps_name: true, ..window("first_over_time", |w| w.values().next()) },
+    window("mad_over_time", mad),
+    window("ts_of_first_over_time", |w| w.points.first().map(time_of)),
+    window("ts_of_last_over_time", |w| w.points.last().map(time_of)),
+    window("ts_of_max_over_time", |w| extreme(w, |value, best| value >= best)),
+    window("ts_of_min_over_time", |w| extreme(w, |value, best| value <= best)),
+    row("quantile_over_time", &[Scalar, Range], Vector, Body::Window(|w| Some(quantile(w.param(0), w.values().collect())))),
+    window("deriv", |w| line(w.points, w.points.first()?.0).map(|(slope, _)| slope)),
+    row("predict_linear", &[Range, Scalar], Vector, Body::Window(predict)),
+    row("double_exponential_smoothing", &[Range, Scalar, Scalar], Vector, Body::Window(smooth)),
+];
+
+/// Seconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "times are below 2^53 ms")]
+fn time_of(point: &(Ms, f64)) -> f64 {
+    point.0 as f64 / 1000.0
+}
+
+/// When the last of the most extreme values was seen.
+fn extreme(w: &Window<'_>, beats: fn(f64, f64) -> bool) -> Option<f64> {
+    let first = w.points.first()?;
+    let best = w.points.iter().fold(first, |best, point| {
+        if best.1.is_nan() || beats(point.1, best.1) { point } else { best }
+    });
+    Some(time_of(best))
+}
+
+/// The median of the distances from the median.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a body")]
+fn mad(w: &Window<'_>) -> Option<f64> {
+    let median = quantile(0.5, w.values().collect());
+    Some(quantile(0.5, w.values().map(|value| (value - median).abs()).collect()))
+}
+
+/// A straight line through the window, so many seconds after the time of the evaluation.
+fn predict(w: &Window<'_>) -> Option<f64> {
+    line(w.points, w.at).map(|(slope, now)| slope * w.param(0) + now)
+}
+
+/// Holt's smoothing of level and trend; nothing below two samples.
+fn smooth(w: &Window<'_>) -> Option<f64> {
+    let (level_factor, trend_factor) = (w.param(0), w.param(1));
+    let [(_, first), (_, second), ..] = w.points else { return None };
+    let (mut before, mut level, mut trend) = (0.0, *first, second - first);
+    for (n, value) in w.values().enumerate().skip(1) {
+        if n > 1 {
+            trend = trend_factor * (level - before) + (1.0 - trend_factor) * trend;
+        }
+        before = level;
+        level = level_factor * value + (1.0 - level_factor) * (level + trend);
+    }
+    Some(level)
+}
