@@ -23,6 +23,7 @@ fn canonical(rule: &Rule) -> Value {
     let watch = match &rule.watch {
         Watch::Metric { name, matchers } => json!(["metric", name, fits(matchers)]),
         Watch::Log { matchers, pattern } => json!(["log", pattern, fits(matchers)]),
+        Watch::Expr { text } => json!(["expr", text]),
     };
     let levels: Vec<Value> = rule
         .levels
@@ -90,5 +91,6 @@ const fn when(when: Comparison) -> &'static str {
         Comparison::AtMost => "at_most",
         Comparison::Equals => "equals",
         Comparison::Outside => "outside",
+        Comparison::Present => "present",
     }
 }

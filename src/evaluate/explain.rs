@@ -9,7 +9,8 @@ use crate::time::show_duration;
 
 /// Whether every series of one identity comes from one host, and so from one partition.
 pub fn is_local(rule: &Rule) -> bool {
-    rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
+    !matches!(rule.watch, Watch::Expr { .. })
+        && rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
 }
 
 /// How the series of one identity become one number.
@@ -29,6 +30,7 @@ pub fn expression(rule: &Rule) -> String {
             let lines = select("log_lines", matchers);
             pattern.as_ref().map_or(lines.clone(), |pattern| format!("{lines} |~ {pattern:?}"))
         }
+        Watch::Expr { text } => return text.clone(),
     };
     let _ = write!(selector, "[{}]", show_duration(rule.over));
     let call = rule.function.promql(&selector);

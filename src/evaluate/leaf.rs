@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::evaluate::exprs::Sampled;
 use crate::evaluate::plan::Compiled;
 use crate::model::{Fold, Function, SeriesKey};
 use crate::time::Ms;
@@ -49,6 +50,8 @@ pub(super) enum Offer {
     Live,
     /// A leaf changed.
     Leaf(Changed),
+    /// A sample that an expression wants.
+    Sample(Sampled),
 }
 
 /// A leaf of a wide rule that changed at a tick.

@@ -11,6 +11,7 @@ mod board;
 mod builtins;
 mod digest;
 mod explain;
+mod exprs;
 mod guard;
 mod instance;
 mod intake;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regex::Regex;
 use sha2::Digest;
 
+use crate::evaluate::exprs::ExprPlan;
 use crate::evaluate::guard::Safe;
 use crate::evaluate::window::Memo;
 use crate::evaluate::{QUIET, explain, waits};
@@ -67,16 +68,19 @@ pub(super) struct Plan {
     metrics: HashMap<String, Vec<usize>>,
     /// Which rules count lines.
     pub(super) logs: Vec<usize>,
+    /// The expressions.
+    pub(super) exprs: ExprPlan,
 }
 
 impl Plan {
     /// Makes `set` ready. A regular expression that does not compile (checked long before) fits nothing.
     pub(super) fn new(set: &RuleSet) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self { exprs: ExprPlan::new(set), ..Self::default() };
         for (place, rule) in set.rules.iter().enumerate() {
             match &rule.watch {
                 Watch::Metric { name, .. } => plan.metrics.entry(name.clone()).or_default().push(place),
                 Watch::Log { .. } => plan.logs.push(place),
+                Watch::Expr { .. } => {}
             }
             plan.rules.push(Compiled::new(rule));
         }
@@ -94,6 +98,7 @@ impl Compiled {
         let (matchers, pattern, lines) = match &rule.watch {
             Watch::Metric { matchers, .. } => (matchers, None, false),
             Watch::Log { matchers, pattern } => (matchers, pattern.as_deref().map(fitting), true),
+            Watch::Expr { .. } => (&Vec::new(), None, false),
         };
         let empty = lines || matches!(rule.function, Function::Count | Function::Absent);
         let after = rule.no_data.after;

@@ -6,6 +6,7 @@
 
 mod book;
 mod builtin;
+mod expr;
 mod flush;
 mod function;
 mod inventory;
@@ -23,6 +24,7 @@ pub mod wire;
 
 pub use book::*;
 pub use builtin::*;
+pub use expr::*;
 pub use flush::*;
 pub use function::{Bound, Facts, Function, TABLE as FUNCTIONS};
 pub use inventory::*;

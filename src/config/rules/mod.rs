@@ -143,5 +143,5 @@ fn comparison(name: &str) -> Option<Comparison> {
 /// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count.
 pub(super) fn set(mut rules: Vec<Rule>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    RuleSet { hash: super::hash::of(&rules), rules: rules.into_iter().map(Arc::new).collect() }
+    RuleSet { hash: super::hash::of(&rules), rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
 }

@@ -55,7 +55,11 @@ fn level(severity: Severity, limit: f64, hold: Ms) -> Level {
 }
 
 fn setup(rules: Vec<Rule>, builtins: bool) -> Arc<Setup> {
-    let rules = RuleSet { hash: format!("{}", rules.len()), rules: rules.into_iter().map(Arc::new).collect() };
+    let rules = RuleSet {
+        hash: format!("{}", rules.len()),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        groups: Vec::new(),
+    };
     Arc::new(Setup {
         rules: Arc::new(rules),
         inventory: Arc::new(Inventory::default()),

@@ -24,7 +24,8 @@ fn results_are_compared_with_labels_values_and_times() {
 
 #[test]
 fn native_series_are_refused_only_where_they_are_read() {
-    let found = verdicts(&format!("{LOAD}\neval instant at 0 sum(h)\n\neval instant at 0 m{{a=\"x\"}}\n  m{{a=\"x\"}} 1\n"));
+    let found =
+        verdicts(&format!("{LOAD}\neval instant at 0 sum(h)\n\neval instant at 0 m{{a=\"x\"}}\n  m{{a=\"x\"}} 1\n"));
     assert!(
         matches!(&found[0], Verdict::Refused { construct, at, .. } if construct == "native histogram" && *at == (4..5)),
         "{:?}",
