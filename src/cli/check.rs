@@ -118,7 +118,7 @@ fn human(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()> {
         out,
         "{}, {}{refused}: {}, {}",
         count(loaded.files.len(), "file"),
-        count(loaded.rules.rules.len(), "rule"),
+        count(loaded.rule_count(), "rule"),
         count(loaded.errors(), "error"),
         count(loaded.warnings(), "warning")
     )
@@ -131,7 +131,7 @@ fn json(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()> {
     let summary = Summary {
         r#type: "summary",
         files: loaded.files.len(),
-        rules: loaded.rules.rules.len(),
+        rules: loaded.rule_count(),
         refused: loaded.refused,
         errors: loaded.errors(),
         warnings: loaded.warnings(),

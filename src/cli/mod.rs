@@ -15,6 +15,7 @@ mod selftest;
 mod service;
 mod status;
 mod store;
+mod test;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Everything wrong in configuration, rules, contacts and chains, all at once.
     Check(check::CheckArgs),
+    /// Tests of rules: scenarios, promtool's unit tests, promqltest scripts.
+    Test(test::TestArgs),
     /// Backtest: what the rules would have done over recorded or simulated input, on a virtual clock.
     Replay(replay::ReplayArgs),
     /// A range of the log as NDJSON that `replay` takes.
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Check(args) => Ok(check::run(&args, &mut std::io::stdout().lock(), SystemClock.wall())),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Ack(args) => ack::ack(&args),

@@ -27,11 +27,20 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         service's data directory to a file that only the agent can read, and name it as `agent.token_file`.",
     ),
     (
+        "bad-expr",
+        "The expression is not PromQL, or gives something that a rule cannot use. The place is inside the expression.",
+    ),
+    (
         "bad-regex",
         "The pattern is not a regular expression of this engine, which runs in linear time and therefore has \
         no look-around and no back-references. Matchers are anchored at both ends, log patterns are not.",
     ),
     ("bad-series", "A series of a scenario is written as NAME{label=\"value\",…}."),
+    (
+        "bad-template",
+        "Labels and annotations of an alert are templates: {{ $labels.instance }}, {{ $value | humanize }}. A mistake in \
+        one would show as an error text in the message, at the worst time.",
+    ),
     (
         "bad-value",
         "The value is not written as this key takes it: the help line shows the notation. Durations `5m`, \
@@ -48,6 +57,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         with the same id could not be told from it.",
     ),
     ("digest-s1", "An S1 is told at once; a digest the next morning would break its SLA."),
+    (
+        "duplicate-group",
+        "Group names are unique in a file: Prometheus refuses the file otherwise, and reports could not tell them apart.",
+    ),
     ("duplicate-id", "Ids name state, silences and history: two things with one id would share them. Rename one."),
     (
         "duplicate-key",
@@ -61,6 +74,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ),
     ("empty-step", "No contact that the step names covers this 구간. The step is skipped at once, without its wait."),
     ("equals-fraction", "`equals` compares exactly. A mean or a ratio is hardly ever exactly that number."),
+    (
+        "expr-outside",
+        "The expression is PromQL, but uses a part of it that this version does not answer. It is refused rather than \
+        answered wrongly.",
+    ),
     ("file-missing", "A file that the configuration names cannot be read."),
     ("file-too-large", "An edited file is limited to 4 MiB, so that reading it stays instant. Split it."),
     (
@@ -68,10 +86,15 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "The keys of a gateway contradict each other: `http:` belongs to `kind: http` (channels sms and mms), \
         `smtp:` to `kind: smtp` (channel mail), and a request has one body.",
     ),
+    ("group-name", "A group of rules has a name, by which reports and tests find it."),
     (
         "inline-secret",
         "Secrets do not belong into files that are copied, shown and versioned. Put the secret into a file \
         that only the service may read and name it with `…_file`, or give it by BONGSU__SECTION__KEY.",
+    ),
+    (
+        "label-name",
+        "The name of a label or annotation is any text but the empty one; __name__ is the metric's own, set by `record`.",
     ),
     (
         "log-function",
@@ -113,9 +136,21 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "`outside` compares with a range: `value: [low, high]`. Everything else compares with one number.",
     ),
     (
+        "record-key",
+        "`for`, `keep_firing_for` and `annotations` belong to alerts; a recorded metric has no use for them.",
+    ),
+    (
+        "record-name",
+        "The name of a recorded metric has braces, which are hardly meant: labels to add stand under `labels`.",
+    ),
+    (
         "recover-beyond",
         "A rule recovers when `when` no longer holds at the recover value. On the bad side of the threshold \
         that is so while it still fires: it would come and go at every tick.",
+    ),
+    (
+        "rule-kind",
+        "A rule of a group is an alert (`alert: Name`) or a recorded metric (`record: name`), one of the two.",
     ),
     ("scenario-shape", "A scenario's feed, action or expectation is not one of the known forms."),
     ("scenario-unknown", "A scenario names a rule or contact that does not exist: it could never pass."),
@@ -135,6 +170,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         name, anybody between could read it or answer in its place. Write sslmode=verify-full and sslrootcert with \
         the certificate of the authority; `unverified: true` accepts the risk.",
     ),
+    (
+        "test-no-file",
+        "A pattern of `rule_files` fits no file, so the test would run without rules. It is taken from the test file's \
+        own folder on.",
+    ),
+    ("test-shape", "A group stands twice in `group_eval_order`, so its place in the order is unknown."),
     (
         "title-charset",
         "Carriers take KS X 1001: 2,350 Hangul syllables, ASCII and some symbols; no emoji, no typographic \

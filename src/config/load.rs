@@ -14,6 +14,7 @@ use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
+use super::prometheus;
 use super::reach::unreached;
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
@@ -21,7 +22,8 @@ use super::scenario::{Known, Own, Scenario, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
 use super::tree::{Data, Node};
-use crate::model::{Chain, Contact, Inventory, People, RuleSet};
+use super::unit::{UnitFile, unit_file};
+use crate::model::{Chain, Contact, Inventory, People, RuleFile, RuleSet};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
@@ -43,6 +45,10 @@ pub struct Loaded {
     pub settings: Settings,
     /// Rules without errors.
     pub rules: RuleSet,
+    /// Prometheus rule files, their rules without errors.
+    pub rule_files: Vec<RuleFile>,
+    /// promtool's unit-test files.
+    pub unit_files: Vec<UnitFile>,
     /// Contacts and chains.
     pub people: People,
     /// Resources.
@@ -51,7 +57,7 @@ pub struct Loaded {
     pub calendar: Calendar,
     /// Scenarios without errors.
     pub scenarios: Vec<Scenario>,
-    /// Rules with errors, not in `rules`.
+    /// Rules with errors, in neither `rules` nor `rule_files`.
     pub refused: usize,
     /// What is wrong, by file and place.
     pub problems: Vec<Problem>,
@@ -68,6 +74,12 @@ impl Loaded {
     /// How many problems do not.
     pub fn warnings(&self) -> usize {
         self.problems.len() - self.errors()
+    }
+
+    /// How many rules there are, Prometheus's among them.
+    pub fn rule_count(&self) -> usize {
+        let groups = self.rule_files.iter().flat_map(|file| &file.groups);
+        self.rules.rules.len() + groups.map(|group| group.rules.len()).sum::<usize>()
     }
 
     /// The text of the file that a problem is in.
@@ -210,7 +222,7 @@ impl Load<'_> {
         let mut notes = Notes::new(&path.display().to_string());
         notes.error("file-missing", Mark::new(1, 1, 0), message, "name a file or folder that is there");
         let file = SourceFile { path: path.to_owned(), text: Arc::from("") };
-        self.sources.push(Source { kind: FileKind::Rules, file, root: None, notes });
+        self.sources.push(Source { kind: FileKind::Rules, file, root: None, documents: Vec::new(), notes });
     }
 
     fn finish(mut self) -> Loaded {
@@ -220,15 +232,19 @@ impl Load<'_> {
         let guard = Guard::of(&read.inventory, &people);
         let (rules, refused) = self.rules(&read, &guard);
         let scenarios = self.scenarios(&read, &rules);
+        let (rule_files, unread) = self.rule_files();
+        let unit_files = self.unit_files();
         self.reach(&people);
         let mut loaded = Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
             rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
+            rule_files,
+            unit_files,
             people,
             inventory: read.inventory,
             calendar: read.calendar,
             scenarios,
-            refused,
+            refused: refused + unread,
             problems: Vec::new(),
             files: Vec::new(),
         };
@@ -265,7 +281,7 @@ impl Load<'_> {
                     let calendar = calendar(judged(root, &CALENDAR, notes), notes);
                     read.calendar.holidays.extend(calendar.holidays);
                 }
-                FileKind::Settings | FileKind::Rules => {}
+                FileKind::Settings | FileKind::Rules | FileKind::Prometheus | FileKind::Unit => {}
             }
         }
         read
@@ -342,6 +358,33 @@ impl Load<'_> {
             };
             let name = source.file.path.display().to_string();
             found.extend(scenarios(file, &name, &own, known, &mut source.notes));
+        }
+        found
+    }
+
+    /// Prometheus's rule files, and how many of their rules have errors.
+    fn rule_files(&mut self) -> (Vec<RuleFile>, usize) {
+        let runs = self.settings.is_some();
+        let (mut found, mut refused) = (Vec::new(), 0);
+        for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Prometheus) {
+            let name = source.file.path.display().to_string();
+            let read = prometheus::read(&name, &source.file.text, &source.documents, &mut source.notes);
+            if runs && read.file.groups.iter().any(|group| !group.rules.is_empty()) {
+                // The one place that keeps them from running: what is checked and tested alone is not asked.
+                let help = "take it out of the rules folder; `check` and `test` take it by its own path";
+                source.notes.error("not-yet", read.at, "Prometheus rules are read, but not run by this version", help);
+            }
+            refused += read.refused;
+            found.push(read.file);
+        }
+        (found, refused)
+    }
+
+    fn unit_files(&mut self) -> Vec<UnitFile> {
+        let mut found = Vec::new();
+        for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Unit) {
+            let Some(root) = &source.root else { continue };
+            found.push(unit_file(&source.file.path, &source.file.text, root, &mut source.notes));
         }
         found
     }

@@ -17,6 +17,7 @@ mod load;
 mod overrides;
 mod people;
 mod problem;
+mod prometheus;
 mod reach;
 mod read;
 mod rules;
@@ -27,6 +28,7 @@ mod secret;
 mod settings;
 mod table;
 mod tree;
+mod unit;
 
 pub use explain::{EXPLAINED, explain};
 pub use files::SourceFile;
@@ -42,3 +44,4 @@ pub use settings::{
     AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogFileSettings, LogKind, LogSettings, Mechanism,
     Paths, PostgresSettings, ProcessWatch, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
 };
+pub use unit::{AlertTest, ExprTest, UnitFile, UnitGroup, UnitSeries};

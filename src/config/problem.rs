@@ -135,7 +135,7 @@ impl Problem {
 }
 
 /// Collects the problems of one file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Notes {
     file: String,
     variables: Vec<String>,

@@ -77,12 +77,20 @@ fn value(node: &Node, kind: &'static Kind, name: &str, notes: &mut Notes) {
                 value(&entry.value, item, &entry.key, notes);
             }
         }
+        (Kind::Any, _) => {}
+        (Kind::Texts, Data::Map(entries)) => {
+            for entry in entries {
+                if !matches!(entry.value.data, Data::Scalar { .. } | Data::Null) {
+                    wrong(&entry.value, &Kind::Label, &entry.key, notes);
+                }
+            }
+        }
         (Kind::Then, Data::Map(_)) if then(node).is_none() => wrong(node, kind, name, notes),
         (Kind::Then, Data::Map(_)) => {}
         (Kind::Partition, Data::Map(_)) if partition(node).is_none() => wrong(node, kind, name, notes),
         (Kind::Partition, Data::Map(_)) => {}
         (Kind::Threshold, Data::List(items)) => range(node, items, name, notes),
-        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Later | Kind::Partition, _) => {
+        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts | Kind::Later | Kind::Partition, _) => {
             wrong(node, kind, name, notes);
         }
         (_, Data::Scalar { text, style }) => one(node, kind, (text, *style), name, notes),
@@ -129,6 +137,7 @@ fn one(node: &Node, kind: &Kind, (text, style): (&str, Style), name: &str, notes
             return within(length, (*min, *max), (node, kind, name), notes, time::show_duration);
         }
         Kind::Shift => shift(text).is_some(),
+        Kind::Length => scalar::length(text).is_some(),
         Kind::Number | Kind::Threshold => scalar::number(text).is_some(),
         Kind::Word(words) => return word(node, text, words, name, notes),
         Kind::Function => return function(node, text, name, notes),
@@ -219,7 +228,7 @@ fn regex(node: &Node, pattern: &str, skip: usize, name: &str, notes: &mut Notes)
 
 fn wrong(node: &Node, kind: &Kind, name: &str, notes: &mut Notes) {
     let id = match (&node.data, kind) {
-        (Data::Scalar { .. }, Kind::Table(_) | Kind::List(..) | Kind::Map(_)) => "wrong-type",
+        (Data::Scalar { .. }, Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts) => "wrong-type",
         (Data::Scalar { .. }, _) => "bad-value",
         _ => "wrong-type",
     };
@@ -369,6 +378,11 @@ impl<'a> Obj<'a> {
     /// A length of time, ms.
     pub(super) fn duration(&self, key: &str) -> Option<Ms> {
         self.text(key).and_then(time::parse_duration)
+    }
+
+    /// A length of time as Prometheus writes it, ms.
+    pub(super) fn length(&self, key: &str) -> Option<Ms> {
+        self.text(key).and_then(scalar::length)
     }
 
     /// A length of time with a sign, ms.

@@ -63,6 +63,33 @@ fn split_unit(text: &str) -> Option<(&str, f64)> {
     UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), *factor)))
 }
 
+/// A length of time as Prometheus writes it: `1h30m`, largest unit first, each at most once; `0`; a year has 365 days.
+pub(super) fn length(text: &str) -> Option<Ms> {
+    const UNITS: [(&str, Ms); 7] = [
+        ("y", 365 * time::DAY),
+        ("w", 7 * time::DAY),
+        ("d", time::DAY),
+        ("h", HOUR),
+        ("m", time::MINUTE),
+        ("s", time::SECOND),
+        ("ms", 1),
+    ];
+    if text == "0" {
+        return Some(0);
+    }
+    let (mut rest, mut total, mut next) = (text, 0 as Ms, 0);
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = (rest.get(..digits)?, rest.get(digits..)?);
+        let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let unit = UNITS.iter().position(|(name, _)| Some(*name) == tail.get(..letters)).filter(|n| *n >= next)?;
+        total = total.checked_add(number.parse::<Ms>().ok()?.checked_mul(UNITS.get(unit)?.1)?)?;
+        next = unit + 1;
+        rest = tail.get(letters..)?;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
 /// Bytes: `10GiB`, `512MB`, `1048576`.
 pub(super) fn size(text: &str) -> Option<i64> {
     let bytes = match split_unit(text) {
@@ -160,6 +187,18 @@ mod tests {
         }
         for text in ["", "%", "abc", "nan", "inf", "0x10", "95%%", "5 m", "1/d", "e", "1e999", "GiB", "5분"] {
             assert_eq!(number(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_prometheus() {
+        for (text, ms) in
+            [("0", 0), ("1h30m", 5_400_000), ("1y", 31_536_000_000), ("2m59s999ms", 179_999), ("90m", 5_400_000)]
+        {
+            assert_eq!(length(text), Some(ms), "{text}");
+        }
+        for text in ["", "5", "30m1h", "1m1m", "-5m", "1.5h", "5 m", "999999999999y"] {
+            assert_eq!(length(text), None, "{text}");
         }
     }
 

@@ -101,6 +101,12 @@ pub(super) enum Kind {
     List(&'static Kind, usize),
     /// A map with free keys (label names).
     Map(&'static Kind),
+    /// A map of texts whose keys may be anything.
+    Texts,
+    /// A length of time as Prometheus writes it.
+    Length,
+    /// Anything: its own reader judges it.
+    Any,
 }
 
 /// A key that has to be there.
@@ -161,6 +167,9 @@ impl Kind {
             Self::Table(table) => format!("a map ({})", names(table)),
             Self::List(..) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
+            Self::Texts => "a map of texts".to_owned(),
+            Self::Length => "a duration such as `30s`, `5m`, `1h30m`, `1d`".to_owned(),
+            Self::Any => "anything".to_owned(),
         }
     }
 
@@ -197,6 +206,9 @@ impl Kind {
             Self::Function => functions().join("|"),
             Self::Then => "hold|resolve|{raise: S3}".to_owned(),
             Self::Later => "not in this version".to_owned(),
+            Self::Texts => "map of text".to_owned(),
+            Self::Length => "duration".to_owned(),
+            Self::Any => "any".to_owned(),
         }
     }
 
@@ -233,6 +245,9 @@ impl Kind {
             Self::List(kind, min) => json!({"type": "array", "items": kind.schema(), "minItems": min}),
             Self::Map(kind) => json!({"type": "object", "additionalProperties": kind.schema()}),
             Self::Later => json!({"not": {}}),
+            Self::Any => json!({}),
+            Self::Texts => json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+            Self::Length => json!({"type": "string", "pattern": "^(0|([0-9]+(ms|s|m|h|d|w|y))+)$"}),
             _ => json!({"type": "string"}),
         }
     }

@@ -26,6 +26,7 @@ mod ring;
 mod series;
 mod sources;
 mod status;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod visit;

@@ -5,6 +5,7 @@
 //! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
 //! - `backtest`, `feed`: replay. `sim`: simulated worlds. `crash`: kill -9 under load.
+//! - `rulerun`, `unittest`: Prometheus rules over samples in memory, and promtool's tests of them.
 
 pub mod backtest;
 pub mod crash;
@@ -24,6 +25,7 @@ mod publish;
 pub mod promqltest;
 mod pulse;
 pub mod receipts;
+pub mod rulerun;
 pub mod scenario;
 pub mod service;
 pub mod shell;
@@ -33,6 +35,7 @@ pub mod spool;
 pub mod stages;
 pub mod stores;
 mod tally;
+pub mod unittest;
 pub mod wake;
 pub mod watch;
 pub mod ways;

@@ -31,11 +31,25 @@ pub struct Failure {
     pub what: String,
 }
 
-/// Runs one scenario; what its file does not bring comes from `loaded`.
+/// What came of a scenario.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// What was not as expected.
+    pub failures: Vec<Failure>,
+    /// What happened, in order, for whoever asks which rules were shown.
+    pub happened: Vec<Happening>,
+}
+
+/// Runs one scenario; what its file does not bring comes from `loaded`. What was not as expected.
 pub fn run(scenario: &Scenario, loaded: &Loaded) -> Vec<Failure> {
+    play(scenario, loaded).failures
+}
+
+/// As [`run`], with everything that happened.
+pub fn play(scenario: &Scenario, loaded: &Loaded) -> Outcome {
     let deeds = match deeds(scenario) {
         Ok(deeds) => deeds,
-        Err(failure) => return vec![failure],
+        Err(failure) => return Outcome { failures: vec![failure], happened: Vec::new() },
     };
     let mut run = start(scenario, loaded, deeds);
     let mut last = 0;
@@ -47,7 +61,8 @@ pub fn run(scenario: &Scenario, loaded: &Loaded) -> Vec<Failure> {
     let ends = scenario.expect.iter().map(|expect| expect.at).chain([last]);
     // A tick runs once the clock is past it.
     run.close(0, BEGINNING + ends.max().unwrap_or(0) + 1);
-    compare(scenario, &run.drain())
+    let happened = run.drain();
+    Outcome { failures: compare(scenario, &happened), happened }
 }
 
 fn start(scenario: &Scenario, loaded: &Loaded, deeds: Vec<Deed>) -> Backtest {

@@ -217,7 +217,8 @@ fn files_that_are_none_are_problems() {
     assert_eq!(load(write("a.yaml", &[0xff, 0xfe])), ["not-utf8"]);
     assert_eq!(load(write("b.yaml", "x".repeat(5 << 20).as_bytes())), ["file-too-large"]);
     assert_eq!(load(write("c.yaml", b"rules: [")), ["yaml-syntax"]);
-    assert_eq!(load(write("d.yaml", b"groups: []\n")), ["not-yet"]);
+    assert_eq!(load(write("d.yaml", b"groups: []\n")), [""; 0], "Prometheus's");
+    assert_eq!(load(write("h.yaml", b"version: 1\n---\nversion: 1\n")), ["yaml-documents"]);
     assert_eq!(load(write("e.yaml", b"- a\n")), ["wrong-type"]);
     assert_eq!(load(write("f.yaml", b"")), [""; 0]);
     assert_eq!(load(write("g.yaml", "\u{feff}version: 1\r\n규칙: 1\r\n".as_bytes())), ["unknown-key"]);

@@ -64,12 +64,16 @@ mod store_races;
 
 /// What a quiet life writes, and what the end of silence hides.
 mod quiet;
+/// Prometheus rule files in `check`.
+mod prometheus_rules;
 /// `replay` over files.
 mod replay;
 /// Shipped scenarios.
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;
+/// `bongsu test` as a command.
+mod unit_tests;
 /// The ways out of a running service: faults, fail-over, receipts.
 mod ways_out;
 /// A node over real files and a clock that the test moves.

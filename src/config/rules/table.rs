@@ -117,7 +117,5 @@ pub(crate) static FILE: Table = Table {
         may("contacts", CONTACT_LIST, "contacts for the scenarios of this file alone"),
         may("chains", CHAIN_LIST, "chains for the scenarios of this file alone"),
         may("resources", RESOURCES, "inventory for the scenarios of this file alone"),
-        later("groups", "Prometheus rule files join with the rules issue"),
-        later("spec", "PrometheusRule objects join with the rules issue"),
     ],
 };

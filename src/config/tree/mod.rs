@@ -190,8 +190,32 @@ pub(super) fn decode<'a>(bytes: &'a [u8], notes: &mut Notes) -> Option<&'a str> 
     }
 }
 
-/// Parses `text`. `None` where it is not YAML that we take; an empty file is [`Data::Null`].
+/// Parses `text`, one document. `None` where it is not YAML that we take; an empty file is [`Data::Null`].
 pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
+    single(documents(text, notes)?, notes)
+}
+
+/// The documents of a file.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    /// Their trees.
+    pub roots: Vec<Node>,
+    /// Where the second one begins.
+    pub second: Option<Mark>,
+}
+
+/// The only one of `documents`; a second one is a problem.
+pub(super) fn single(documents: Documents, notes: &mut Notes) -> Option<Node> {
+    if let Some(second) = documents.second {
+        let help = "put what stands behind `---` into a file of its own";
+        notes.error("yaml-documents", second, "only the first document of a file is read", help);
+        return None;
+    }
+    Some(documents.roots.into_iter().next().unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
+}
+
+/// Parses every document of `text`. `None` where it is not YAML that we take.
+pub(super) fn documents(text: &str, notes: &mut Notes) -> Option<Documents> {
     let mut parser = Parser::new_from_str(text);
     let mut grower = Grower::default();
     while let Some(next) = parser.next_event() {
@@ -207,7 +231,7 @@ pub(super) fn parse(text: &str, notes: &mut Notes) -> Option<Node> {
             }
         }
     }
-    Some(grower.root.unwrap_or(Node { at: Mark::new(1, 1, 0), data: Data::Null }))
+    Some(grower.documents)
 }
 
 /// Where a syntax error really is, and what to do: the mistakes behind most of them, recognised in the lines at hand.
@@ -246,8 +270,8 @@ struct Grower {
     stack: Vec<Open>,
     anchors: BTreeMap<usize, (Node, usize)>,
     nodes: usize,
-    root: Option<Node>,
-    documents: usize,
+    documents: Documents,
+    started: usize,
 }
 
 impl Grower {
@@ -256,12 +280,10 @@ impl Grower {
         let at = place(span);
         match event {
             Event::DocumentStart(_) => {
-                self.documents += 1;
-                if self.documents > 1 {
-                    let help = "put what stands behind `---` into a file of its own";
-                    notes.error("yaml-documents", at, "only the first document of a file is read", help);
-                    return None;
-                }
+                // Names of one document mean nothing in the next.
+                self.anchors.clear();
+                self.started += 1;
+                self.documents.second = self.documents.second.or((self.started == 2).then_some(at));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let style = match style {
@@ -340,7 +362,7 @@ impl Grower {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let Some(open) = self.stack.last_mut() else {
-            self.root = Some(node);
+            self.documents.roots.push(node);
             return Some(());
         };
         match &mut open.node.data {

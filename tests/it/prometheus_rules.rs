@@ -1,0 +1,158 @@
+//! Prometheus rule files in `check`: each mistake at its place, and the files that people really use.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+use std::path::{Path, PathBuf};
+
+use bongsu::config::{self, Ask, Level, Loaded};
+
+fn load(path: &Path) -> Loaded {
+    config::load(&[path.to_owned()], &Ask { env: &[], now: 1_772_323_200_000, whole: false })
+}
+
+fn load_text(text: &str) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("규칙.yml");
+    std::fs::write(&path, text).unwrap();
+    load(&path)
+}
+
+/// Every problem as `line:col piece id`, the piece being what it underlines.
+fn told(text: &str) -> Vec<String> {
+    let loaded = load_text(text);
+    let piece = |line: usize, col: usize, len: usize| -> String {
+        text.lines().nth(line - 1).unwrap_or("").chars().skip(col - 1).take(len).collect()
+    };
+    let mut found: Vec<_> =
+        loaded.problems.iter().map(|p| (p.line, p.col, piece(p.line, p.col, p.len), p.id)).collect();
+    found.sort();
+    found.into_iter().map(|(line, col, piece, id)| format!("{line}:{col} {piece} {id}")).collect()
+}
+
+const BAD: &str = r#"groups:
+  - name: 서버
+    rules:
+      - alert: 느림          # 설명
+        expr: |
+          # 응답 시간
+          rate(http_requests_total{job="웹"}[5m]) >
+            on(job) sum by (job (x)
+        for: 5 minutes
+        labels: { __name__: 빈이름 }
+        annotations:
+          summary: "'{{ $label.job }}' 느림"
+          text: >-
+            접은 글에서도
+            {{ $value | humanise }}
+      - record: a:b
+        expr: 'up{이름="가"} =='
+        for: 5m
+        annotations: { a: b }
+      - alert: A
+        record: b
+        expr: up[5m]
+      - expr: up
+        lables: { a: b }
+  - name: 서버
+    interval: 1m
+"#;
+
+#[test]
+fn every_mistake_is_told_at_once_and_at_its_place() {
+    let told = told(BAD);
+    for wanted in [
+        "9:14 5 minutes bad-value",
+        "10:19 __name__ label-name",
+        "12:25 $label bad-template",
+        "15:25 humanise bad-template",
+        "18:9 for record-key",
+        "19:9 annotations record-key",
+        "21:9 record rule-kind",
+        "22:15 up[5m] bad-expr",
+        "24:9 lables unknown-key",
+        "25:11 서버 duplicate-group",
+    ] {
+        assert!(told.iter().any(|found| found == wanted), "{wanted} is not among\n{}", told.join("\n"));
+    }
+    let expressions: Vec<_> = told.iter().filter(|found| found.ends_with("bad-expr")).collect();
+    assert_eq!(expressions.len(), 3, "{told:#?}");
+    assert!(expressions[0].starts_with("8:") && expressions[1].starts_with("17:"), "{expressions:?}");
+    assert!(told.iter().any(|found| found.starts_with("23:") && found.ends_with("rule-kind")), "{told:#?}");
+}
+
+#[test]
+fn kubernetes_objects_and_several_documents_load() {
+    let text = r#"apiVersion: v1
+kind: ConfigMap
+metadata: { name: other }
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: { name: r, labels: { role: alert-rules } }
+spec:
+  groups:
+    - name: a
+      partial_response_strategy: warn
+      labels: { team: x, area: y }
+      query_offset: 1m
+      limit: 10
+      rules:
+        - alert: A
+          expr: up == 0
+          keep_firing_for: 5m
+          labels: { area: z }
+          annotations:
+    - name: b
+      interval: 30s
+      rules:
+        - { record: "c:d", expr: 1 }
+"#;
+    let loaded = load_text(text);
+    assert_eq!(loaded.problems, []);
+    assert_eq!((loaded.rule_count(), loaded.refused), (2, 0));
+    let groups = &loaded.rule_files[0].groups;
+    assert_eq!((groups[0].limit, groups[0].query_offset, groups[1].interval), (10, 60_000, Some(30_000)));
+    assert_eq!(groups[0].rules[0].labels.to_string(), r#"{area="z",team="x"}"#, "a rule's label wins");
+    let two = format!("groups:\n  - name: x\n    rules: []\n---\n{text}");
+    let loaded = load_text(&two);
+    assert_eq!((loaded.problems.len(), loaded.rule_files[0].groups.len()), (0, 3));
+}
+
+#[test]
+fn a_configuration_does_not_run_them_yet_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    for name in ["bongsu.yaml", "contacts.yaml", "chains.yaml", "inventory.yaml", "calendar.yaml"] {
+        write(name, &std::fs::read_to_string(shipped.join(name)).unwrap());
+    }
+    write("rules/p.yml", "groups:\n  - name: a\n    rules: [{ alert: A, expr: up == 0 }]\n");
+    let loaded = load(folder.path());
+    let ids: Vec<_> = loaded.problems.iter().map(|p| (p.id, p.line, p.col)).collect();
+    assert_eq!(ids, [("not-yet", 2, 5)]);
+}
+
+/// The rule files that people use, where they are at hand.
+#[test]
+fn rule_files_of_the_field_load() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/promql/rules");
+    let Ok(entries) = std::fs::read_dir(&folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml"));
+    let (mut alerts, mut written, mut shown) = (0, 0, String::new());
+    for path in &paths {
+        let loaded = load(path);
+        let text = std::fs::read_to_string(path).unwrap();
+        written += text.lines().filter(|line| line.trim_start().trim_start_matches("- ").starts_with("alert:")).count();
+        let rules = loaded.rule_files.iter().flat_map(|file| &file.groups).flat_map(|group| &group.rules);
+        alerts += rules.filter(|rule| matches!(rule.kind, bongsu::model::GroupRuleKind::Alert { .. })).count();
+        let errors = loaded.problems.iter().filter(|problem| problem.level == Level::Error);
+        shown.extend(errors.map(|problem| problem.to_human(loaded.text(problem))));
+    }
+    assert!(written >= 100, "{written} alerts in {}", folder.display());
+    assert!(alerts + 3 >= written, "{alerts} of {written} alerts load:\n{shown}");
+}
