@@ -136,6 +136,9 @@ impl Wide {
             return;
         }
         let clock = clocks.values().copied().min().unwrap_or(0);
+        if clock > 0 {
+            self.exprs.begin(clock);
+        }
         let until = if awake { clock } else { clock.min(self.durable + 1) };
         self.run(until, false, out);
     }

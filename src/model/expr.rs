@@ -15,6 +15,10 @@ pub struct ExprGroup {
     pub name: String,
     /// Distance of ticks, ms.
     pub interval: Ms,
+    /// Expressions see the world as it was so long before the tick, ms.
+    pub behind: Ms,
+    /// Series that one expression may give at most; 0 = any number.
+    pub limit: usize,
     /// In the order of the file: a later one sees what an earlier one recorded at the same tick.
     pub steps: Vec<ExprStep>,
 }
@@ -35,7 +39,7 @@ pub enum ExprStep {
     Alert {
         /// The rule's id; the expression stands there.
         rule: Arc<str>,
-        /// Labels that every instance gets.
+        /// Labels that every instance gets: templates of `evaluate`.
         labels: Labels,
     },
 }

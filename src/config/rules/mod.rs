@@ -12,7 +12,9 @@ pub(super) use table::FILE;
 use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
-use crate::model::{Comparison, Domain, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch};
+use crate::model::{
+    Comparison, Domain, ExprGroup, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch,
+};
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 use std::sync::Arc;
 
@@ -141,7 +143,11 @@ fn comparison(name: &str) -> Option<Comparison> {
 }
 
 /// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count.
-pub(super) fn set(mut rules: Vec<Rule>) -> RuleSet {
+pub(super) fn set(mut rules: Vec<Rule>, groups: Vec<ExprGroup>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    RuleSet { hash: super::hash::of(&rules), rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
+    RuleSet {
+        hash: super::hash::of(&rules, &groups),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        groups: groups.into_iter().map(Arc::new).collect(),
+    }
 }

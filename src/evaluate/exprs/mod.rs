@@ -18,13 +18,14 @@ use std::sync::Arc;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::plan::Plan;
-use crate::evaluate::promql::{Expr, NAME, Value, instant, stale};
+use crate::evaluate::promql::{NAME, Value, instant, parse, stale};
+use crate::evaluate::template::{Scene, Template};
 use crate::evaluate::{Effects, next, passed};
 use crate::model::{Ended, Fingerprint, Labels, StateRow, Watch};
 use crate::time::{MINUTE, Ms};
 
 pub(super) use plan::Exprs as ExprPlan;
-use plan::Use;
+use plan::{Group, Step, Use};
 use windows::Windows;
 
 /// A sample that an expression wants.
@@ -50,6 +51,8 @@ pub(super) struct Exprs {
     recorded: BTreeMap<(usize, usize), BTreeSet<Labels>>,
     troubles: BTreeMap<Arc<str>, String>,
     trimmed: Ms,
+    /// No tick is before this; `None` while not every partition has a clock.
+    begun: Option<Ms>,
     live: bool,
 }
 
@@ -76,6 +79,12 @@ impl Exprs {
         self.queue.entry(sample.at).or_default().push((partition, sample));
     }
 
+    /// Every partition has a clock, `clock` the lowest of them.
+    pub(super) fn begin(&mut self, clock: Ms) {
+        let first = self.queue.keys().next().map_or(clock, |first| clock.min(*first));
+        self.begun.get_or_insert(first);
+    }
+
     /// Ticks are new from here on.
     pub(super) fn resume(&mut self) {
         self.live = true;
@@ -84,8 +93,8 @@ impl Exprs {
 
     /// The next tick, from `clock` on. While the past is read again only recordings need theirs.
     pub(super) fn next(&self, plan: &Plan, clock: Ms) -> Option<Ms> {
-        let due = self.live || plan.exprs.records;
-        plan.exprs.groups.iter().filter(|_| due).map(|group| next(clock, group.interval)).min()
+        let from = self.begun.filter(|_| self.live || plan.exprs.records)?.max(clock);
+        plan.exprs.groups.iter().map(|group| next(from, group.interval)).min()
     }
 
     /// Why rules gave no result at their last tick, by id.
@@ -107,8 +116,8 @@ impl Exprs {
             ran = true;
             for (n, step) in of.steps.iter().enumerate() {
                 match &step.what {
-                    Use::Record(name) => self.record((group, n), (name, &step.labels), &step.expr, &mut tick),
-                    Use::Alert(place) if self.live => self.alert(*place, &step.labels, &step.expr, &mut tick),
+                    Use::Record(name) => self.record((group, n), name, (of, step), &mut tick),
+                    Use::Alert(place) if self.live => self.alert(*place, (of, step), &mut tick),
                     Use::Alert(_) => {}
                 }
             }
@@ -133,9 +142,9 @@ impl Exprs {
         }
     }
 
-    fn record(&mut self, key: (usize, usize), (name, labels): (&str, &Labels), expr: &Expr, tick: &mut Tick<'_>) {
-        let at = tick.at;
-        let found = match evaluated(expr, &self.windows, at, labels) {
+    fn record(&mut self, key: (usize, usize), name: &str, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
+        let at = tick.at - group.behind;
+        let found = match evaluated(group, step, &self.windows, tick.at) {
             Ok(found) => found,
             Err(why) => return self.trouble(&Arc::from(format!("record:{name}")), Some(why)),
         };
@@ -155,10 +164,10 @@ impl Exprs {
         }
     }
 
-    fn alert(&mut self, place: usize, labels: &Labels, expr: &Expr, tick: &mut Tick<'_>) {
+    fn alert(&mut self, place: usize, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
         let compiled = &tick.plan.rules[place];
         let id = &compiled.rule.id;
-        let mut found = match evaluated(expr, &self.windows, tick.at, labels) {
+        let mut found = match evaluated(group, step, &self.windows, tick.at) {
             Ok(found) => found,
             // Nothing is known, and what was known stands.
             Err(why) => return self.trouble(id, Some(why)),
@@ -226,6 +235,7 @@ impl Exprs {
             return;
         }
         self.trimmed = self.trimmed.min(to);
+        self.begun = self.begun.min(Some(to));
         for it in self.instances.values_mut() {
             let compiled = &plan.rules[it.rule];
             let last = passed(from, compiled.rule.interval);
@@ -260,20 +270,53 @@ pub(super) fn is_expr(watch: &Watch) -> bool {
     matches!(watch, Watch::Expr { .. })
 }
 
-/// The result of `expr` at `at` by labels: without a name, and with `labels` over its own.
-fn evaluated(expr: &Expr, windows: &Windows, at: Ms, labels: &Labels) -> Result<BTreeMap<Labels, f64>, String> {
-    let samples = match instant(expr, windows, at).map_err(|trouble| trouble.to_string())? {
+/// The result of a step at `at` by labels: without a name, and with the step's labels over its own.
+fn evaluated(group: &Group, step: &Step, windows: &Windows, at: Ms) -> Result<BTreeMap<Labels, f64>, String> {
+    let at = at - group.behind;
+    let samples = match instant(&step.expr, windows, at).map_err(|trouble| trouble.to_string())? {
         Value::Vector(samples) => samples.into_iter().map(|sample| (sample.labels, sample.value)).collect(),
         Value::Scalar(value) => vec![(Labels::default(), value)],
         Value::String(_) | Value::Matrix(_) => Vec::new(),
     };
+    if samples.len() > group.limit {
+        return Err(format!("{} results, {} allowed by the group's `limit`", samples.len(), group.limit));
+    }
     let mut found = BTreeMap::new();
     for (own, value) in samples {
-        let pairs = own.iter().filter(|(name, _)| *name != NAME).chain(labels.iter());
-        let identity = Labels::new(pairs.filter(|(_, value)| !value.is_empty()));
+        let own = Labels::new(own.iter().filter(|(name, _)| *name != NAME));
+        let given = given(step, &own, value, (windows, at))?;
+        let pairs = own.iter().chain(given.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let all = Labels::new(pairs);
+        let identity = Labels::new(all.iter().filter(|(_, value)| !value.is_empty()));
         if found.insert(identity.clone(), value).is_some() {
             return Err(format!("two results have the labels {identity}: add a label to `by`, or aggregate"));
         }
     }
     Ok(found)
+}
+
+/// The labels of a step for one result.
+fn given(
+    step: &Step,
+    own: &Labels,
+    value: f64,
+    (windows, at): (&Windows, Ms),
+) -> Result<Vec<(String, String)>, String> {
+    let query = |text: &str| {
+        let expr = parse(text).map_err(|problem| problem.to_string())?;
+        match instant(&expr, windows, at).map_err(|trouble| trouble.to_string())? {
+            Value::Vector(samples) => Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()),
+            Value::Scalar(value) => Ok(vec![(Labels::default(), value)]),
+            Value::String(_) | Value::Matrix(_) => Ok(Vec::new()),
+        }
+    };
+    let none = Labels::default();
+    let scene = Scene { labels: own, value, external_labels: &none, external_url: "", query: &query };
+    let render = |(name, template): &(String, Template)| {
+        template
+            .render(&scene)
+            .map(|text| (name.clone(), text))
+            .map_err(|wrong| format!("label {name}: {}", wrong.message))
+    };
+    step.labels.iter().map(render).collect()
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::evaluate::promql::{Expr, Matcher, parse};
+use crate::evaluate::template::Template;
 use crate::model::{ExprStep, Labels, RuleSet, SeriesKey, Watch};
 use crate::time::{MINUTE, Ms};
 
@@ -28,6 +29,10 @@ pub(in crate::evaluate) struct Exprs {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) interval: Ms,
+    /// Expressions see the world so long before the tick.
+    pub(super) behind: Ms,
+    /// Series that one expression may give at most.
+    pub(super) limit: usize,
     pub(super) steps: Vec<Step>,
 }
 
@@ -35,8 +40,8 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) expr: Expr,
-    /// Labels that the result gets.
-    pub(super) labels: Labels,
+    /// Labels that the result gets: those of a recording as they are, those of an alert as templates.
+    pub(super) labels: Vec<(String, Template)>,
     pub(super) what: Use,
 }
 
@@ -55,12 +60,15 @@ impl Exprs {
         for group in &set.groups {
             let steps: Vec<Step> = group.steps.iter().filter_map(|step| ready(step, set)).collect();
             if !steps.is_empty() {
-                exprs.groups.push(Group { interval: group.interval.max(1), steps });
+                let limit = if group.limit == 0 { usize::MAX } else { group.limit };
+                exprs.groups.push(Group { interval: group.interval.max(1), behind: group.behind, limit, steps });
             }
         }
         let steps = || exprs.groups.iter().flat_map(|group| &group.steps);
         exprs.records = steps().any(|step| matches!(step.what, Use::Record(_)));
-        exprs.keep = steps().map(|step| step.expr.look_back()).max().unwrap_or(0).saturating_add(MINUTE);
+        let behind = exprs.groups.iter().map(|group| group.behind).max().unwrap_or(0);
+        let look_back = steps().map(|step| step.expr.look_back()).max().unwrap_or(0);
+        exprs.keep = look_back.saturating_add(behind + MINUTE);
         exprs.leaves = steps().flat_map(|step| step.expr.selectors()).map(|leaf| leaf.matchers.to_vec()).collect();
         exprs
     }
@@ -82,12 +90,16 @@ fn ready(step: &ExprStep, set: &RuleSet) -> Option<Step> {
     match step {
         ExprStep::Record { name, labels, expr } => {
             let expr = parse(expr).ok()?;
-            Some(Step { expr, labels: labels.clone(), what: Use::Record(name.clone()) })
+            Some(Step { expr, labels: templates(labels)?, what: Use::Record(name.clone()) })
         }
         ExprStep::Alert { rule, labels } => {
             let place = set.rules.iter().position(|known| known.id == *rule)?;
             let Watch::Expr { text } = &set.rules.get(place).map(Arc::as_ref)?.watch else { return None };
-            Some(Step { expr: parse(text).ok()?, labels: labels.clone(), what: Use::Alert(place) })
+            Some(Step { expr: parse(text).ok()?, labels: templates(labels)?, what: Use::Alert(place) })
         }
     }
+}
+
+fn templates(labels: &Labels) -> Option<Vec<(String, Template)>> {
+    labels.iter().map(|(name, text)| Some((name.to_owned(), Template::parse(text).ok()?))).collect()
 }

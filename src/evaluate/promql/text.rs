@@ -46,15 +46,8 @@ fn separated(text: &str, digit: impl Fn(char) -> bool) -> Option<String> {
 
 /// `1h30m`: numbers with units, the largest first, each once. `None` if it is none or too long for [`Ms`].
 pub(super) fn duration(word: &str) -> Option<Ms> {
-    const UNITS: [(&str, Ms); 7] = [
-        ("y", 365 * DAY),
-        ("w", 7 * DAY),
-        ("d", DAY),
-        ("h", HOUR),
-        ("m", MINUTE),
-        ("s", SECOND),
-        ("ms", 1),
-    ];
+    const UNITS: [(&str, Ms); 7] =
+        [("y", 365 * DAY), ("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1)];
     let mut rest = word;
     let mut total: Ms = 0;
     let mut next = 0;

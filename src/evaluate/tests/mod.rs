@@ -3,6 +3,7 @@
 mod calm;
 mod corners;
 mod dense;
+mod exprs;
 mod functions;
 mod lag;
 mod meaning;

@@ -59,8 +59,9 @@ fn per_histogram(asked: &Asked<'_>, n: usize, f: impl Fn(&Asked<'_>, &Labels, Ve
             }
             _ => {
                 let name = if asked.scene.late { item.labels.get(NAME).unwrap_or_default() } else { "" };
-                let message =
-                    format!("bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}");
+                let message = format!(
+                    "bucket label \"le\" is missing or has a malformed value of {bound:?} for metric name {name:?}"
+                );
                 asked.scene.note(Level::Warning, asked.place(n), message);
             }
         }

@@ -15,9 +15,19 @@ use crate::evaluate::promql::value::Trouble;
 
 pub(super) const TABLE: &[Function] = &[
     row("label_replace", &[Vector, String, String, String, String], Vector, Body::Whole(replace)),
-    Function { least: 3, repeats: true, ..row("label_join", &[Vector, String, String, String], Vector, Body::Whole(join)) },
-    Function { repeats: true, ..row("sort_by_label", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, false)))) },
-    Function { repeats: true, ..row("sort_by_label_desc", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, true)))) },
+    Function {
+        least: 3,
+        repeats: true,
+        ..row("label_join", &[Vector, String, String, String], Vector, Body::Whole(join))
+    },
+    Function {
+        repeats: true,
+        ..row("sort_by_label", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, false))))
+    },
+    Function {
+        repeats: true,
+        ..row("sort_by_label_desc", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, true))))
+    },
 ];
 
 /// `label_replace(v, target, template, source, pattern)`: where the pattern matches the whole source value.

@@ -16,7 +16,15 @@ pub(super) const TABLE: &[Function] = &[
     each("ln", f64::ln),
     each("log2", f64::log2),
     each("log10", f64::log10),
-    each("sgn", |v| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { v }),
+    each("sgn", |v| {
+        if v > 0.0 {
+            1.0
+        } else if v < 0.0 {
+            -1.0
+        } else {
+            v
+        }
+    }),
     each("sin", f64::sin),
     each("cos", f64::cos),
     each("tan", f64::tan),

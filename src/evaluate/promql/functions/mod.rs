@@ -83,15 +83,8 @@ impl Function {
     }
 }
 
-const TABLES: [&[Function]; 7] = [
-    math::TABLE,
-    over_time::TABLE,
-    counter::TABLE,
-    clock::TABLE,
-    label::TABLE,
-    vector::TABLE,
-    histogram::TABLE,
-];
+const TABLES: [&[Function]; 7] =
+    [math::TABLE, over_time::TABLE, counter::TABLE, clock::TABLE, label::TABLE, vector::TABLE, histogram::TABLE];
 
 /// Functions of Prometheus that are not answered, and what a refusal counts them as.
 const REFUSED: &[(&str, &str)] = &[
@@ -240,8 +233,11 @@ fn by_window(asked: &Asked<'_>, n: usize, params: &[f64], f: fn(&Window<'_>) -> 
             note_gauge(asked, n, track);
         }
         let value = f(&Window { points, after, until, at: asked.at, params })?;
-        let (labels, nameless) =
-            if function.keeps_name { (track.labels.clone(), track.nameless) } else { asked.scene.unnamed(&track.labels) };
+        let (labels, nameless) = if function.keeps_name {
+            (track.labels.clone(), track.nameless)
+        } else {
+            asked.scene.unnamed(&track.labels)
+        };
         Some(Item { labels, value, nameless })
     };
     Got::Vector(tracks.series.iter().filter_map(one).collect())
@@ -280,7 +276,8 @@ fn check_params(asked: &Asked<'_>, params: &[f64]) -> Result<(), Trouble> {
 /// A φ that is not between 0 and 1.
 pub(super) fn note_quantile(scene: &Scene<'_>, phi: f64, at: &Range<usize>) {
     if !(0.0..=1.0).contains(&phi) {
-        let shown = if phi.is_infinite() { if phi > 0.0 { "+Inf".into() } else { "-Inf".into() } } else { phi.to_string() };
+        let shown =
+            if phi.is_infinite() { if phi > 0.0 { "+Inf".into() } else { "-Inf".into() } } else { phi.to_string() };
         scene.note(Level::Warning, at, format!("quantile value should be between 0 and 1, got {shown}"));
     }
 }

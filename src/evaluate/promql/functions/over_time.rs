@@ -23,7 +23,12 @@ pub(super) const TABLE: &[Function] = &[
     window("ts_of_last_over_time", |w| w.points.last().map(time_of)),
     window("ts_of_max_over_time", |w| extreme(w, |value, best| value >= best)),
     window("ts_of_min_over_time", |w| extreme(w, |value, best| value <= best)),
-    row("quantile_over_time", &[Scalar, Range], Vector, Body::Window(|w| Some(quantile(w.param(0), w.values().collect())))),
+    row(
+        "quantile_over_time",
+        &[Scalar, Range],
+        Vector,
+        Body::Window(|w| Some(quantile(w.param(0), w.values().collect()))),
+    ),
     window("deriv", |w| line(w.points, w.points.first()?.0).map(|(slope, _)| slope)),
     row("predict_linear", &[Range, Scalar], Vector, Body::Window(predict)),
     row("double_exponential_smoothing", &[Range, Scalar, Scalar], Vector, Body::Window(smooth)),
@@ -38,9 +43,8 @@ fn time_of(point: &(Ms, f64)) -> f64 {
 /// When the last of the most extreme values was seen.
 fn extreme(w: &Window<'_>, beats: fn(f64, f64) -> bool) -> Option<f64> {
     let first = w.points.first()?;
-    let best = w.points.iter().fold(first, |best, point| {
-        if best.1.is_nan() || beats(point.1, best.1) { point } else { best }
-    });
+    let best =
+        w.points.iter().fold(first, |best, point| if best.1.is_nan() || beats(point.1, best.1) { point } else { best });
     Some(time_of(best))
 }
 

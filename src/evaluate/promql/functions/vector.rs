@@ -14,17 +14,34 @@ use crate::model::Labels;
 
 pub(super) const TABLE: &[Function] = &[
     row("vector", &[Scalar], Vector, Body::Whole(|asked| Ok(one(Labels::default(), asked.scalar(0))))),
-    row("scalar", &[Vector], Scalar, Body::Whole(|asked| Ok(Got::Scalar(match asked.items(0) {
-        [item] => item.value,
-        _ => f64::NAN,
-    })))),
-    row("absent", &[Vector], Vector, Body::Whole(|asked| {
-        Ok(if asked.items(0).is_empty() { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
-    })),
-    row("absent_over_time", &[Range], Vector, Body::Whole(|asked| {
-        let none = asked.tracks(0).is_none_or(|tracks| tracks.series.is_empty());
-        Ok(if none { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
-    })),
+    row(
+        "scalar",
+        &[Vector],
+        Scalar,
+        Body::Whole(|asked| {
+            Ok(Got::Scalar(match asked.items(0) {
+                [item] => item.value,
+                _ => f64::NAN,
+            }))
+        }),
+    ),
+    row(
+        "absent",
+        &[Vector],
+        Vector,
+        Body::Whole(|asked| {
+            Ok(if asked.items(0).is_empty() { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
+        }),
+    ),
+    row(
+        "absent_over_time",
+        &[Range],
+        Vector,
+        Body::Whole(|asked| {
+            let none = asked.tracks(0).is_none_or(|tracks| tracks.series.is_empty());
+            Ok(if none { one(sought(asked), 1.0) } else { Got::Vector(Vec::new()) })
+        }),
+    ),
     row("sort", &[Vector], Vector, Body::Whole(|asked| Ok(sorted(asked, false)))),
     row("sort_desc", &[Vector], Vector, Body::Whole(|asked| Ok(sorted(asked, true)))),
 ];

@@ -111,7 +111,11 @@ impl<'a> Parser<'a> {
             }
             chain += 1;
             if chain > CHAIN_MAX {
-                return Err(wrong(self.span(), format!("more than {CHAIN_MAX} operations"), "split it into recording rules"));
+                return Err(wrong(
+                    self.span(),
+                    format!("more than {CHAIN_MAX} operations"),
+                    "split it into recording rules",
+                ));
             }
             let at = self.span();
             self.at += 1;

@@ -201,6 +201,9 @@ fn remarks_say_what_is_odd() {
     let gauge = &notes("rate(t[1m])")[0];
     assert_eq!((gauge.0, gauge.1.clone()), (Level::Info, 5..10));
     let phi = &notes("quantile(2, t)")[0];
-    assert_eq!((phi.0, phi.1.clone(), phi.2.as_str()), (Level::Warning, 9..10, "quantile value should be between 0 and 1, got 2"));
+    assert_eq!(
+        (phi.0, phi.1.clone(), phi.2.as_str()),
+        (Level::Warning, 9..10, "quantile value should be between 0 and 1, got 2")
+    );
     assert_eq!(notes("histogram_quantile(0.5, t)")[0].0, Level::Warning);
 }

@@ -49,7 +49,12 @@ fn show(memory: &Memory, text: &str, at: Ms) -> String {
         }
         Ok(Value::Matrix(series)) => {
             let points = |series: &Series| {
-                series.points.iter().map(|(t, v)| format!("{}@{}", number(*v), t / SECOND)).collect::<Vec<_>>().join(",")
+                series
+                    .points
+                    .iter()
+                    .map(|(t, v)| format!("{}@{}", number(*v), t / SECOND))
+                    .collect::<Vec<_>>()
+                    .join(",")
             };
             series.iter().map(|s| format!("{}:{}", brief(&s.labels), points(s))).collect::<Vec<_>>().join(" ")
         }

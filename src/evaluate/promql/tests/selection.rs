@@ -9,7 +9,15 @@ fn world() -> Memory {
 #[test]
 fn an_instant_selector_sees_the_newest_of_five_minutes() {
     let world = world();
-    all(&world, 10, &[("m", "name=m,a=x:1 name=m,a=y:11"), ("m{a!=\"x\"}", "name=m,a=y:11"), ("{a=\"x\"}", "name=m,a=x:1 name=n,a=x:5")]);
+    all(
+        &world,
+        10,
+        &[
+            ("m", "name=m,a=x:1 name=m,a=y:11"),
+            ("m{a!=\"x\"}", "name=m,a=y:11"),
+            ("{a=\"x\"}", "name=m,a=x:1 name=n,a=x:5"),
+        ],
+    );
     assert_eq!(show(&world, "m", 20), "name=m,a=y:12", "a stale marker ends the series");
     assert_eq!(show(&world, "m{a=\"x\"}", 329), "name=m,a=x:3");
     assert_eq!(show(&world, "m{a=\"x\"}", 330), "", "exactly 5 m old is gone");
