@@ -66,7 +66,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
 fn lanes(functions: &[Function]) -> Lanes {
     let rules = (0..METRICS).map(|n| rule(n, functions)).collect();
     let setup = Setup {
-        rules: Arc::new(RuleSet { hash: "bench".to_owned(), rules }),
+        rules: Arc::new(RuleSet { hash: "bench".to_owned(), rules, groups: Vec::new() }),
         inventory: Arc::new(Inventory::default()),
         topic: "bench".to_owned(),
         partitions: 1,

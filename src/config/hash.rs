@@ -6,13 +6,17 @@
 use serde_json::{Value, json};
 use sha2::Digest;
 
-use crate::model::{Comparison, Fold, Matcher, Rule, Test, Then, Threshold, Watch};
+use crate::model::{Comparison, ExprGroup, ExprStep, Fold, Matcher, Rule, Test, Then, Threshold, Watch};
 
-/// Hex SHA-256 of `rules`, which must be sorted by id.
-pub(super) fn of(rules: &[Rule]) -> String {
+/// Hex SHA-256 of `rules`, which must be sorted by id, and of the groups in their order.
+pub(super) fn of(rules: &[Rule], groups: &[ExprGroup]) -> String {
     let mut hash = sha2::Sha256::new();
     for rule in rules {
         hash.update(canonical(rule).to_string().as_bytes());
+        hash.update(b"\n");
+    }
+    for group in groups {
+        hash.update(canonical_group(group).to_string().as_bytes());
         hash.update(b"\n");
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -23,6 +27,7 @@ fn canonical(rule: &Rule) -> Value {
     let watch = match &rule.watch {
         Watch::Metric { name, matchers } => json!(["metric", name, fits(matchers)]),
         Watch::Log { matchers, pattern } => json!(["log", pattern, fits(matchers)]),
+        Watch::Expr { text } => json!(["expr", text]),
     };
     let levels: Vec<Value> = rule
         .levels
@@ -52,6 +57,15 @@ fn canonical(rule: &Rule) -> Value {
         rule.forget,
         rule.chain,
     ])
+}
+
+fn canonical_group(group: &ExprGroup) -> Value {
+    let step = |step: &ExprStep| match step {
+        ExprStep::Record { name, labels, expr } => json!(["record", name, labels.to_string(), expr]),
+        ExprStep::Alert { rule, labels } => json!(["alert", rule.as_ref(), labels.to_string()]),
+    };
+    let steps: Vec<Value> = group.steps.iter().map(step).collect();
+    json!([group.name, group.interval, group.behind, group.limit, steps])
 }
 
 fn fits(matchers: &[Matcher]) -> Value {
@@ -90,5 +104,6 @@ const fn when(when: Comparison) -> &'static str {
         Comparison::AtMost => "at_most",
         Comparison::Equals => "equals",
         Comparison::Outside => "outside",
+        Comparison::Present => "present",
     }
 }

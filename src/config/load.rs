@@ -25,7 +25,7 @@ use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
 use super::tree::{Data, Node};
 use super::unit::{UnitFile, unit_file};
-use crate::model::{Chain, Contact, Inventory, People, RuleFile, RuleSet};
+use crate::model::{Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
@@ -82,8 +82,9 @@ impl Loaded {
 
     /// How many rules there are, Prometheus's among them.
     pub fn rule_count(&self) -> usize {
-        let groups = self.rule_files.iter().flat_map(|file| &file.groups);
-        self.rules.rules.len() + groups.map(|group| group.rules.len()).sum::<usize>()
+        let steps = self.rules.groups.iter().flat_map(|group| &group.steps);
+        let records = steps.filter(|step| matches!(step, ExprStep::Record { .. })).count();
+        self.rules.rules.len() + records
     }
 
     /// The text of the file that a problem is in.
@@ -276,10 +277,13 @@ impl Load<'_> {
         // A finding that is an error refuses its rule like any other mistake, unless somebody said that it is meant.
         let before = rules.len();
         rules.retain(|id, _| !lint::refused(&problems, id));
+        let refused = refused + unread + before - rules.len();
+        let (alerts, groups) = prometheus::adopt(&rule_files, rules.keys().cloned().collect(), &guard);
+        let native = rules.into_values().map(|placed| placed.rule);
         Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
-            refused: refused + unread + before - rules.len(),
-            rules: rules::set(rules.into_values().map(|placed| placed.rule).collect()),
+            refused,
+            rules: rules::set(native.chain(alerts).collect(), groups),
             rule_files,
             unit_files,
             people,
@@ -398,16 +402,10 @@ impl Load<'_> {
 
     /// Prometheus's rule files, and how many of their rules have errors.
     fn rule_files(&mut self) -> (Vec<RuleFile>, usize) {
-        let runs = self.settings.is_some();
         let (mut found, mut refused) = (Vec::new(), 0);
         for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Prometheus) {
             let name = source.file.path.display().to_string();
             let read = prometheus::read(&name, &source.file.text, &source.documents, &mut source.notes);
-            if runs && read.file.groups.iter().any(|group| !group.rules.is_empty()) {
-                // The one place that keeps them from running: what is checked and tested alone is not asked.
-                let help = "take it out of the rules folder; `check` and `test` take it by its own path";
-                source.notes.error("not-yet", read.at, "Prometheus rules are read, but not run by this version", help);
-            }
             refused += read.refused;
             found.push(read.file);
         }

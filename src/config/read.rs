@@ -8,7 +8,7 @@ use super::problem::{Mark, Notes};
 use super::scalar;
 use super::table::{self, Key, Kind, Need, Table};
 use super::tree::{Data, Node, Style, shorten};
-use crate::model::{Labels, Matcher, Severity, Test, Then, Threshold};
+use crate::model::{Function, Labels, Matcher, Severity, Test, Then, Threshold};
 use crate::time::{self, Ms};
 
 /// Notes everything in `node` that `table` does not allow.
@@ -140,12 +140,7 @@ fn one(node: &Node, kind: &Kind, (text, style): (&str, Style), name: &str, notes
         Kind::Length => scalar::length(text).is_some(),
         Kind::Number | Kind::Threshold => scalar::number(text).is_some(),
         Kind::Word(words) => return word(node, text, words, name, notes),
-        Kind::Function if table::later_function(text) => {
-            let message = format!("`{name}: {}` is not in this version", shorten(text));
-            let help = format!("this version has {}", table::functions().join(", "));
-            return notes.error("not-yet", node.at, message, help);
-        }
-        Kind::Function => return word(node, text, &table::functions(), name, notes),
+        Kind::Function => return function(node, text, name, notes),
         Kind::Phone => scalar::phone(text).is_some(),
         Kind::Mail => scalar::mail(text),
         Kind::Date => scalar::instant(text).is_some(),
@@ -164,6 +159,20 @@ fn one(node: &Node, kind: &Kind, (text, style): (&str, Style), name: &str, notes
     if !fits {
         wrong(node, kind, name, notes);
     }
+}
+
+fn function(node: &Node, text: &str, name: &str, notes: &mut Notes) {
+    if Function::parse(text).is_some() {
+        return;
+    }
+    let help = if text.starts_with("forecast") {
+        "say how far ahead, such as forecast(4h)"
+    } else if text.strip_prefix('p').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+        "quantiles go from p0.0001 to p99.9999; min and max are functions of their own"
+    } else {
+        return word(node, text, &table::functions(), name, notes);
+    };
+    notes.error("unknown-word", node.at, format!("`{name}` does not take `{}`", shorten(text)), help);
 }
 
 fn word(node: &Node, text: &str, words: &[&str], name: &str, notes: &mut Notes) {

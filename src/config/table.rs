@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::Function;
+use crate::model::FUNCTIONS;
 use crate::time::{self, Ms};
 
 /// The keys of one map.
@@ -231,7 +231,11 @@ impl Kind {
             Self::Values => json!({"type": ["string", "number"]}),
             Self::Partition => json!({"type": "object", "patternProperties": {"^[0-9]+$": {"enum": ["up", "down"]}},
                 "additionalProperties": false, "minProperties": 1, "maxProperties": 1}),
-            Self::Function => json!({"enum": functions()}),
+            Self::Function => json!({"anyOf": [
+                {"enum": functions().iter().filter(|name| name.bytes().all(|b| b.is_ascii_lowercase())).collect::<Vec<_>>()},
+                {"type": "string", "pattern": "^p[0-9]{1,2}([.][0-9]{1,4})?$"},
+                {"type": "string", "pattern": "^forecast[(]([0-9]+(ms|s|m|h|d|w))+[)]$"},
+            ]}),
             Self::Mail => json!({"type": "string", "format": "email"}),
             Self::Then => json!({"oneOf": [{"enum": ["hold", "resolve"]}, {
                 "type": "object", "properties": {"raise": {"enum": ["S1", "S2", "S3", "S4"]}},
@@ -249,16 +253,9 @@ impl Kind {
     }
 }
 
-/// Window functions of this version, by name.
+/// Window functions by name; `NN` and `T` stand for arguments.
 pub(super) fn functions() -> Vec<&'static str> {
-    Function::ALL.into_iter().map(Function::name).collect()
-}
-
-/// Window functions that a later version will have.
-pub(super) fn later_function(name: &str) -> bool {
-    let percentile =
-        name.strip_prefix('p').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-    percentile || matches!(name, "stddev" | "slope") || name.starts_with("forecast")
+    FUNCTIONS.iter().map(|(_, facts)| facts.name).collect()
 }
 
 fn names(table: &Table) -> String {

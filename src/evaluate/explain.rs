@@ -9,20 +9,15 @@ use crate::time::show_duration;
 
 /// Whether every series of one identity comes from one host, and so from one partition.
 pub fn is_local(rule: &Rule) -> bool {
-    rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
+    !matches!(rule.watch, Watch::Expr { .. })
+        && rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
 }
 
 /// How the series of one identity become one number.
 pub(super) fn fold(rule: &Rule) -> Fold {
-    rule.across.unwrap_or(match rule.function {
-        Function::Count | Function::Sum | Function::Rate | Function::Increase | Function::Delta => Fold::Sum,
-        Function::Avg => Fold::Avg,
-        Function::Max => Fold::Max,
-        Function::Min => Fold::Min,
-        Function::Last | Function::Absent => match rule.when {
-            Comparison::Below | Comparison::AtMost => Fold::Min,
-            _ => Fold::Max,
-        },
+    rule.across.or(rule.function.facts().across).unwrap_or(match rule.when {
+        Comparison::Below | Comparison::AtMost => Fold::Min,
+        _ => Fold::Max,
     })
 }
 
@@ -35,13 +30,10 @@ pub fn expression(rule: &Rule) -> String {
             let lines = select("log_lines", matchers);
             pattern.as_ref().map_or(lines.clone(), |pattern| format!("{lines} |~ {pattern:?}"))
         }
+        Watch::Expr { text } => return text.clone(),
     };
     let _ = write!(selector, "[{}]", show_duration(rule.over));
-    let name = rule.function.name();
-    let call = match rule.function {
-        Function::Rate | Function::Increase | Function::Delta => format!("{name}({selector})"),
-        _ => format!("{name}_over_time({selector})"),
-    };
+    let call = rule.function.promql(&selector);
     let across = match fold(rule) {
         Fold::Sum => "sum",
         Fold::Avg => "avg",

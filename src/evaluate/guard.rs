@@ -8,8 +8,7 @@
 
 use crate::evaluate::plan::Compiled;
 use crate::evaluate::ring::Ring;
-use crate::evaluate::window::needs;
-use crate::model::{Comparison, Fold, Function, Rule, Threshold};
+use crate::model::{Bound, Comparison, Fold, Rule, Threshold};
 use crate::time::Ms;
 
 /// Distance that bounds keep from a threshold, as a part of it. Sums of n samples are off by at most n × 2⁻⁵³ parts, so
@@ -92,17 +91,20 @@ enum How {
     Rise(f64),
     /// The value is a difference of two samples, extrapolated.
     Spread,
+    /// The value lies between 0 and half the distance of two samples.
+    Deviation,
 }
 
 impl Safe {
     /// `None` where a rule must be visited whenever its window changes.
     pub(super) fn of(rule: &Rule) -> Option<Self> {
-        let how = match rule.function {
-            Function::Last | Function::Avg | Function::Min | Function::Max => How::Hull,
-            Function::Rate => How::Rise(seconds(rule.over)),
-            Function::Increase => How::Rise(1.0),
-            Function::Delta => How::Spread,
-            Function::Sum | Function::Count | Function::Absent => return None,
+        let how = match rule.function.facts().bound {
+            Bound::Hull => How::Hull,
+            Bound::RisePerSecond => How::Rise(seconds(rule.over)),
+            Bound::Rise => How::Rise(1.0),
+            Bound::Difference => How::Spread,
+            Bound::Deviation => How::Deviation,
+            Bound::Free => return None,
         };
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
         for level in &rule.levels {
@@ -152,7 +154,7 @@ pub(super) fn weigh(rule: &Compiled, ring: &Ring, at: Ms, members: usize) -> Opt
         safe = safe.share(f64::from(u32::try_from(members).ok()?));
     }
     let over = rule.rule.over;
-    let wanted = needs(rule.rule.function).max(rule.rule.min_samples as usize).max(1);
+    let wanted = rule.facts.needs.max(rule.rule.min_samples as usize).max(1);
     if ring.since(at - over).len() == 0 {
         return Some((Guard::SHUT, None));
     }
@@ -174,15 +176,18 @@ pub(super) fn weigh(rule: &Compiled, ring: &Ring, at: Ms, members: usize) -> Opt
         How::Hull => {
             (low >= safe.low && high <= safe.high).then_some(Guard { low: safe.low, high: safe.high, ..Guard::WIDE })
         }
-        How::Spread => spread(safe, low, high),
+        How::Spread => spread(safe.high.min(-safe.low) / ((1.0 + EDGES) * (1.0 + MARGIN)), low, high),
+        How::Deviation if safe.low >= 0.0 => None,
+        // The mean of large values is rounded, and so is what they deviate from it.
+        How::Deviation => spread(safe.high * 2.0 / (1.0 + MARGIN) - BLUR * low.abs().max(high.abs()), low, high),
         How::Rise(by) => climb(safe, by, (low, high), (rise, step)),
     };
     Some((guard?, until))
 }
 
-/// A difference of samples in [`low`, `high`] is at most their distance, and its extrapolation 1 + [`EDGES`] times that.
-fn spread(safe: Safe, low: f64, high: f64) -> Option<Guard> {
-    let allowed = safe.high.min(-safe.low) / ((1.0 + EDGES) * (1.0 + MARGIN));
+/// Samples in [`low`, `high`] may be `allowed` apart. A difference of two is at most their distance, and extrapolated
+/// 1 + [`EDGES`] times that; their standard deviation is at most half of it (Popoviciu).
+fn spread(allowed: f64, low: f64, high: f64) -> Option<Guard> {
     let spare = (allowed - (high - low)) / 2.0;
     // An infinite bound would let everything pass, which one side alone cannot promise.
     (spare > 0.0 && spare.is_finite()).then_some(Guard { low: low - spare, high: high + spare, ..Guard::WIDE })

@@ -9,8 +9,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
+use crate::evaluate::exprs::Sampled;
 use crate::evaluate::guard::Guard;
 use crate::evaluate::instance::Instance;
+use crate::evaluate::leaf::{LeafTick, Offer};
 use crate::evaluate::limits::Refusals;
 use crate::evaluate::partition::Partition;
 use crate::evaluate::plan::{Compiled, Plan};
@@ -39,6 +41,8 @@ pub(super) struct Intake {
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
+    /// By shape, of its generation: the labels under which expressions want its series.
+    wanted: Vec<Option<(u32, Vec<Option<Labels>>)>>,
 }
 
 impl Intake {
@@ -98,6 +102,9 @@ impl Intake {
             }
             link.guard = Guard::SHUT;
             hot.guard = Guard::SHUT;
+            if point.time <= before.time {
+                link.memo = None;
+            }
             if let Some(it) = board.get_mut(link.to) {
                 it.hear(point.time, clock, &plan.rules[link.rule]);
                 it.starved = starved;
@@ -169,6 +176,7 @@ impl Partition {
             ids
         });
         let (time, clock, memory) = (ts.min(self.clock), self.clock, self.setup.limits.window_memory);
+        self.give_expressions(shape, values, time, out);
         let (mut late, mut refused) = (0, false);
         for (id, value) in ids.iter().zip(values) {
             let point = Point { time, value: *value };
@@ -189,6 +197,28 @@ impl Partition {
         if self.live {
             out.counters.samples += values.len() as u64;
             out.counters.late += late;
+        }
+    }
+
+    /// Gives expressions what they look for; which series of a shape those are is worked out once.
+    fn give_expressions(&mut self, shape: &Arc<Shape>, values: &[f64], time: Ms, out: &mut Effects) {
+        if self.plan.exprs.is_empty() {
+            return;
+        }
+        let place = shape.id as usize;
+        if self.intake.wanted.len() <= place {
+            self.intake.wanted.resize_with(place + 1, || None);
+        }
+        let (_, wanted) = match &mut self.intake.wanted[place] {
+            Some(known) if known.0 == shape.generation => known,
+            stale => {
+                stale.insert((shape.generation, shape.series.iter().map(|key| self.plan.exprs.wanted(key)).collect()))
+            }
+        };
+        for (labels, value) in wanted.iter().zip(values) {
+            let Some(labels) = labels else { continue };
+            let sample = Sampled { at: self.clock, labels: labels.clone(), time, value: *value };
+            out.leaves.push(LeafTick(Offer::Sample(sample)));
         }
     }
 
@@ -343,6 +373,7 @@ impl Partition {
         let (name, lines) = match &rule.watch {
             Watch::Metric { name, .. } => (name.clone(), None),
             Watch::Log { .. } => (format!("log:{}", rule.id), Some(place)),
+            Watch::Expr { .. } => return,
         };
         let key = SeriesKey { name: Arc::from(name), labels };
         let limit = self.setup.limits.series;
@@ -426,6 +457,7 @@ impl Partition {
         self.intake.per_rule.clear();
         self.intake.refusals.forget_rules();
         self.intake.logs.clear();
+        self.intake.wanted.clear();
         self.intake.series.renew();
         let plan = &self.plan;
         for (hot, series) in self.intake.series.iter_mut() {
@@ -489,5 +521,5 @@ fn link(hot: &mut Hot, series: &mut Series, (rule, to): (usize, u32), of: &Rule)
     hot.reach = if series.links.is_empty() { over } else { hot.reach.min(over) };
     hot.keep = hot.keep.max(over + interval);
     hot.guard = Guard::SHUT;
-    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT });
+    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT, memo: None });
 }

@@ -42,7 +42,7 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         None => {
             know(&mut it.verdict, at);
             if let Some(value) = seen.value.filter(|value| !waits(it, rule, at, *value)) {
-                step(&mut it.verdict, &rule.rule, at, value);
+                step(&mut it.verdict, &rule.rule, at, Some(value));
             }
         }
     }
@@ -58,6 +58,24 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
 fn waits(it: &Instance, rule: &Compiled, at: Ms, value: f64) -> bool {
     let bad = || rule.rule.levels.iter().any(|level| rule.rule.when.holds(value, level.threshold));
     rule.waits && at - it.began < rule.rule.over && !it.verdict.state.is_active() && bad()
+}
+
+/// Judges an instance of an expression: `value` is what the result holds for it, `None` is good. One that is inactive is
+/// not kept.
+pub(super) fn answer(it: &mut Instance, rule: &Compiled, at: Ms, value: Option<f64>, out: &mut Effects) -> Next {
+    let before = it.verdict.clone();
+    it.has = true;
+    it.valued = Some(at);
+    it.newest = Some(at);
+    know(&mut it.verdict, at);
+    step(&mut it.verdict, &rule.rule, at, value);
+    out.signals.extend(it.tell(rule, &before, Change { at, value, ended: None }));
+    if it.verdict.state == State::Inactive {
+        it.erase(&mut out.rows);
+        return Next::Forgotten;
+    }
+    it.save(at, rule, &mut out.rows);
+    Next::Due(at + rule.rule.interval)
 }
 
 /// Visits the leaf of a wide rule: it has no verdict, but a row once it is silent, as it would not come back without.
@@ -193,15 +211,16 @@ fn know(verdict: &mut Verdict, at: Ms) {
     }
 }
 
-/// One tick with a value.
-fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
+/// One tick that tells something: a value, or `None` for what an expression has left out as good.
+fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: Option<f64>) {
+    let bad = |threshold| value.is_some_and(|value| rule.when.holds(value, threshold));
     let mut reached: Option<Severity> = None;
     let mut holding: Option<Severity> = None;
     let current = verdict.severity;
     let mut kept = false;
     for level in &rule.levels {
         let since = &mut verdict.since[level.severity.index()];
-        if !rule.when.holds(value, level.threshold) {
+        if !bad(level.threshold) {
             *since = None;
             continue;
         }
@@ -229,7 +248,8 @@ fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
         };
         return;
     }
-    recover(verdict, rule, at, value);
+    let threshold = rule.recover.threshold.or(rule.levels.last().map(|level| level.threshold));
+    recover(verdict, rule, at, threshold.is_none_or(|threshold| !bad(threshold)));
 }
 
 /// Not firing: pending while any condition holds, firing with the worst that was reached.
@@ -245,9 +265,7 @@ fn rise(verdict: &mut Verdict, at: Ms, reached: Option<Severity>, holds: bool) {
 }
 
 /// Firing, and no condition holds: the level stays until the recover condition has held for long enough.
-fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
-    let threshold = rule.recover.threshold.or(rule.levels.last().map(|level| level.threshold));
-    let good = threshold.is_none_or(|threshold| !rule.when.holds(value, threshold));
+fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, good: bool) {
     if rule.recover.hold > 0 {
         verdict.state = State::Recovering;
     }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use crate::evaluate::exprs::Sampled;
 use crate::evaluate::plan::Compiled;
-use crate::evaluate::window::needs;
 use crate::model::{Fold, Function, SeriesKey};
 use crate::time::Ms;
 
@@ -50,6 +50,8 @@ pub(super) enum Offer {
     Live,
     /// A leaf changed.
     Leaf(Changed),
+    /// A sample that an expression wants.
+    Sample(Sampled),
 }
 
 /// A leaf of a wide rule that changed at a tick.
@@ -98,7 +100,7 @@ impl Seen {
             seen.warm = seen.warm.max(leaf.warm);
             samples += leaf.samples;
             // A series without samples says nothing, also to `count`: a restart need not remember that there was one.
-            if let Some(value) = leaf.value.filter(|_| leaf.samples >= if rule.empty { 1 } else { needs(function) }) {
+            if let Some(value) = leaf.value.filter(|_| leaf.samples >= if rule.empty { 1 } else { rule.facts.needs }) {
                 members += 1;
                 folded = Some(folded.map_or(value, |folded| fold(rule.fold, folded, value)));
             }

@@ -6,9 +6,12 @@
 //! what all partitions hold at a common tick. Both start from durable rows and a muted replay of the log's end.
 //! Nothing here reads a clock, and nothing here knows incidents, pages or people.
 
+mod blocks;
 mod board;
 mod builtins;
+mod digest;
 mod explain;
+mod exprs;
 mod guard;
 mod inspect;
 mod instance;
@@ -16,6 +19,7 @@ mod intake;
 mod judge;
 mod leaf;
 mod limits;
+mod order;
 mod partition;
 mod plan;
 pub mod promql;
@@ -159,9 +163,8 @@ pub fn horizon(rules: &RuleSet) -> Ms {
 
 /// Whether the rule says nothing for one window after a start, because an empty past would look like a fall.
 fn waits(rule: &Rule) -> bool {
-    let empty = matches!(rule.function, Function::Count | Function::Rate | Function::Increase);
     let below = matches!(rule.when, Comparison::Below | Comparison::AtMost);
-    (empty && below) || rule.function == Function::Absent
+    (rule.function.facts().grows && below) || rule.function == Function::Absent
 }
 
 /// The last tick of `interval` that a clock at `clock` has left behind.

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use regex::Regex;
 use sha2::Digest;
 
+use crate::evaluate::exprs::ExprPlan;
 use crate::evaluate::guard::Safe;
+use crate::evaluate::window::Memo;
 use crate::evaluate::{QUIET, explain, waits};
-use crate::model::{Comparison, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
+use crate::model::{Comparison, Facts, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
 use crate::time::{MINUTE, Ms};
 
 /// One rule, ready to run.
@@ -19,6 +21,8 @@ use crate::time::{MINUTE, Ms};
 pub(super) struct Compiled {
     /// The rule.
     pub(super) rule: Arc<Rule>,
+    /// What is known of its function.
+    pub(super) facts: &'static Facts,
     /// One partition alone can judge it.
     pub(super) local: bool,
     /// How series become one number.
@@ -37,6 +41,8 @@ pub(super) struct Compiled {
     pub(super) quiet: Ms,
     /// The values at which nobody need look; `None` = whoever watches must look at every change.
     pub(super) safe: Option<Safe>,
+    /// Long windows are remembered from visit to visit.
+    pub(super) memo: bool,
     checks: Vec<Check>,
     pattern: Option<Regex>,
 }
@@ -62,16 +68,19 @@ pub(super) struct Plan {
     metrics: HashMap<String, Vec<usize>>,
     /// Which rules count lines.
     pub(super) logs: Vec<usize>,
+    /// The expressions.
+    pub(super) exprs: ExprPlan,
 }
 
 impl Plan {
     /// Makes `set` ready. A regular expression that does not compile (checked long before) fits nothing.
     pub(super) fn new(set: &RuleSet) -> Self {
-        let mut plan = Self::default();
+        let mut plan = Self { exprs: ExprPlan::new(set), ..Self::default() };
         for (place, rule) in set.rules.iter().enumerate() {
             match &rule.watch {
                 Watch::Metric { name, .. } => plan.metrics.entry(name.clone()).or_default().push(place),
                 Watch::Log { .. } => plan.logs.push(place),
+                Watch::Expr { .. } => {}
             }
             plan.rules.push(Compiled::new(rule));
         }
@@ -89,12 +98,14 @@ impl Compiled {
         let (matchers, pattern, lines) = match &rule.watch {
             Watch::Metric { matchers, .. } => (matchers, None, false),
             Watch::Log { matchers, pattern } => (matchers, pattern.as_deref().map(fitting), true),
+            Watch::Expr { .. } => (&Vec::new(), None, false),
         };
         let empty = lines || matches!(rule.function, Function::Count | Function::Absent);
         let after = rule.no_data.after;
         let local = explain::is_local(rule);
         Self {
             rule: Arc::clone(rule),
+            facts: rule.function.facts(),
             local,
             fold: explain::fold(rule),
             watch: watch(rule),
@@ -105,6 +116,7 @@ impl Compiled {
             quiet: if empty { after } else { (2 * MINUTE).min(after / 2) },
             // The leaf of a wide rule is handed over whenever it changes.
             safe: if local && !lines && !waits(rule) { Safe::of(rule) } else { None },
+            memo: !lines && Memo::of(rule.function, rule.over, usize::MAX).is_some(),
             checks: matchers.iter().map(check).collect(),
             pattern,
         }

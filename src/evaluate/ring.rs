@@ -17,7 +17,7 @@ pub(super) const SAMPLE: usize = size_of::<Point>();
 const SPARSE: usize = 4;
 
 /// One sample.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Point {
     /// Effective time.
     pub(super) time: Ms,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::evaluate::guard::Guard;
 use crate::evaluate::ring::{Point, Ring};
+use crate::evaluate::window::Memo;
 use crate::model::{SeriesKey, Shape};
 use crate::time::{HOUR, Ms};
 
@@ -88,13 +89,18 @@ impl Series {
         hot.guard = self.all_let_pass();
     }
 
+    /// What the instance at place `to` remembers of its window.
+    pub(super) fn memo(&self, to: u32) -> Option<&Memo> {
+        self.links.iter().find(|link| link.to == to)?.memo.as_deref()
+    }
+
     fn all_let_pass(&self) -> Guard {
         self.links.iter().fold(Guard::WIDE, |all, link| all.and(link.guard))
     }
 }
 
 /// An instance that looks at a series.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Link {
     /// Place of the rule in the plan.
     pub(super) rule: usize,
@@ -106,6 +112,8 @@ pub(super) struct Link {
     pub(super) interval: Ms,
     /// What it need not be visited for; never wider than what the series as a whole lets pass.
     pub(super) guard: Guard,
+    /// What it remembers of its window; gone where an old sample came or changed.
+    pub(super) memo: Option<Box<Memo>>,
 }
 
 /// All series of a partition.
@@ -142,6 +150,11 @@ impl SeriesTable {
     /// Both halves of one series.
     pub(super) fn both_mut(&mut self, id: u32) -> Option<(&mut Hot, &mut Series)> {
         Some((self.hot.get_mut(id as usize)?, self.all.get_mut(id as usize)?.as_deref_mut()?))
+    }
+
+    /// Both halves of one series.
+    pub(super) fn both(&self, id: u32) -> Option<(&Hot, &Series)> {
+        Some((self.hot.get(id as usize)?, self.all.get(id as usize)?.as_deref()?))
     }
 
     /// One series.
@@ -239,8 +252,9 @@ impl SeriesTable {
 
     /// The clock went back; nothing may pass unseen until everybody has been visited.
     pub(super) fn outlive(&mut self, clock: Ms) {
-        for (hot, _) in self.iter_mut() {
+        for (hot, series) in self.iter_mut() {
             hot.ring.outlive(clock);
+            series.links.iter_mut().for_each(|link| link.memo = None);
         }
         self.shut();
         self.swept = clock.min(self.swept);

@@ -11,14 +11,14 @@ use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
 use crate::evaluate::partition::Partition;
 use crate::evaluate::ring::Span;
-use crate::evaluate::window::value;
-use crate::model::Function;
+use crate::evaluate::window::{Memo, value};
 use crate::time::Ms;
 
 impl Partition {
     pub(super) fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
         self.catch_up(id);
         let Some(place) = self.board.get(id).map(|it| it.rule) else { return };
+        self.remember(id, place, at);
         let (seen, leaf) = self.look(id, place, at);
         let compiled = &self.plan.rules[place];
         let Some(it) = self.board.get_mut(id) else { return };
@@ -55,6 +55,32 @@ impl Partition {
                 it.newest = it.newest.max(Some(hot.newest.time));
             }
             series.shut(hot, id);
+        }
+    }
+
+    /// Brings what is remembered of long windows up to `at`; nothing is remembered of a ring that a broken clock marked.
+    fn remember(&mut self, id: u32, place: usize, at: Ms) {
+        let compiled = &self.plan.rules[place];
+        if !compiled.memo {
+            return;
+        }
+        let rule = &compiled.rule;
+        let span = Span { at, over: rule.over, interval: rule.interval };
+        let Some(member) = self.members.get(id as usize) else { return };
+        for series in &member.series {
+            let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
+            for link in series.links.iter_mut().filter(|link| link.to == id) {
+                if hot.ring.marked() {
+                    link.memo = None;
+                    continue;
+                }
+                if link.memo.is_none() {
+                    link.memo = Memo::of(rule.function, rule.over, hot.ring.view(span).len()).map(Box::new);
+                }
+                if let Some(memo) = &mut link.memo {
+                    memo.refresh(&hot.ring, span);
+                }
+            }
         }
     }
 
@@ -118,12 +144,16 @@ impl Partition {
         };
         let mut change: Option<Ms> = None;
         let mut last = None;
-        let rings = member.series.iter().filter_map(|series| self.intake.series.hot(*series));
-        let leaves = rings.map(|hot| {
+        let series = member.series.iter().filter_map(|series| self.intake.series.both(*series));
+        let leaves = series.map(|(hot, series)| {
             let window = hot.ring.view(span);
-            let found = value(rule.function, window, span, compiled.lines);
-            let moving = matches!(rule.function, Function::Rate | Function::Increase | Function::Delta);
-            let next = if moving && !compiled.lines && found.samples > 1 { Some(at + 1) } else { window.change() };
+            let memo = if compiled.memo { series.memo(id) } else { None };
+            let found = match memo {
+                Some(memo) => memo.value(rule.function, window, span),
+                None => value(rule.function, window, span, compiled.lines),
+            };
+            let moves = compiled.facts.moves && !compiled.lines && found.samples > 1;
+            let next = if moves { Some(at + 1) } else { window.change() };
             change = change.into_iter().chain(next).min();
             let leaf = Leaf { value: found.value, samples: found.samples, ..base };
             last = Some(leaf);

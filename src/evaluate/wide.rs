@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
+use crate::evaluate::exprs::{Exprs, is_expr};
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
@@ -30,6 +31,7 @@ pub struct Wide {
     members: HashMap<u32, BTreeMap<SeriesKey, Leaf>>,
     queue: BTreeMap<Ms, Vec<(i32, Changed)>>,
     clocks: BTreeMap<i32, Ms>,
+    exprs: Exprs,
     segments: BTreeMap<i32, i64>,
     /// Partitions that read what is new.
     awake: BTreeSet<i32>,
@@ -57,6 +59,7 @@ impl Wide {
             members: HashMap::new(),
             queue: BTreeMap::new(),
             clocks: BTreeMap::new(),
+            exprs: Exprs::default(),
             segments: BTreeMap::new(),
             awake: BTreeSet::new(),
             orphans: Vec::new(),
@@ -70,6 +73,7 @@ impl Wide {
         for row in rows {
             let found = it.plan.rules.iter().position(|compiled| *compiled.rule.id == *row.rule);
             match found.filter(|place| it.plan.rules[*place].watch == row.watch) {
+                Some(place) if is_expr(&it.plan.rules[place].rule.watch) => it.exprs.load(place, row),
                 Some(place) => {
                     let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
                     instance.load(row);
@@ -84,7 +88,8 @@ impl Wide {
 
     fn rest(&mut self) {
         let none = self.plan.rules.iter().all(|compiled| compiled.local);
-        self.idle = none && self.orphans.is_empty() && self.board.ids().is_empty();
+        let exprs = self.plan.exprs.is_empty() && self.exprs.is_empty();
+        self.idle = none && exprs && self.orphans.is_empty() && self.board.ids().is_empty();
     }
 
     /// Takes what a partition hands over; a leaf counts from its tick on.
@@ -97,6 +102,7 @@ impl Wide {
             Offer::Live => {
                 self.awake.insert(partition);
             }
+            Offer::Sample(sample) => self.exprs.offer(partition, sample),
             Offer::Leaf(leaf) => {
                 self.segments.insert(partition, leaf.segment);
                 self.queue.entry(leaf.tick).or_default().push((partition, leaf));
@@ -130,6 +136,9 @@ impl Wide {
             return;
         }
         let clock = clocks.values().copied().min().unwrap_or(0);
+        if clock > 0 {
+            self.exprs.begin(clock);
+        }
         let until = if awake { clock } else { clock.min(self.durable + 1) };
         self.run(until, false, out);
     }
@@ -192,6 +201,7 @@ impl Wide {
                 judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
             }
         }
+        self.exprs.reload((&old, &self.plan), self.clock, out);
         self.rest();
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
@@ -200,7 +210,8 @@ impl Wide {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
         // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of.
         let first = (!self.live).then(|| next(self.clock.max(self.durable + 1), SECOND));
-        offered.into_iter().chain(self.board.next(self.clock)).chain(first).min()
+        let exprs = self.exprs.next(&self.plan, self.clock);
+        offered.into_iter().chain(self.board.next(self.clock)).chain(first).chain(exprs).min()
     }
 
     /// A partition goes to others, and the wide rules with it: each instance is unknown from the last tick on, whatever
@@ -216,6 +227,7 @@ impl Wide {
             let Some(it) = self.board.get_mut(id) else { continue };
             judge::lag(it, &self.plan.rules[it.rule], at, out);
         }
+        self.exprs.lag(&self.plan, at, out);
         out.signals[signals..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
         out.rows[rows..].sort_by_key(crate::model::RowChange::fingerprint);
         self.board.stir();
@@ -224,6 +236,11 @@ impl Wide {
     /// What an inspection reads: rules, instances, the leaves of each, and the clock.
     pub(super) fn parts(&self) -> (&Plan, &Board, &HashMap<u32, BTreeMap<SeriesKey, Leaf>>, Ms) {
         (&self.plan, &self.board, &self.members, self.clock)
+    }
+
+    /// Why expressions gave no result at their last tick, by rule.
+    pub fn troubles(&self) -> &BTreeMap<Arc<str>, String> {
+        self.exprs.troubles()
     }
 
     /// Whether there is no wide rule and no trace of one: then nothing need be handed over.
@@ -239,6 +256,7 @@ impl Wide {
             leaves.retain(|(of, leaf)| *of != partition || (Some(leaf.segment) == segment && leaf.tick >= to));
         }
         self.queue.retain(|_, leaves| !leaves.is_empty());
+        self.exprs.fall_back(&self.plan, partition, (self.clock, to), self.setup.limits.series, out);
         if self.clock <= to {
             return;
         }
@@ -273,11 +291,13 @@ impl Wide {
         for id in &visits {
             self.visit(*id, at, out);
         }
-        if self.live && !visits.is_empty() {
+        let limits = (self.setup.limits.series, self.setup.limits.series_per_rule);
+        let ran = self.exprs.tick(&self.plan, at, limits, out);
+        if self.live && (!visits.is_empty() || ran) {
             out.counters.ticks += 1;
             out.counters.visited += visits.len() as u64;
         }
-        if self.live && (!visits.is_empty() || out.signals.len() > start) {
+        if self.live && (!visits.is_empty() || out.signals.len() > start || out.rows.len() > rows) {
             self.last = at;
         }
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
@@ -290,6 +310,7 @@ impl Wide {
             return;
         }
         self.live = true;
+        self.exprs.resume();
         for id in self.board.ids() {
             if let Some(it) = self.board.get_mut(id) {
                 it.resume();

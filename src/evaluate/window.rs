@@ -2,8 +2,14 @@
 //!
 //! The idea: a value is a function of the window's content, bit for bit. Sums run in time order over chunks that are
 //! aligned to absolute time, never as a running difference, so a restore finds the same last bits.
+//! To add a function: a row in the table of `model/function.rs`, and an arm in [`plain`] where one pass over the samples
+//! is all it takes, or in [`of_digest`] where its value follows from what [`Digest`] keeps; then its cost does not grow
+//! with the window, and it works in panes. `slope`, for example, is one line there.
 
-use crate::evaluate::ring::{Point, Span, View};
+use crate::evaluate::blocks::{self, Blocks, WORTH};
+use crate::evaluate::digest::Digest;
+use crate::evaluate::order::{self, Order};
+use crate::evaluate::ring::{Point, Ring, Span, View};
 use crate::model::Function;
 use crate::time::Ms;
 
@@ -24,27 +30,79 @@ pub(super) fn value(function: Function, window: View<'_>, span: Span, lines: boo
         let count = window.iter().fold(0.0, |count, lines| count + lines.value);
         return Value { value: of_lines(function, count, span), samples };
     }
+    Value { value: plain(function, window, span, samples), samples }
+}
+
+fn plain(function: Function, window: View<'_>, span: Span, samples: usize) -> Option<f64> {
     let values = || window.iter().map(|point| point.value);
-    let value = match function {
+    match function {
         Function::Count => Some(number(samples)),
         Function::Absent => Some(if samples == 0 { 1.0 } else { 0.0 }),
         _ if samples == 0 => None,
         Function::Last => values().next_back(),
+        Function::First => values().next(),
         Function::Min => values().reduce(f64::min),
         Function::Max => values().reduce(f64::max),
         Function::Sum => Some(sum(window, span)),
         Function::Avg => Some(sum(window, span) / number(samples)),
         Function::Rate | Function::Increase | Function::Delta => extrapolated(function, window, span),
-    };
-    Value { value, samples }
+        Function::Quantile(part) => order::of_sorted(part, window),
+        Function::Stddev | Function::Changes | Function::Resets | Function::Slope | Function::Forecast(_) => {
+            of_digest(function, &blocks::fold(window, span.over)?, span)
+        }
+    }
 }
 
-/// How many samples of one series the function needs for a value.
-pub(super) const fn needs(function: Function) -> usize {
+/// The value of `function` over what `digest` is of.
+fn of_digest(function: Function, digest: &Digest, span: Span) -> Option<f64> {
     match function {
-        Function::Rate | Function::Increase | Function::Delta => 2,
-        Function::Count | Function::Absent => 0,
-        _ => 1,
+        Function::Stddev => Some(digest.deviation()),
+        Function::Changes => Some(f64::from(digest.changes)),
+        Function::Resets => Some(f64::from(digest.resets)),
+        Function::Slope => digest.slope(),
+        Function::Forecast(ahead) => digest.line_at(span.at + ahead),
+        _ => None,
+    }
+}
+
+/// What a rule remembers of one series' window between visits, so that the next one costs less.
+#[derive(Debug)]
+pub(super) enum Memo {
+    /// For values that follow from a digest.
+    Blocks(Blocks),
+    /// For quantiles.
+    Order(Order),
+}
+
+impl Memo {
+    /// What helps `function` with a window that holds so many samples; `None` where nothing does.
+    pub(super) fn of(function: Function, over: Ms, samples: usize) -> Option<Self> {
+        match function {
+            _ if samples < WORTH => None,
+            Function::Stddev | Function::Changes | Function::Resets | Function::Slope | Function::Forecast(_) => {
+                Some(Self::Blocks(Blocks::new(over)))
+            }
+            Function::Quantile(_) => Some(Self::Order(Order::default())),
+            _ => None,
+        }
+    }
+
+    /// Brings it up to `span`.
+    pub(super) fn refresh(&mut self, ring: &Ring, span: Span) {
+        match self {
+            Self::Blocks(blocks) => blocks.refresh(ring, span),
+            Self::Order(order) => order.refresh(ring, span),
+        }
+    }
+
+    /// The value of `function`, to which it was brought up; the same that [`value`] finds.
+    pub(super) fn value(&self, function: Function, window: View<'_>, span: Span) -> Value {
+        let value = match (self, function) {
+            (Self::Order(order), Function::Quantile(part)) => order.quantile(part),
+            (Self::Order(_), _) => None,
+            (Self::Blocks(blocks), _) => blocks.digest().and_then(|digest| of_digest(function, &digest, span)),
+        };
+        Value { value, samples: window.len() }
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod book;
 mod builtin;
+mod expr;
 mod flush;
+mod function;
 mod inventory;
 mod labels;
 mod mask;
@@ -23,7 +25,9 @@ pub mod wire;
 
 pub use book::*;
 pub use builtin::*;
+pub use expr::*;
 pub use flush::*;
+pub use function::{Bound, Facts, Function, TABLE as FUNCTIONS};
 pub use inventory::*;
 pub use labels::*;
 pub use mask::*;

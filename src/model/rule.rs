@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Domain, Severity};
+use crate::model::{Domain, ExprGroup, Function, Severity};
 use crate::time::Ms;
 
 /// All rules in force, with the hash of their meaning.
@@ -15,6 +15,8 @@ pub struct RuleSet {
     pub hash: String,
     /// The rules by id, unique.
     pub rules: Vec<Arc<Rule>>,
+    /// When the expressions among them are evaluated, and what is recorded before.
+    pub groups: Vec<Arc<ExprGroup>>,
 }
 
 /// One rule.
@@ -71,6 +73,11 @@ pub enum Watch {
         /// A regular expression that the text must contain; `None` counts every line.
         pattern: Option<String>,
     },
+    /// A PromQL expression: what is in its result is bad. The rule's `over` is how far back it looks.
+    Expr {
+        /// PromQL, names as Prometheus has them.
+        text: String,
+    },
 }
 
 /// One condition on a label; a label that is not there is the empty string.
@@ -95,63 +102,6 @@ pub enum Test {
     Fits,
     /// Does not.
     FitsNot,
-}
-
-/// Window functions (SEMANTICS §2, §3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Function {
-    /// Value with the greatest effective time.
-    Last,
-    /// Mean.
-    Avg,
-    /// Smallest.
-    Min,
-    /// Greatest.
-    Max,
-    /// Sum.
-    Sum,
-    /// How many samples or lines.
-    Count,
-    /// Per-second increase of a counter, as Prometheus 3 extrapolates it.
-    Rate,
-    /// Increase of a counter, extrapolated.
-    Increase,
-    /// Difference of a gauge, extrapolated.
-    Delta,
-    /// 1 where there is no sample.
-    Absent,
-}
-
-impl Function {
-    /// Every function, for tables.
-    pub const ALL: [Self; 10] = [
-        Self::Last,
-        Self::Avg,
-        Self::Min,
-        Self::Max,
-        Self::Sum,
-        Self::Count,
-        Self::Rate,
-        Self::Increase,
-        Self::Delta,
-        Self::Absent,
-    ];
-
-    /// Its name in rule files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Last => "last",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Sum => "sum",
-            Self::Count => "count",
-            Self::Rate => "rate",
-            Self::Increase => "increase",
-            Self::Delta => "delta",
-            Self::Absent => "absent",
-        }
-    }
 }
 
 /// How the series of one identity become one number.
@@ -182,6 +132,8 @@ pub enum Comparison {
     Equals,
     /// Below the low or above the high end of a range.
     Outside,
+    /// Any value is bad: an expression has left out what is good.
+    Present,
 }
 
 /// A threshold: one number, or the range that `outside` wants.
@@ -204,6 +156,7 @@ impl Comparison {
             #[expect(clippy::float_cmp, reason = "`equals` compares exactly: SEMANTICS §4")]
             (Self::Equals, Threshold::One(limit)) => value == limit,
             (Self::Outside, Threshold::Range(low, high)) => value < low || value > high,
+            (Self::Present, _) => true,
             _ => false,
         }
     }

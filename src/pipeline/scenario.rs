@@ -70,7 +70,7 @@ fn start(scenario: &Scenario, loaded: &Loaded, deeds: Vec<Deed>) -> Backtest {
     let mut loaded = loaded.clone();
     if let Some(rules) = &own.rules {
         let rules = rules.iter().cloned().map(Arc::new).collect();
-        loaded.rules = RuleSet { hash: "scenario".to_owned(), rules };
+        loaded.rules = RuleSet { hash: "scenario".to_owned(), rules, groups: Vec::new() };
     }
     loaded.people.contacts = own.contacts.clone().unwrap_or(loaded.people.contacts);
     loaded.people.chains = own.chains.clone().unwrap_or(loaded.people.chains);

@@ -165,7 +165,7 @@ fn one_mistake_of_sense_is_one_problem() {
         ("when: above", "when: above\n    recover: { value: 4 }", &[]),
         ("fn: avg", "fn: rate", &[]),
         ("when: above", "when: above\n    min_samples: 1", &[]),
-        ("fn: avg", "fn: slope", &["not-yet"]),
+        ("fn: avg", "fn: forecast", &["unknown-word"]),
         ("over: 5m }", "over: 5m, step: 10s }", &["not-yet"]),
         ("when: above", "when: above\n    overrides: []", &["not-yet"]),
         ("when: above", "when: above\n    for: 5m", &["not-yet"]),

@@ -56,7 +56,7 @@ fn setup(partitions: i32) -> Arc<Setup> {
         rule("cut-wide", "cut.value", &["n"], Function::Last, 0, Then::Hold),
     ];
     Arc::new(Setup {
-        rules: Arc::new(RuleSet { hash: "cuts".to_owned(), rules }),
+        rules: Arc::new(RuleSet { hash: "cuts".to_owned(), rules, groups: Vec::new() }),
         inventory: Arc::new(Inventory::default()),
         topic: TOPIC.to_owned(),
         partitions,

@@ -55,7 +55,7 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
 
 fn setup(rules: Vec<Arc<Rule>>, topic: &str, partitions: i32) -> Setup {
     Setup {
-        rules: Arc::new(RuleSet { hash: "story".to_owned(), rules }),
+        rules: Arc::new(RuleSet { hash: "story".to_owned(), rules, groups: Vec::new() }),
         inventory: Arc::default(),
         topic: topic.to_owned(),
         partitions,

@@ -57,7 +57,7 @@ struct Life {
 
 impl Life {
     fn new(store: Arc<dyn Store>) -> Self {
-        let rules = RuleSet { hash: "quiet".to_owned(), rules: (0..5).map(rule).collect() };
+        let rules = RuleSet { hash: "quiet".to_owned(), rules: (0..5).map(rule).collect(), groups: Vec::new() };
         let clock = Arc::new(ManualClock::at(BEGINNING));
         let log = MemoryLog::new("telemetry", 4, BEGINNING);
         let setup = Setup {

@@ -103,7 +103,7 @@ fn sample(stage: &Stage<'_>, loaded: &Loaded, results: &Results, drawn: &mut [Dr
     let wanted: BTreeSet<Arc<str>> = drawn.iter().map(|drawn| Arc::clone(&drawn.rule.id)).collect();
     let mut loaded = loaded.clone();
     let rules = loaded.rules.rules.iter().filter(|rule| wanted.contains(&rule.id)).cloned().collect();
-    loaded.rules = RuleSet { hash: loaded.rules.hash, rules };
+    loaded.rules = RuleSet { rules, ..loaded.rules };
     let mut run = input::run_of(&loaded, stage.feed, false, Vec::new())?;
     let mut stops = stops(stage, results).into_iter().peekable();
     for record in &stage.feed.records {

@@ -162,7 +162,7 @@ fn point(stage: &Stage<'_>, place: &str, value: &str, windows: Option<&[Window]>
         anyhow::bail!("`{place}` begins with the id of no rule that was loaded");
     };
     let id = rule.id.to_string();
-    loaded.rules = RuleSet { hash: loaded.rules.hash, rules: vec![rule] };
+    loaded.rules = RuleSet { hash: loaded.rules.hash, rules: vec![rule], groups: Vec::new() };
     let (results, _) = pass(stage, &loaded, &mut |_, _| Ok(()))?;
     let score = windows.map(|windows| truth::score(&results, &id, windows));
     Ok(Point { value: value.to_owned(), results, score })

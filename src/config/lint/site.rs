@@ -48,6 +48,7 @@ pub(super) fn metric(rule: &Rule) -> Option<&str> {
 pub(super) fn matchers(rule: &Rule) -> &[Matcher] {
     match &rule.watch {
         Watch::Metric { matchers, .. } | Watch::Log { matchers, .. } => matchers,
+        Watch::Expr { .. } => &[],
     }
 }
 

@@ -75,7 +75,7 @@ fn sooner(when: Comparison, one: &Level, other: &Level) -> bool {
     let easier = match when {
         Comparison::Above | Comparison::AtLeast => a <= b,
         Comparison::Below | Comparison::AtMost => a >= b,
-        Comparison::Equals | Comparison::Outside => false,
+        Comparison::Equals | Comparison::Outside | Comparison::Present => false,
     };
     easier && one.hold <= other.hold && (one.threshold, one.hold) != (other.threshold, other.hold)
 }

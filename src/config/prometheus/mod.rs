@@ -4,15 +4,17 @@
 //! at once, and those inside expressions and templates at their own line and column. What Prometheus takes is taken.
 //! Not here: what the rules do when they run.
 
+mod adopt;
 mod place;
 mod rule;
 mod table;
 
 use std::collections::BTreeMap;
 
+pub(super) use adopt::adopt;
 pub(super) use place::inside;
 
-use super::problem::{Mark, Notes};
+use super::problem::Notes;
 use super::read::{Obj, check};
 use super::table::Table;
 use super::tree::{Data, Node};
@@ -40,20 +42,18 @@ pub(super) struct Read {
     pub file: RuleFile,
     /// How many rules have some.
     pub refused: usize,
-    /// Where its first group begins.
-    pub at: Mark,
 }
 
 /// Reads all documents of the file called `name`, whose text is `source`.
 pub(super) fn read(name: &str, source: &str, documents: &[Node], notes: &mut Notes) -> Read {
-    let mut reader = Reader { source, notes, names: BTreeMap::new(), groups: Vec::new(), refused: 0, at: None };
+    let mut reader = Reader { source, notes, names: BTreeMap::new(), groups: Vec::new(), refused: 0 };
     for document in documents {
         let mut document = document.clone();
         prune(&mut document);
         reader.document(&document);
     }
     let file = RuleFile { file: name.to_owned(), groups: reader.groups };
-    Read { file, refused: reader.refused, at: reader.at.unwrap_or(Mark::new(1, 1, 0)) }
+    Read { file, refused: reader.refused }
 }
 
 /// Takes out what was written without a value: to Prometheus that is as if it were not there.
@@ -75,7 +75,6 @@ struct Reader<'a> {
     names: BTreeMap<String, usize>,
     groups: Vec<RuleGroup>,
     refused: usize,
-    at: Option<Mark>,
 }
 
 impl Reader<'_> {
@@ -102,7 +101,6 @@ impl Reader<'_> {
     fn groups(&mut self, root: &Node, table: &'static Table) {
         check(root, table, self.notes);
         for group in Obj::new(root, table).subs("groups") {
-            self.at = self.at.or(Some(group.place()));
             self.group(group);
         }
     }

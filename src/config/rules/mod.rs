@@ -12,7 +12,9 @@ pub(super) use table::FILE;
 use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
-use crate::model::{Comparison, Domain, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch};
+use crate::model::{
+    Comparison, Domain, ExprGroup, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch,
+};
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 use std::sync::Arc;
 
@@ -55,7 +57,7 @@ pub(super) fn rules(file: Obj<'_>, around: Around<'_>, notes: &mut Notes) -> Vec
 fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
     let watch = watch(item)?;
     let window = item.sub("window");
-    let function = window.word("fn", function)?;
+    let function = window.word("fn", Function::parse)?;
     let over = window.duration("over")?;
     let when = item.word("when", comparison)?;
     let levels = levels(item);
@@ -115,15 +117,7 @@ fn levels(item: Obj<'_>) -> Vec<Level> {
 
 /// How many samples a function needs to have a value.
 pub(super) fn needs(function: Function) -> u32 {
-    match function {
-        Function::Rate | Function::Increase | Function::Delta => 2,
-        _ => 1,
-    }
-}
-
-/// Reads a window function's name.
-pub(super) fn function(name: &str) -> Option<Function> {
-    Function::ALL.into_iter().find(|function| function.name() == name)
+    u32::try_from(function.facts().needs).unwrap_or(1).max(1)
 }
 
 fn fold(name: &str) -> Option<Fold> {
@@ -149,7 +143,11 @@ fn comparison(name: &str) -> Option<Comparison> {
 }
 
 /// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count.
-pub(super) fn set(mut rules: Vec<Rule>) -> RuleSet {
+pub(super) fn set(mut rules: Vec<Rule>, groups: Vec<ExprGroup>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    RuleSet { hash: super::hash::of(&rules), rules: rules.into_iter().map(Arc::new).collect() }
+    RuleSet {
+        hash: super::hash::of(&rules, &groups),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        groups: groups.into_iter().map(Arc::new).collect(),
+    }
 }

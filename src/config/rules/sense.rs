@@ -2,7 +2,7 @@
 //!
 //! The idea: one function per question, each over what could be read; none stops the others.
 
-use super::{Around, function, levels, needs};
+use super::{Around, levels, needs};
 use crate::config::problem::Notes;
 use crate::config::read::{Obj, nearest};
 use crate::model::{Comparison, Function, Level, Threshold, builtin};
@@ -94,7 +94,7 @@ fn watch(item: Obj<'_>, notes: &mut Notes) {
 
 fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     let window = item.sub("window");
-    let known = window.word("fn", function);
+    let known = window.word("fn", Function::parse);
     if item.has("log") && known.is_some_and(|function| function != Function::Count) {
         let help = "log lines can be counted: fn: count";
         notes.error("log-function", window.at("fn"), "a `log` rule needs `fn: count`", help);
@@ -188,10 +188,10 @@ fn disorder(when: Comparison, worse: &Level, milder: &Level) -> Option<&'static 
 }
 
 fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
-    let Some(function) = item.sub("window").word("fn", function) else { return };
+    let Some(function) = item.sub("window").word("fn", Function::parse) else { return };
     let folds = item.has("by") && item.word("across", super::fold).is_none() && !item.has("across");
     let worst_is_clear = !matches!(when, Comparison::Equals | Comparison::Outside);
-    let own_fold = !matches!(function, Function::Last | Function::Absent);
+    let own_fold = function.facts().across.is_some();
     if folds && !worst_is_clear && !own_fold {
         let message = format!("`{}` with `when: equals` or `outside` needs `across`", function.name());
         let help = "say how several series of one identity become one number: across: max";

@@ -56,13 +56,16 @@ fn rules() -> Vec<Rule> {
         found.push(one);
     };
     for over in [15_000, 70_000, 150_000] {
-        for function in [Function::Last, Function::Avg, Function::Min, Function::Max, Function::Delta] {
+        let quantile = Function::Quantile(990_000);
+        for function in [Function::Last, Function::Avg, Function::Min, Function::Max, Function::Delta, quantile] {
             add(function, Comparison::Above, Threshold::One(48.0), over, "m");
             add(function, Comparison::AtLeast, Threshold::One(60.0), over, "m");
             add(function, Comparison::Below, Threshold::One(1.0), over, "m");
             add(function, Comparison::AtMost, Threshold::One(0.0), over, "m");
             add(function, Comparison::Outside, Threshold::Range(-90.0, 55.0), over, "m");
         }
+        add(Function::Stddev, Comparison::Above, Threshold::One(25.0), over, "m");
+        add(Function::Stddev, Comparison::AtLeast, Threshold::One(45.0), over, "m");
         add(Function::Rate, Comparison::Above, Threshold::One(25.0), over, "n");
         add(Function::Rate, Comparison::AtLeast, Threshold::One(40.0), over, "n");
         add(Function::Increase, Comparison::Above, Threshold::One(900.0), over, "n");

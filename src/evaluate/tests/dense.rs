@@ -92,6 +92,10 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         Function::Rate,
         Function::Increase,
         Function::Delta,
+        Function::First,
+        Function::Stddev,
+        Function::Quantile(900_000),
+        Function::Slope,
     ]);
     let when = prop::sample::select(vec![
         Comparison::Above,
@@ -121,6 +125,8 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
                 Function::Rate => (0.0, 2.0),
                 Function::Increase => (0.0, 2.0 * over as f64 / 1_000.0),
                 Function::Delta => (0.0, 25.0),
+                Function::Stddev => (0.0, 8.0),
+                Function::Slope => (0.0, 1.0),
                 _ => (25.0, 13.0),
             };
             let level = |severity, more: f64| {

@@ -3,6 +3,8 @@
 mod calm;
 mod corners;
 mod dense;
+mod exprs;
+mod functions;
 mod lag;
 mod meaning;
 mod reload;
@@ -16,8 +18,8 @@ use std::sync::Arc;
 
 use crate::evaluate::{Effects, Limits, Partition, Setup, SkewPolicy, Warm};
 use crate::model::{
-    Comparison, Decoded, Domain, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData, Progress,
-    Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
+    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData,
+    Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -45,12 +47,21 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
     }
 }
 
+/// Every window function.
+fn functions() -> Vec<Function> {
+    FUNCTIONS.iter().map(|(function, _)| *function).collect()
+}
+
 fn level(severity: Severity, limit: f64, hold: Ms) -> Level {
     Level { severity, threshold: Threshold::One(limit), hold }
 }
 
 fn setup(rules: Vec<Rule>, builtins: bool) -> Arc<Setup> {
-    let rules = RuleSet { hash: format!("{}", rules.len()), rules: rules.into_iter().map(Arc::new).collect() };
+    let rules = RuleSet {
+        hash: format!("{}", rules.len()),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        groups: Vec::new(),
+    };
     Arc::new(Setup {
         rules: Arc::new(rules),
         inventory: Arc::new(Inventory::default()),

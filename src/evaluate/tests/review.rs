@@ -178,7 +178,7 @@ fn rules(local: bool) -> impl Strategy<Value = Vec<Rule>> {
     let then =
         prop::sample::select(vec![Then::Hold, Then::Raise(Severity::S2), Then::Raise(Severity::S4), Then::Resolve]);
     let interval = prop::sample::select(vec![SECOND, SECOND, 5 * SECOND, MINUTE]);
-    let what = (prop::sample::select(Function::ALL.to_vec()), when, across, by(), 0_u32..8);
+    let what = (prop::sample::select(functions()), when, across, by(), 0_u32..8);
     let bounds = ((limit(), hold()), (limit(), hold()), 1_usize..3, prop::sample::select(vec![0, 0, 10_000, 60_000]));
     let times = (over, after, then, interval, 1_u32..4, prop::bool::ANY);
     let one =

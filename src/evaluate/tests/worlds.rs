@@ -64,7 +64,7 @@ fn world(steps: &[(Ms, Step)]) -> Vec<(Ms, Decoded)> {
 
 fn rules() -> Vec<Rule> {
     let mut found = Vec::new();
-    for (n, function) in Function::ALL.into_iter().enumerate() {
+    for (n, function) in functions().into_iter().enumerate() {
         for (when, limit) in [(Comparison::Above, 6.0), (Comparison::Below, 3.0)] {
             let mut one = rule(&format!("{}-{when:?}", function.name()), function, when, limit);
             one.over = [20_000, 60_000, 150_000][n % 3];

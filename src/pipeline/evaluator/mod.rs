@@ -375,6 +375,10 @@ impl Evaluator {
 
 /// Whether a rule of `now` needs samples that `before` may have dropped.
 fn looks_further(before: &RuleSet, now: &RuleSet) -> bool {
+    // What expressions record has a past too.
+    if now.groups != before.groups && !now.groups.is_empty() {
+        return true;
+    }
     let held = |rule: &Rule| before.rules.iter().any(|was| was.watch == rule.watch && was.over >= rule.over);
     now.rules.iter().any(|rule| !held(rule))
 }

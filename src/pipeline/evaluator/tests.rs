@@ -38,7 +38,11 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
         })
     };
     Arc::new(Setup {
-        rules: Arc::new(RuleSet { hash: format!("{rules:?}"), rules: rules.iter().map(rule).collect() }),
+        rules: Arc::new(RuleSet {
+            hash: format!("{rules:?}"),
+            rules: rules.iter().map(rule).collect(),
+            groups: Vec::new(),
+        }),
         inventory: Arc::new(Inventory::default()),
         topic: "t".to_owned(),
         partitions: 1,

@@ -101,7 +101,7 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
 }
 
 pub(super) fn world() -> World {
-    let rules = RuleSet { hash: "1".to_owned(), rules: vec![rule("cpu", "CPU 사용률 과다")] };
+    let rules = RuleSet { hash: "1".to_owned(), rules: vec![rule("cpu", "CPU 사용률 과다")], groups: Vec::new() };
     let resource = |id: &str| (id.to_owned(), Resource { id: id.to_owned(), ..Resource::default() });
     World::new(rules, people(), Inventory { resources: [resource("db-01")].into_iter().collect() })
 }

@@ -63,7 +63,7 @@ pub(super) fn rules() -> RuleSet {
     wide.by = Some(vec!["service".to_owned()]);
     wide.across = Some(Fold::Max);
     let rules = vec![beat, lines, high, mean, wide];
-    RuleSet { hash: "simulated".to_owned(), rules: rules.into_iter().map(Arc::new).collect() }
+    RuleSet { hash: "simulated".to_owned(), rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
 }
 
 /// The people of every world.

@@ -1,0 +1,322 @@
+//! Rules and recordings that are PromQL expressions, evaluated over what all partitions have heard.
+//!
+//! The idea: partitions hand every sample over that a selector wants, stamped with its append time; at a tick all that
+//! came before is in the windows, whichever partition it came from. Then each group runs its expressions in order, as
+//! Prometheus does: what is in a result is an instance that fires, what has left it is good. The verdict of an instance
+//! is that of every other rule (`judge`). An expression whose sides do not fit together moves nothing and is told.
+//!
+//! Nothing is incremental here: an evaluation costs what it costs in Prometheus, once an interval. Samples carry no
+//! stale markers; a series that is silent leaves an instant selector after 5 minutes.
+
+mod names;
+mod plan;
+mod windows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::evaluate::instance::{Instance, LONG_AGO};
+use crate::evaluate::judge::{self, Next};
+use crate::evaluate::plan::Plan;
+use crate::evaluate::promql::{NAME, Value, instant, parse, stale};
+use crate::evaluate::template::{Scene, Template};
+use crate::evaluate::{Effects, next, passed};
+use crate::model::{Ended, Fingerprint, Labels, StateRow, Watch};
+use crate::time::{MINUTE, Ms};
+
+pub(super) use plan::Exprs as ExprPlan;
+use plan::{Group, Step, Use};
+use windows::Windows;
+
+/// A sample that an expression wants.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sampled {
+    /// Its partition's clock when it came: ticks from here on see it.
+    pub(super) at: Ms,
+    /// Labels, the name among them, as expressions see them.
+    pub(super) labels: Labels,
+    /// Effective time.
+    pub(super) time: Ms,
+    /// The number.
+    pub(super) value: f64,
+}
+
+/// Samples and instances of all expressions.
+#[derive(Debug, Default)]
+pub(super) struct Exprs {
+    windows: Windows,
+    queue: BTreeMap<Ms, Vec<(i32, Sampled)>>,
+    instances: BTreeMap<(usize, Labels), Instance>,
+    /// What each recording gave last: who has left it ends.
+    recorded: BTreeMap<(usize, usize), BTreeSet<Labels>>,
+    troubles: BTreeMap<Arc<str>, String>,
+    trimmed: Ms,
+    /// No tick is before this; `None` while not every partition has a clock.
+    begun: Option<Ms>,
+    live: bool,
+}
+
+/// One evaluation.
+struct Tick<'a> {
+    at: Ms,
+    plan: &'a Plan,
+    /// Series and instances at most.
+    limits: (usize, usize),
+    out: &'a mut Effects,
+}
+
+impl Exprs {
+    /// Takes a row of the store; it is in force from [`Exprs::resume`] on.
+    pub(super) fn load(&mut self, place: usize, row: StateRow) {
+        let mut it = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
+        let key = (place, row.labels.clone());
+        it.load(row);
+        self.instances.insert(key, it);
+    }
+
+    /// Takes a sample; it counts from the first tick at or after its append time on.
+    pub(super) fn offer(&mut self, partition: i32, sample: Sampled) {
+        self.queue.entry(sample.at).or_default().push((partition, sample));
+    }
+
+    /// Every partition has a clock, `clock` the lowest of them.
+    pub(super) fn begin(&mut self, clock: Ms) {
+        let first = self.queue.keys().next().map_or(clock, |first| clock.min(*first));
+        self.begun.get_or_insert(first);
+    }
+
+    /// Ticks are new from here on.
+    pub(super) fn resume(&mut self) {
+        self.live = true;
+        self.instances.values_mut().for_each(Instance::resume);
+    }
+
+    /// The next tick, from `clock` on. While the past is read again only recordings need theirs.
+    pub(super) fn next(&self, plan: &Plan, clock: Ms) -> Option<Ms> {
+        let from = self.begun.filter(|_| self.live || plan.exprs.records)?.max(clock);
+        plan.exprs.groups.iter().map(|group| next(from, group.interval)).min()
+    }
+
+    /// Why rules gave no result at their last tick, by id.
+    pub(super) fn troubles(&self) -> &BTreeMap<Arc<str>, String> {
+        &self.troubles
+    }
+
+    /// Whether nothing is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.instances.is_empty()
+    }
+
+    /// Runs the groups whose tick `at` is. `true`: there was one.
+    pub(super) fn tick(&mut self, plan: &Plan, at: Ms, limits: (usize, usize), out: &mut Effects) -> bool {
+        self.take(at, limits.0, out);
+        let mut ran = false;
+        let mut tick = Tick { at, plan, limits, out };
+        for (group, of) in plan.exprs.groups.iter().enumerate().filter(|(_, of)| at.rem_euclid(of.interval) == 0) {
+            ran = true;
+            for (n, step) in of.steps.iter().enumerate() {
+                match &step.what {
+                    Use::Record(name) => self.record((group, n), name, (of, step), &mut tick),
+                    Use::Alert(place) if self.live => self.alert(*place, (of, step), &mut tick),
+                    Use::Alert(_) => {}
+                }
+            }
+        }
+        if at - self.trimmed >= MINUTE {
+            self.trimmed = at;
+            self.windows.trim(at - plan.exprs.keep);
+        }
+        ran
+    }
+
+    /// What came up to `at` gets into the windows, in the order of partitions, not of their arrival.
+    fn take(&mut self, at: Ms, limit: usize, out: &mut Effects) {
+        while let Some(entry) = self.queue.first_entry().filter(|entry| *entry.key() <= at) {
+            let mut samples = entry.remove();
+            samples.sort_by_key(|(partition, _)| *partition);
+            for (_, sample) in samples {
+                if !self.windows.insert(&sample.labels, sample.time, sample.value, limit) && self.live {
+                    out.counters.refused_series += 1;
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, key: (usize, usize), name: &str, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
+        let at = tick.at - group.behind;
+        let found = match evaluated(group, step, &self.windows, tick.at) {
+            Ok(found) => found,
+            Err(why) => return self.trouble(&Arc::from(format!("record:{name}")), Some(why)),
+        };
+        self.trouble(&Arc::from(format!("record:{name}")), None);
+        let mut now = BTreeSet::new();
+        for (labels, value) in found {
+            let series = labels.with(NAME, name);
+            if self.windows.insert(&series, at, value, tick.limits.0) {
+                now.insert(series);
+            } else if self.live {
+                tick.out.counters.refused_series += 1;
+            }
+        }
+        let before = self.recorded.insert(key, now.clone()).unwrap_or_default();
+        for gone in before.difference(&now) {
+            self.windows.insert(gone, at, stale(), tick.limits.0);
+        }
+    }
+
+    fn alert(&mut self, place: usize, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
+        let compiled = &tick.plan.rules[place];
+        let id = &compiled.rule.id;
+        let mut found = match evaluated(group, step, &self.windows, tick.at) {
+            Ok(found) => found,
+            // Nothing is known, and what was known stands.
+            Err(why) => return self.trouble(id, Some(why)),
+        };
+        self.trouble(id, None);
+        let known: Vec<Labels> = self
+            .instances
+            .range((place, Labels::default())..)
+            .take_while(|((of, _), _)| *of == place)
+            .map(|((_, labels), _)| labels.clone())
+            .collect();
+        let room = tick.limits.1.saturating_sub(known.len());
+        for labels in known {
+            let value = found.remove(&labels);
+            let key = (place, labels);
+            let Some(it) = self.instances.get_mut(&key) else { continue };
+            if judge::answer(it, compiled, tick.at, value, tick.out) == Next::Forgotten {
+                self.instances.remove(&key);
+            }
+        }
+        tick.out.counters.refused_series += found.len().saturating_sub(room) as u64;
+        for (labels, value) in found.into_iter().take(room) {
+            let fingerprint = Fingerprint::of(id, &labels);
+            let mut it = Instance::new(place, labels.clone(), fingerprint, tick.at);
+            judge::answer(&mut it, compiled, tick.at, Some(value), tick.out);
+            self.instances.insert((place, labels), it);
+        }
+        tick.out.counters.visited += 1;
+    }
+
+    fn trouble(&mut self, of: &Arc<str>, why: Option<String>) {
+        match why {
+            Some(why) => {
+                self.troubles.insert(Arc::clone(of), why);
+            }
+            None => {
+                self.troubles.remove(of);
+            }
+        }
+    }
+
+    /// A partition goes to others: nothing is known any more.
+    pub(super) fn lag(&mut self, plan: &Plan, at: Ms, out: &mut Effects) {
+        for it in self.instances.values_mut() {
+            judge::lag(it, &plan.rules[it.rule], at, out);
+        }
+    }
+
+    /// A partition's clock went back from `from` to `to`: what it handed over stays, elapsed times carry over.
+    pub(super) fn fall_back(
+        &mut self,
+        plan: &Plan,
+        partition: i32,
+        (from, to): (Ms, Ms),
+        limit: usize,
+        out: &mut Effects,
+    ) {
+        for samples in self.queue.values_mut() {
+            for (_, sample) in samples.extract_if(.., |(of, _)| *of == partition) {
+                self.windows.insert(&sample.labels, sample.time, sample.value, limit);
+            }
+        }
+        self.queue.retain(|_, samples| !samples.is_empty());
+        if from <= to {
+            return;
+        }
+        self.trimmed = self.trimmed.min(to);
+        self.begun = self.begun.min(Some(to));
+        for it in self.instances.values_mut() {
+            let compiled = &plan.rules[it.rule];
+            let last = passed(from, compiled.rule.interval);
+            it.shift(last, passed(to, compiled.rule.interval) - last);
+            if self.live {
+                it.rewrite(compiled, &mut out.rows);
+            }
+        }
+    }
+
+    /// Another rule set: what is watched the same way goes on.
+    pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) {
+        self.recorded.clear();
+        self.troubles.clear();
+        for ((place, labels), mut it) in std::mem::take(&mut self.instances) {
+            let before = &old.rules[place];
+            let now = new.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
+            match now.filter(|now| new.rules[*now].watch == before.watch) {
+                Some(now) => {
+                    it.rule = now;
+                    self.instances.insert((now, labels), it);
+                }
+                None if self.live => judge::end(&mut it, before, at, Ended::RuleChanged, out),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether a rule is an expression.
+pub(super) fn is_expr(watch: &Watch) -> bool {
+    matches!(watch, Watch::Expr { .. })
+}
+
+/// The result of a step at `at` by labels: without a name, and with the step's labels over its own.
+fn evaluated(group: &Group, step: &Step, windows: &Windows, at: Ms) -> Result<BTreeMap<Labels, f64>, String> {
+    let at = at - group.behind;
+    let samples = match instant(&step.expr, windows, at).map_err(|trouble| trouble.to_string())? {
+        Value::Vector(samples) => samples.into_iter().map(|sample| (sample.labels, sample.value)).collect(),
+        Value::Scalar(value) => vec![(Labels::default(), value)],
+        Value::String(_) | Value::Matrix(_) => Vec::new(),
+    };
+    if samples.len() > group.limit {
+        return Err(format!("{} results, {} allowed by the group's `limit`", samples.len(), group.limit));
+    }
+    let mut found = BTreeMap::new();
+    for (own, value) in samples {
+        let own = Labels::new(own.iter().filter(|(name, _)| *name != NAME));
+        let given = given(step, &own, value, (windows, at))?;
+        let pairs = own.iter().chain(given.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let all = Labels::new(pairs);
+        let identity = Labels::new(all.iter().filter(|(_, value)| !value.is_empty()));
+        if found.insert(identity.clone(), value).is_some() {
+            return Err(format!("two results have the labels {identity}: add a label to `by`, or aggregate"));
+        }
+    }
+    Ok(found)
+}
+
+/// The labels of a step for one result.
+fn given(
+    step: &Step,
+    own: &Labels,
+    value: f64,
+    (windows, at): (&Windows, Ms),
+) -> Result<Vec<(String, String)>, String> {
+    let query = |text: &str| {
+        let expr = parse(text).map_err(|problem| problem.to_string())?;
+        match instant(&expr, windows, at).map_err(|trouble| trouble.to_string())? {
+            Value::Vector(samples) => Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()),
+            Value::Scalar(value) => Ok(vec![(Labels::default(), value)]),
+            Value::String(_) | Value::Matrix(_) => Ok(Vec::new()),
+        }
+    };
+    let none = Labels::default();
+    let scene = Scene { labels: own, value, external_labels: &none, external_url: "", query: &query };
+    let render = |(name, template): &(String, Template)| {
+        template
+            .render(&scene)
+            .map(|text| (name.clone(), text))
+            .map_err(|wrong| format!("label {name}: {}", wrong.message))
+    };
+    step.labels.iter().map(render).collect()
+}

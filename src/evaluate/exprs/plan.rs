@@ -1,0 +1,105 @@
+//! Expressions made ready to run.
+//!
+//! The idea: read once per rule set. A text that does not read (checked long before) is left out. What no expression
+//! selects is not handed over, so a rule set without expressions costs nothing.
+
+use std::sync::Arc;
+
+use crate::evaluate::promql::{Expr, Matcher, parse};
+use crate::evaluate::template::Template;
+use crate::model::{ExprStep, Labels, RuleSet, SeriesKey, Watch};
+use crate::time::{MINUTE, Ms};
+
+use super::names::translate;
+
+/// What a rule set has of expressions.
+#[derive(Debug, Default)]
+pub(in crate::evaluate) struct Exprs {
+    /// Groups that have anything to evaluate.
+    pub(super) groups: Vec<Group>,
+    /// Something is recorded: then the past must be evaluated again after a restart.
+    pub(super) records: bool,
+    /// How long samples are of use.
+    pub(super) keep: Ms,
+    /// The matchers of every selector.
+    leaves: Vec<Vec<Matcher>>,
+}
+
+/// One group.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) interval: Ms,
+    /// Expressions see the world so long before the tick.
+    pub(super) behind: Ms,
+    /// Series that one expression may give at most.
+    pub(super) limit: usize,
+    pub(super) steps: Vec<Step>,
+}
+
+/// One expression of a group.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) expr: Expr,
+    /// Labels that the result gets: those of a recording as they are, those of an alert as templates.
+    pub(super) labels: Vec<(String, Template)>,
+    pub(super) what: Use,
+}
+
+/// What becomes of a result.
+#[derive(Debug)]
+pub(super) enum Use {
+    /// Samples of this metric.
+    Record(String),
+    /// Instances of the rule at this place of the set.
+    Alert(usize),
+}
+
+impl Exprs {
+    pub(in crate::evaluate) fn new(set: &RuleSet) -> Self {
+        let mut exprs = Self::default();
+        for group in &set.groups {
+            let steps: Vec<Step> = group.steps.iter().filter_map(|step| ready(step, set)).collect();
+            if !steps.is_empty() {
+                let limit = if group.limit == 0 { usize::MAX } else { group.limit };
+                exprs.groups.push(Group { interval: group.interval.max(1), behind: group.behind, limit, steps });
+            }
+        }
+        let steps = || exprs.groups.iter().flat_map(|group| &group.steps);
+        exprs.records = steps().any(|step| matches!(step.what, Use::Record(_)));
+        let behind = exprs.groups.iter().map(|group| group.behind).max().unwrap_or(0);
+        let look_back = steps().map(|step| step.expr.look_back()).max().unwrap_or(0);
+        exprs.keep = look_back.saturating_add(behind + MINUTE);
+        exprs.leaves = steps().flat_map(|step| step.expr.selectors()).map(|leaf| leaf.matchers.to_vec()).collect();
+        exprs
+    }
+
+    /// Whether there is no expression.
+    pub(in crate::evaluate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The labels under which expressions look for a series; `None` where none does.
+    pub(in crate::evaluate) fn wanted(&self, key: &SeriesKey) -> Option<Labels> {
+        let labels = translate(key);
+        let fits = |leaf: &Vec<Matcher>| leaf.iter().all(|matcher| matcher.accepts(&labels));
+        self.leaves.iter().any(fits).then_some(labels)
+    }
+}
+
+fn ready(step: &ExprStep, set: &RuleSet) -> Option<Step> {
+    match step {
+        ExprStep::Record { name, labels, expr } => {
+            let expr = parse(expr).ok()?;
+            Some(Step { expr, labels: templates(labels)?, what: Use::Record(name.clone()) })
+        }
+        ExprStep::Alert { rule, labels } => {
+            let place = set.rules.iter().position(|known| known.id == *rule)?;
+            let Watch::Expr { text } = &set.rules.get(place).map(Arc::as_ref)?.watch else { return None };
+            Some(Step { expr: parse(text).ok()?, labels: templates(labels)?, what: Use::Alert(place) })
+        }
+    }
+}
+
+fn templates(labels: &Labels) -> Option<Vec<(String, Template)>> {
+    labels.iter().map(|(name, text)| Some((name.to_owned(), Template::parse(text).ok()?))).collect()
+}

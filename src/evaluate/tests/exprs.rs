@@ -1,0 +1,186 @@
+//! Rules that are expressions: what they say does not hang on how hosts are spread over partitions, nor on restarts,
+//! and it is what a plain evaluation over everything says.
+
+use super::*;
+use crate::evaluate::Wide;
+use crate::evaluate::promql::{Memory, NAME, Value, instant, parse};
+use crate::model::{ExprGroup, ExprStep, Recover};
+
+const HOSTS: u32 = 6;
+const EVERY: Ms = 10 * SECOND;
+
+/// An alert and, before it, what it may look at.
+fn world(text: &str, hold: Ms, keep: Ms, record: Option<(&str, &str)>, partitions: i32) -> Arc<Setup> {
+    let mut alert = rule("alert", Function::Last, Comparison::Present, 0.0);
+    alert.watch = Watch::Expr { text: text.to_owned() };
+    (alert.by, alert.over, alert.interval) = (None, 10 * MINUTE, EVERY);
+    alert.levels = vec![level(Severity::S2, 0.0, hold)];
+    alert.recover = Recover { threshold: None, hold: keep };
+    let mut steps: Vec<ExprStep> = Vec::new();
+    if let Some((name, expr)) = record {
+        let (name, expr) = (name.to_owned(), expr.to_owned());
+        steps.push(ExprStep::Record { name, labels: Labels::default(), expr });
+    }
+    let labels = Labels::new([("who", "{{ $labels.host }}!")]);
+    steps.push(ExprStep::Alert { rule: Arc::clone(&alert.id), labels });
+    let group = ExprGroup { name: "g".to_owned(), interval: EVERY, behind: 0, limit: 0, steps };
+    let set = RuleSet { hash: "x".to_owned(), rules: vec![Arc::new(alert)], groups: vec![Arc::new(group)] };
+    Arc::new(Setup { rules: Arc::new(set), partitions, ..(*setup(Vec::new(), false)).clone() })
+}
+
+/// Records of all hosts in the order of their append times; each goes up and down at its own pace.
+fn records() -> Vec<(Ms, u32, f64)> {
+    let mut all = Vec::new();
+    for step in 0..120 {
+        for host in 0..HOSTS {
+            // One host falls silent for a while.
+            if host == 3 && (40..80).contains(&step) {
+                continue;
+            }
+            let high = (step / (4 + i64::from(host))) % 2 == 1;
+            let at = BEGIN + step * EVERY + i64::from(host) * 700;
+            all.push((at, host, if high { 90.0 + f64::from(host) } else { 10.0 }));
+        }
+    }
+    all
+}
+
+/// All that is known of a run: what a store would have.
+#[derive(Default)]
+struct Store {
+    rows: Rows,
+    wide: Option<Progress>,
+    parts: BTreeMap<i32, Progress>,
+    signals: Vec<Signal>,
+}
+
+/// Runs records `from..to`, what is below `durable` muted, as a process that found `store`.
+fn run(setup: &Arc<Setup>, store: &mut Store, to: usize) {
+    let n = setup.partitions;
+    let rows = store.rows.0.values().cloned().collect();
+    let mut wide = Wide::start(Arc::clone(setup), store.wide.as_ref(), rows);
+    let mut parts: BTreeMap<i32, Partition> = (0..n)
+        .map(|p| (p, Partition::start(Arc::clone(setup), p, store.parts.get(&p), Vec::new(), Warm::default())))
+        .collect();
+    let mut offsets: BTreeMap<i32, i64> = BTreeMap::new();
+    for (at, host, value) in records().into_iter().take(to) {
+        let home = i32::try_from(host).unwrap() % n;
+        for (p, part) in &mut parts {
+            let offset = offsets.entry(*p).or_default();
+            let mut out = Effects::default();
+            let record = if *p == home { number(host, at, value) } else { pulse() };
+            part.apply(*offset, at, &record, &mut out);
+            *offset += 1;
+            for leaf in out.leaves.drain(..) {
+                wide.offer(*p, leaf);
+            }
+        }
+        let mut out = Effects::default();
+        wide.advance(parts.iter().map(|(p, part)| (*p, part.place().1)), &mut out);
+        store.rows.take(&out.rows);
+        store.signals.append(&mut out.signals);
+    }
+    store.wide = Some(wide.progress());
+    store.parts = parts.iter().map(|(p, part)| (*p, part.progress())).collect();
+    assert!(wide.troubles().is_empty(), "{:?}", wide.troubles());
+}
+
+fn told(setup: &Arc<Setup>) -> Vec<Signal> {
+    let mut store = Store::default();
+    run(setup, &mut store, usize::MAX);
+    store.signals
+}
+
+const TEXTS: [&str; 5] = [
+    "m > 80",
+    "avg by (host) (avg_over_time(m[1m])) > 60",
+    "sum(m) > 350",
+    "m > 80 unless on(host) m offset 1m > 80",
+    "count(changes(m[2m]) > 2) > 2 or absent(m{host=\"h3\"})",
+];
+
+#[test]
+fn partitions_do_not_show() {
+    for text in TEXTS {
+        let one = told(&world(text, 20 * SECOND, 30 * SECOND, None, 1));
+        assert!(one.len() > 4, "{text}: {} signals", one.len());
+        assert_eq!(one, told(&world(text, 20 * SECOND, 30 * SECOND, None, 7)), "{text}");
+    }
+}
+
+#[test]
+fn a_restart_does_not_show() {
+    let record = Some(("r", "sum by (host) (m)"));
+    for text in TEXTS.into_iter().chain(["avg_over_time(r[3m]) > 50"]) {
+        let setup = world(text, 20 * SECOND, 30 * SECOND, record, 3);
+        let whole = told(&setup);
+        let total = records().len();
+        for cut in (1..total).step_by(37) {
+            let mut store = Store::default();
+            run(&setup, &mut store, cut);
+            run(&setup, &mut store, total);
+            assert_eq!(store.signals, whole, "{text}, cut at {cut}");
+        }
+    }
+}
+
+/// Without `for`, an instance fires exactly while a plain evaluation over everything has it in its result.
+#[test]
+fn what_fires_is_what_a_plain_evaluation_gives() {
+    for text in TEXTS {
+        let expr = parse(text).unwrap();
+        let mut memory = Memory::default();
+        let mut expected: BTreeMap<Ms, Vec<Labels>> = BTreeMap::new();
+        let all = records();
+        let mut left = all.iter().peekable();
+        let end = all.last().unwrap().0;
+        for at in (BEGIN..end).step_by(usize::try_from(EVERY).unwrap()) {
+            while let Some((time, host, value)) = left.next_if(|(time, ..)| *time <= at) {
+                let host = format!("h{host}");
+                let labels = Labels::new([(NAME, "m"), ("host", host.as_str()), ("instance", host.as_str())]);
+                memory.append(&labels, *time, *value);
+            }
+            let Value::Vector(found) = instant(&expr, &memory, at).unwrap() else { panic!("{text}") };
+            let identity = |labels: &Labels| {
+                let who = format!("{}!", labels.get("host").unwrap_or_default());
+                Labels::new(labels.iter().filter(|(name, _)| *name != NAME).chain([("who", who.as_str())]))
+            };
+            let mut now: Vec<Labels> = found.iter().map(|sample| identity(&sample.labels)).collect();
+            now.sort();
+            expected.insert(at, now);
+        }
+        let signals = told(&world(text, 0, 0, None, 2));
+        let mut firing: Vec<Labels> = Vec::new();
+        for (at, expected) in expected {
+            for signal in signals.iter().filter(|signal| signal.at == at) {
+                firing.retain(|labels| *labels != signal.labels);
+                if signal.to.is_active() {
+                    firing.push(signal.labels.clone());
+                }
+            }
+            firing.sort();
+            assert_eq!(firing, expected, "{text} at {}", at - BEGIN);
+        }
+    }
+}
+
+/// What does not fit together moves nothing, and is told.
+#[test]
+fn a_result_with_two_of_one_identity_is_an_error() {
+    let setup = world("m * on(z) m", 0, 0, None, 1);
+    let mut store = Store::default();
+    let mut wide = Wide::start(Arc::clone(&setup), None, Vec::new());
+    let mut part = start(&setup);
+    let mut out = Effects::default();
+    for (offset, (at, host, value)) in (0..).zip(records().into_iter().take(60)) {
+        part.apply(offset, at, &number(host, at, value), &mut out);
+        for leaf in std::mem::take(&mut out.leaves) {
+            wide.offer(0, leaf);
+        }
+        wide.advance([(0, part.place().1)].into_iter(), &mut out);
+    }
+    store.signals.append(&mut out.signals);
+    // The first host alone fits; from the second on nothing is known, and what was known stands.
+    assert_eq!(show(&store.signals), ["0 alert inactive>firing S2"]);
+    assert!(wide.troubles().contains_key("alert"), "{:?}", wide.troubles());
+}
