@@ -202,7 +202,22 @@ impl Wide {
                 ..of_instance(it, compiled, at, &seen)
             });
         }
+        found.extend(self.inspect_expr(rule, want));
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
+        found
+    }
+
+    /// The same of a rule that is an expression: an instance is there only while it is not good.
+    fn inspect_expr(&self, rule: &str, want: &[(String, String)]) -> Vec<Inspection> {
+        let (plan, _, _, clock) = self.parts();
+        let mut found = Vec::new();
+        for (it, value) in self.expressions().filter(|(it, _)| has_all(&it.labels, want)) {
+            let Some(compiled) = plan.rules.get(it.rule).filter(|compiled| *compiled.rule.id == *rule) else {
+                continue;
+            };
+            let seen = Seen { value, speaking: true, ..Seen::default() };
+            found.push(of_instance(it, compiled, passed(clock, compiled.rule.interval), &seen));
+        }
         found
     }
 }

@@ -238,6 +238,11 @@ impl Wide {
         (&self.plan, &self.board, &self.members, self.clock)
     }
 
+    /// The instances of expressions, and what they gave at the last tick.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = (&Instance, Option<f64>)> {
+        self.exprs.iter()
+    }
+
     /// Why expressions gave no result at their last tick, by rule.
     pub fn troubles(&self) -> &BTreeMap<Arc<str>, String> {
         self.exprs.troubles()

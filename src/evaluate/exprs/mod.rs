@@ -46,7 +46,7 @@ pub(super) struct Sampled {
 pub(super) struct Exprs {
     windows: Windows,
     queue: BTreeMap<Ms, Vec<(i32, Sampled)>>,
-    instances: BTreeMap<(usize, Labels), Instance>,
+    instances: BTreeMap<(usize, Labels), Held>,
     /// What each recording gave last: who has left it ends.
     recorded: BTreeMap<(usize, usize), BTreeSet<Labels>>,
     troubles: BTreeMap<Arc<str>, String>,
@@ -54,6 +54,13 @@ pub(super) struct Exprs {
     /// No tick is before this; `None` while not every partition has a clock.
     begun: Option<Ms>,
     live: bool,
+}
+
+/// An instance and what its expression gave for it last.
+#[derive(Debug)]
+struct Held {
+    it: Instance,
+    value: Option<f64>,
 }
 
 /// One evaluation.
@@ -71,7 +78,7 @@ impl Exprs {
         let mut it = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
         let key = (place, row.labels.clone());
         it.load(row);
-        self.instances.insert(key, it);
+        self.instances.insert(key, Held { it, value: None });
     }
 
     /// Takes a sample; it counts from the first tick at or after its append time on.
@@ -88,7 +95,7 @@ impl Exprs {
     /// Ticks are new from here on.
     pub(super) fn resume(&mut self) {
         self.live = true;
-        self.instances.values_mut().for_each(Instance::resume);
+        self.instances.values_mut().for_each(|held| held.it.resume());
     }
 
     /// The next tick, from `clock` on. While the past is read again only recordings need theirs.
@@ -100,6 +107,11 @@ impl Exprs {
     /// Why rules gave no result at their last tick, by id.
     pub(super) fn troubles(&self) -> &BTreeMap<Arc<str>, String> {
         &self.troubles
+    }
+
+    /// Every instance, and what its expression gave for it at the last tick.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Instance, Option<f64>)> {
+        self.instances.values().map(|held| (&held.it, held.value))
     }
 
     /// Whether nothing is held.
@@ -183,8 +195,9 @@ impl Exprs {
         for labels in known {
             let value = found.remove(&labels);
             let key = (place, labels);
-            let Some(it) = self.instances.get_mut(&key) else { continue };
-            if judge::answer(it, compiled, tick.at, value, tick.out) == Next::Forgotten {
+            let Some(held) = self.instances.get_mut(&key) else { continue };
+            held.value = value;
+            if judge::answer(&mut held.it, compiled, tick.at, value, tick.out) == Next::Forgotten {
                 self.instances.remove(&key);
             }
         }
@@ -193,7 +206,7 @@ impl Exprs {
             let fingerprint = Fingerprint::of(id, &labels);
             let mut it = Instance::new(place, labels.clone(), fingerprint, tick.at);
             judge::answer(&mut it, compiled, tick.at, Some(value), tick.out);
-            self.instances.insert((place, labels), it);
+            self.instances.insert((place, labels), Held { it, value: Some(value) });
         }
         tick.out.counters.visited += 1;
     }
@@ -211,7 +224,7 @@ impl Exprs {
 
     /// A partition goes to others: nothing is known any more.
     pub(super) fn lag(&mut self, plan: &Plan, at: Ms, out: &mut Effects) {
-        for it in self.instances.values_mut() {
+        for it in self.instances.values_mut().map(|held| &mut held.it) {
             judge::lag(it, &plan.rules[it.rule], at, out);
         }
     }
@@ -236,7 +249,7 @@ impl Exprs {
         }
         self.trimmed = self.trimmed.min(to);
         self.begun = self.begun.min(Some(to));
-        for it in self.instances.values_mut() {
+        for it in self.instances.values_mut().map(|held| &mut held.it) {
             let compiled = &plan.rules[it.rule];
             let last = passed(from, compiled.rule.interval);
             it.shift(last, passed(to, compiled.rule.interval) - last);
@@ -250,13 +263,13 @@ impl Exprs {
     pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) {
         self.recorded.clear();
         self.troubles.clear();
-        for ((place, labels), mut it) in std::mem::take(&mut self.instances) {
+        for ((place, labels), Held { mut it, value }) in std::mem::take(&mut self.instances) {
             let before = &old.rules[place];
             let now = new.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
             match now.filter(|now| new.rules[*now].watch == before.watch) {
                 Some(now) => {
                     it.rule = now;
-                    self.instances.insert((now, labels), it);
+                    self.instances.insert((now, labels), Held { it, value });
                 }
                 None if self.live => judge::end(&mut it, before, at, Ended::RuleChanged, out),
                 None => {}
