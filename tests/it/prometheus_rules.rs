@@ -1,4 +1,4 @@
-//! Prometheus rule files in `check`: each mistake at its place, and the files that people really use.
+//! Prometheus rule files: in `check` each mistake at its place, run like rules of our own, and the files that people use.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use bongsu::config::{self, Ask, Level, Loaded};
 use bongsu::evaluate::template::{Scene, Template};
 use bongsu::model::Labels;
+use serde_json::Value;
+
+use crate::site::{bongsu, json_lines};
 
 fn load(path: &Path) -> Loaded {
     config::load(&[path.to_owned()], &Ask { env: &[], now: 1_772_323_200_000, whole: false })
@@ -121,7 +124,7 @@ spec:
 }
 
 #[test]
-fn a_configuration_does_not_run_them_yet_and_says_so() {
+fn a_configuration_runs_them() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -132,10 +135,92 @@ fn a_configuration_does_not_run_them_yet_and_says_so() {
     for name in ["bongsu.yaml", "contacts.yaml", "chains.yaml", "inventory.yaml", "calendar.yaml"] {
         write(name, &std::fs::read_to_string(shipped.join(name)).unwrap());
     }
-    write("rules/p.yml", "groups:\n  - name: a\n    rules: [{ alert: A, expr: up == 0 }]\n");
+    write("rules/p.yml", RUN);
     let loaded = load(folder.path());
-    let ids: Vec<_> = loaded.problems.iter().map(|p| (p.id, p.line, p.col)).collect();
-    assert_eq!(ids, [("not-yet", 2, 5)]);
+    let wrong: Vec<_> = loaded.problems.iter().map(|p| (p.id, p.line, p.col)).collect();
+    assert_eq!(wrong, []);
+    let rules: Vec<(String, String, &str, i64)> = loaded
+        .rules
+        .rules
+        .iter()
+        .map(|rule| (rule.id.to_string(), rule.title.clone(), rule.levels[0].severity.code(), rule.interval))
+        .collect();
+    let of = |id: &str, title: &str, severity| (id.to_owned(), title.to_owned(), severity, 10_000);
+    assert_eq!(rules, [of("CpuHigh", "CPU 과다", "S1"), of("CpuHigh-2", "CpuHigh", "S2")]);
+    assert_eq!(loaded.rules.groups.len(), 1);
+    let hash = loaded.rules.hash.clone();
+    write("rules/p.yml", &RUN.replace("avg by (host)", "max by (host)"));
+    assert_ne!(load(folder.path()).rules.hash, hash, "what is recorded counts");
+}
+
+/// A recording, and two alerts of one name over it.
+const RUN: &str = r#"groups:
+  - name: cpu
+    interval: 10s
+    rules:
+      - { record: "host:cpu", expr: "avg by (host) (avg_over_time(system_cpu_utilization_ratio[30s]))" }
+      - alert: CpuHigh
+        expr: host:cpu > 0.95
+        for: 20s
+        labels: { severity: critical, who: "{{ $labels.host }}" }
+        annotations: { title: CPU 과다, summary: "{{ $labels.host }} has {{ $value }}" }
+      - alert: CpuHigh
+        expr: host:cpu > 0.8
+        keep_firing_for: 30s
+        labels: { severity: warning }
+"#;
+
+/// One is high from 60 s to 140 s and very high from 80 s on, the other never.
+#[test]
+fn replay_runs_them_to_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rules, input) = (folder.path().join("p.yml"), folder.path().join("in.ndjson"));
+    std::fs::write(&rules, RUN).unwrap();
+    let mut text = String::new();
+    let begin = 1_764_000_000_000_i64;
+    for step in 0..40 {
+        let ts = begin + step * 5_000;
+        let busy = match step * 5 {
+            60..80 => 0.9,
+            80..140 => 0.99,
+            _ => 0.1,
+        };
+        for (host, value) in [("a", busy), ("b", 0.5)] {
+            text.push_str(&format!(
+                "{{\"v\":1,\"ts\":{ts},\"host\":\"{host}\",\"points\":[[\"system.cpu.utilization\",{value}]]}}\n"
+            ));
+        }
+    }
+    std::fs::write(&input, text).unwrap();
+    let show = |path: &Path| path.display().to_string();
+    let run = bongsu(&["replay", "--rules", &show(&rules), "--input", &show(&input), "--format", "json"]);
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let lines = json_lines(&run);
+    let signals: Vec<String> = lines
+        .iter()
+        .filter(|line| line["type"] == "signal")
+        .map(|line| {
+            let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            let at = (line["at"].as_i64().unwrap() - begin) / 1_000;
+            format!("{at} {} {}>{} {} {}", word("rule"), word("from"), word("to"), word("severity"), line["labels"])
+        })
+        .collect();
+    let labels = r#"{"host":"a"}"#;
+    let own = r#"{"host":"a","who":"a"}"#;
+    assert_eq!(
+        signals,
+        [
+            format!("90 CpuHigh-2 inactive>firing S2 {labels}"),
+            format!("100 CpuHigh inactive>pending  {own}"),
+            format!("120 CpuHigh pending>firing S1 {own}"),
+            format!("140 CpuHigh firing>resolved S1 {own}"),
+            format!("150 CpuHigh-2 firing>recovering S2 {labels}"),
+            format!("180 CpuHigh-2 recovering>resolved S2 {labels}"),
+        ]
+    );
+    let page = |line: &&Value| line["type"] == "page" && line["reason"] == "first";
+    let pages: Vec<&Value> = lines.iter().filter(page).collect();
+    assert!(!pages.is_empty() && pages.iter().all(|page| !page["text"].as_str().unwrap().contains("\"a\"")));
 }
 
 /// The rule files that people use, where they are at hand.

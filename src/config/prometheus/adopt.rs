@@ -19,6 +19,8 @@ use crate::time::{DAY, HOUR, MINUTE, Ms};
 const INTERVAL: Ms = MINUTE;
 /// Where a title says what must not leave.
 const PLAIN: &str = "임계값 초과";
+/// Labels that become properties of the rule.
+const TAKEN: [&str; 3] = ["severity", "domain", "chain"];
 /// Longest id that is made of a name; a number may follow.
 const ID_MAX: usize = 56;
 
@@ -43,7 +45,9 @@ pub(in crate::config) fn adopt(
                 continue;
             };
             let id = free(&rule.name, &mut taken);
-            steps.push(ExprStep::Alert { rule: Arc::from(id.as_str()), labels: rule.labels.clone() });
+            // What became a property of the rule need not tell its instances apart.
+            let labels = Labels::new(rule.labels.iter().filter(|(name, _)| !TAKEN.contains(name)));
+            steps.push(ExprStep::Alert { rule: Arc::from(id.as_str()), labels });
             let over = look_back(&rule.expr).saturating_add(further);
             let times = Times { interval, over, hold: *hold, keep: *keep };
             rules.push(alert(rule, &id, title(rule, annotations, guard), &times));
