@@ -3,12 +3,11 @@
 //! The idea: what is answered must be right, and what is not must say so by name; the numbers are printed, so that a
 //! subset that shrinks is seen. Without the data beside the project there is nothing to read, and nothing is claimed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bongsu::evaluate::promql::{Kind, parse};
-use bongsu::pipeline::promqltest::{Verdict, run_script};
+use bongsu::pipeline::promqltest::{Tally, Verdict, run_script};
 
 /// The files of a folder with this ending, sorted; none where the folder is not there.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -25,28 +24,25 @@ fn scripts_are_answered_rightly_or_refused_by_name() {
     if scripts.is_empty() {
         return;
     }
-    let (mut right, mut wrong) = (0, Vec::new());
-    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut tally, mut wrong) = (Tally::default(), Vec::new());
     for path in scripts {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        for case in run_script(&name, &fs::read_to_string(&path).unwrap()) {
+        let cases = run_script(&name, &fs::read_to_string(&path).unwrap());
+        tally.add(&cases);
+        for case in cases {
             match case.verdict {
-                Verdict::Pass => right += 1,
-                Verdict::Fail(why) => {
-                    wrong.push(format!("{}:{}: {}\n  {why}", case.script, case.line, case.expression))
-                }
-                Verdict::Refused { construct, at, why } => {
-                    assert!(at.end <= case.expression.len() && !why.is_empty(), "{}:{}", case.script, case.line);
-                    *refused.entry(construct).or_default() += 1;
+                Verdict::Pass => {}
+                Verdict::Fail(why) => wrong.push(format!("{name}:{}: {}\n  {why}", case.line, case.expression)),
+                Verdict::Refused { at, why, .. } => {
+                    assert!(at.end <= case.expression.len() && !why.is_empty(), "{name}:{}", case.line);
                 }
             }
         }
     }
-    let count: usize = refused.values().sum();
-    println!("answered {right}, refused {count}: {refused:?}");
+    println!("{tally}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(right + count, 447, "evaluations in the scripts");
-    assert!(right >= 338, "answered {right}");
+    assert_eq!(tally.right + tally.refused.values().sum::<usize>(), 447, "evaluations in the scripts");
+    assert!(tally.right >= 338, "{tally}");
 }
 
 /// The text of each `expr:` of a rule file; enough YAML for files that are written plainly.

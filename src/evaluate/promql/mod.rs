@@ -9,6 +9,9 @@
 //! - `functions`, `aggregate`, `operator`: one table per kind; a new row is all that a new function needs.
 //! - `eval`: the tree over a storage. `storage`, `value`: what goes in and comes out.
 //!
+//! Three results differ from Prometheus's on purpose: the date of NaN is NaN (there, it depends on the processor);
+//! `timestamp(x offset d @ t)` heeds the offset; a range below one millisecond is refused instead of empty.
+//!
 //! No state is kept between two evaluations, and nothing is cached here: who evaluates often hands in windows.
 
 mod aggregate;

@@ -10,7 +10,8 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 
 use crate::evaluate::promql::{Expr, Memory, Query, Trouble, length, parse};
@@ -48,6 +49,41 @@ pub enum Verdict {
         /// Why, in a sentence.
         why: String,
     },
+}
+
+/// How many evaluations were right, wrong, and refused by what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// As the scripts want it.
+    pub right: usize,
+    /// Answered otherwise.
+    pub wrong: usize,
+    /// Not answered, by what is outside.
+    pub refused: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    /// Counts more cases.
+    pub fn add(&mut self, cases: &[Case]) {
+        for case in cases {
+            match &case.verdict {
+                Verdict::Pass => self.right += 1,
+                Verdict::Fail(_) => self.wrong += 1,
+                Verdict::Refused { construct, .. } => *self.refused.entry(construct.clone()).or_default() += 1,
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused: usize = self.refused.values().sum();
+        write!(f, "answered {} ({} wrong), refused {refused}", self.right + self.wrong, self.wrong)?;
+        for (n, (construct, count)) in self.refused.iter().enumerate() {
+            write!(f, "{}{construct} {count}", if n == 0 { ": " } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 /// One line of a script: from 1, without blanks around it; empty where it is a comment.

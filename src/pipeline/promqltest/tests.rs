@@ -40,6 +40,9 @@ fn series_with_start_times_are_refused() {
     let found = verdicts(script);
     assert!(matches!(&found[0], Verdict::Refused { construct, .. } if construct == "start timestamp"), "{found:?}");
     assert_eq!(found[1], Verdict::Pass);
+    let mut tally = Tally::default();
+    tally.add(&run_script("script", script));
+    assert_eq!(tally.to_string(), "answered 1 (0 wrong), refused 1: start timestamp 1");
 }
 
 #[test]

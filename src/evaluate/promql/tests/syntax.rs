@@ -153,10 +153,10 @@ fn a_hostile_depth_is_refused() {
     assert!(parse(&format!("{}1", "-".repeat(5_000))).is_err());
     assert!(parse(&vec!["a"; 5_000].join(" + ")).unwrap_err().message.contains("operations"));
     // As deep as it may be, it is evaluated on the stack of a plain thread.
-    let terms = vec!["1"; 5].join(" + ");
+    let terms = ["1"; 5].join(" + ");
     let deepest = (0..98).fold(terms, |inner, _| format!("({inner}) + 1 + 1 + 1 + 1 + 1"));
     assert_eq!(show(&Memory::default(), &deepest, 0), "495");
-    let powers = vec!["1"; 98].join(" ^ ");
+    let powers = ["1"; 98].join(" ^ ");
     assert_eq!(show(&Memory::default(), &format!("-{powers}"), 0), "-1");
 }
 
