@@ -130,6 +130,15 @@ pub(super) const fn later(name: &'static str, doc: &'static str) -> Key {
 }
 
 impl Table {
+    /// Whether `name` is a key here, or in a table below.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let below = |kind: &Kind| match kind {
+            Kind::Table(table) | Kind::List(Kind::Table(table), _) => table.knows(name),
+            _ => false,
+        };
+        self.keys.iter().any(|key| key.name == name || below(&key.kind))
+    }
+
     /// Looks a key up.
     pub(super) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)

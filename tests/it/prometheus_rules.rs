@@ -86,6 +86,15 @@ fn every_mistake_is_told_at_once_and_at_its_place() {
 }
 
 #[test]
+fn a_key_without_a_value_is_as_if_it_were_not_there() {
+    let text = "groups:\n  - name: a\n    labels:\n    rules:\n      - alert: A\n        expr: up\n        for:\n        labels: { a: }\n";
+    let loaded = load_text(text);
+    assert_eq!((loaded.problems.len(), loaded.rule_count()), (0, 1), "{:?}", loaded.problems);
+    assert_eq!(told(&text.replace("for:", "four:")), ["7:9 four unknown-key"]);
+    assert_eq!(told(&text.replace("expr: up", "expr:")), ["5:9  missing-key"]);
+}
+
+#[test]
 fn kubernetes_objects_and_several_documents_load() {
     let text = r#"apiVersion: v1
 kind: ConfigMap

@@ -49,21 +49,22 @@ pub(super) fn read(name: &str, source: &str, documents: &[Node], notes: &mut Not
     let mut reader = Reader { source, notes, names: BTreeMap::new(), groups: Vec::new(), refused: 0 };
     for document in documents {
         let mut document = document.clone();
-        prune(&mut document);
+        prune(&mut document, &[&table::FILE, &table::SPEC, &table::RULE]);
         reader.document(&document);
     }
     let file = RuleFile { file: name.to_owned(), groups: reader.groups };
     Read { file, refused: reader.refused }
 }
 
-/// Takes out what was written without a value: to Prometheus that is as if it were not there.
-pub(super) fn prune(node: &mut Node) {
+/// Takes out keys of `tables` that were written without a value: to Prometheus that is as if they were not there.
+pub(super) fn prune(node: &mut Node, tables: &[&Table]) {
     match &mut node.data {
         Data::Map(entries) => {
-            entries.retain(|entry| entry.value.data != Data::Null);
-            entries.iter_mut().for_each(|entry| prune(&mut entry.value));
+            let known = |key: &str| tables.iter().any(|table| table.knows(key));
+            entries.retain(|entry| entry.value.data != Data::Null || !known(&entry.key));
+            entries.iter_mut().for_each(|entry| prune(&mut entry.value, tables));
         }
-        Data::List(items) => items.iter_mut().for_each(prune),
+        Data::List(items) => items.iter_mut().for_each(|item| prune(item, tables)),
         Data::Null | Data::Scalar { .. } => {}
     }
 }

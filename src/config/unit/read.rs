@@ -21,7 +21,7 @@ const NATIVE: &str = "native histogram";
 /// Reads the file at `path`, whose text is `source`.
 pub(in crate::config) fn unit_file(path: &Path, source: &str, root: &Node, notes: &mut Notes) -> UnitFile {
     let mut root = root.clone();
-    prune(&mut root);
+    prune(&mut root, &[&FILE]);
     let mut own = notes.beside();
     check(&root, &FILE, &mut own);
     let file = Obj::new(&root, &FILE);
