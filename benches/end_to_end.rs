@@ -52,6 +52,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         by: Some(vec!["host".to_owned()]),
         function,
         over: 300_000,
+        step: None,
         across: None,
         when,
         levels: vec![Level { severity: Severity::S2, threshold: Threshold::One(limit), hold: 120_000 }],

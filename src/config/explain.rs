@@ -173,6 +173,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "After a restart windows are filled again from the log. Where the log keeps less than the window, \
         the rule is unknown (warming) until enough time has passed.",
     ),
+    (
+        "window-step",
+        "`step` keeps a window as one summary for each step, so that days fit in memory. A summary tells sums, means, \
+        extremes, deviations, slopes and counters, but not quantiles; and two of them make the shortest window.",
+    ),
     ("window-short", "A window shorter than two ticks holds one sample or none."),
     (
         "wrong-type",

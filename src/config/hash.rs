@@ -34,7 +34,7 @@ fn canonical(rule: &Rule) -> Value {
         Then::Resolve => "resolve",
         Then::Raise(severity) => severity.code(),
     };
-    json!([
+    let mut all = json!([
         rule.id.as_ref(),
         rule.title,
         rule.domain.word(),
@@ -51,7 +51,15 @@ fn canonical(rule: &Rule) -> Value {
         [Value::from(rule.no_data.after), Value::from(then)],
         rule.forget,
         rule.chain,
-    ])
+    ]);
+    // What a rule does not use leaves no trace: a rule of before keeps its hash.
+    let mut more = |name: &str, value: Value| {
+        if let Some(list) = all.as_array_mut().filter(|_| !value.is_null()) {
+            list.push(json!([name, value]));
+        }
+    };
+    more("step", json!(rule.step));
+    all
 }
 
 fn fits(matchers: &[Matcher]) -> Value {

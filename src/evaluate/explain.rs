@@ -46,9 +46,13 @@ pub fn expression(rule: &Rule) -> String {
         Function::Count | Function::Absent => format!("({folded} or vector(0))"),
         _ => folded,
     };
-    match rule.levels.last() {
+    let asked = match rule.levels.last() {
         Some(level) => format!("{valued} {}", compare(rule.when, level.threshold)),
         None => valued,
+    };
+    match rule.step {
+        Some(step) => format!("{asked} # the window begins on a multiple of {}", show_duration(step)),
+        None => asked,
     }
 }
 

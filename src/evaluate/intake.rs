@@ -12,16 +12,20 @@ use crate::evaluate::board::Board;
 use crate::evaluate::guard::Guard;
 use crate::evaluate::instance::Instance;
 use crate::evaluate::limits::Refusals;
+use crate::evaluate::panes::{Panes, ROOM};
 use crate::evaluate::partition::Partition;
 use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::ring::{Point, SAMPLE, Same};
 use crate::evaluate::series::{Hot, Link, REFUSED, Series, SeriesTable};
 use crate::evaluate::{Effects, SkewPolicy, judge, passed};
 use crate::model::{Decoded, Fingerprint, Kind, Labels, Rule, SeriesKey, Shape, Watch};
-use crate::time::{Ms, SECOND};
+use crate::time::{MINUTE, Ms, SECOND};
 
 /// A record of lines that comes again within so long is the same one.
 const AGAIN: Ms = 10 * SECOND;
+
+/// A number that comes again within so long is known to be the same one where its window is in panes.
+const AGAIN_NUMBER: Ms = 10 * MINUTE;
 
 /// What the records of a partition left behind.
 #[derive(Debug, Default)]
@@ -32,13 +36,15 @@ pub(super) struct Intake {
     pub(super) refusals: Refusals,
     per_rule: Vec<usize>,
     /// How many samples there is room for in all rings.
-    room: usize,
+    pub(super) room: usize,
     /// Which series the lines of a label set go to; of the series table's `logs_era`.
     logs: HashMap<Labels, Arc<[u32]>>,
     logs_era: u64,
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
+    /// Numbers that panes could not take.
+    unordered: u64,
 }
 
 impl Intake {
@@ -76,10 +82,11 @@ impl Intake {
         if series.links.is_empty() {
             return true;
         }
-        let late = |link: &Link| point.time <= passed(clock, link.interval) - link.over;
+        let late = |link: &Link| point.time <= link.edge(passed(clock, link.interval));
         let useful = !series.links.iter().all(late);
         // Windows that are in use go on; a new one has to wait until there is room again.
         let starved = full && hot.ring.is_empty();
+        let again = same == Same::Replace && point.time <= before.time && hot.ring.holds(point.time);
         if starved {
             self.refusals.refuse("window_memory", widest(plan, &self.per_rule), memory, clock);
         } else if useful {
@@ -100,6 +107,12 @@ impl Intake {
             hot.guard = Guard::SHUT;
             if point.time <= before.time {
                 link.memo = None;
+            }
+            let gone = link.step > 0 && late(link);
+            if let Some(panes) = link.panes.as_mut().filter(|_| !starved && !again && !gone) {
+                let held = panes.len();
+                self.unordered += u64::from(!panes.add(point));
+                self.room += (panes.len() - held) * ROOM;
             }
             if let Some(it) = board.get_mut(link.to) {
                 it.hear(point.time, clock, &plan.rules[link.rule]);
@@ -189,9 +202,11 @@ impl Partition {
         if refused {
             self.intake.refusals.refuse("series", None, self.setup.limits.series, clock);
         }
+        let unordered = std::mem::take(&mut self.intake.unordered);
         if self.live {
             out.counters.samples += values.len() as u64;
             out.counters.late += late;
+            out.counters.unordered += unordered;
         }
     }
 
@@ -432,6 +447,7 @@ impl Partition {
         self.intake.series.renew();
         let plan = &self.plan;
         for (hot, series) in self.intake.series.iter_mut() {
+            self.intake.room = self.intake.room.saturating_sub(series.panes() * ROOM);
             series.links.clear();
             (hot.keep, hot.reach, hot.guard, hot.bound) = (0, 0, Guard::SHUT, false);
             if series.lines.is_some() {
@@ -463,6 +479,7 @@ impl Partition {
         let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
         // Its next sample finds out anew who looks at it.
         (hot.bound, hot.guard) = (false, Guard::SHUT);
+        self.intake.room = self.intake.room.saturating_sub(series.panes() * ROOM);
         let per_rule = &mut self.intake.per_rule;
         series.links.retain(|link| {
             let stays = link.to != from;
@@ -471,6 +488,7 @@ impl Partition {
             }
             stays
         });
+        self.intake.room += series.panes() * ROOM;
         if series.links.is_empty() {
             hot.keep = 0;
             self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
@@ -490,7 +508,10 @@ fn widest<'a>(plan: &'a Plan, watched: &[usize]) -> Option<&'a Arc<str>> {
 fn link(hot: &mut Hot, series: &mut Series, (rule, to): (usize, u32), of: &Rule) {
     let (over, interval) = (of.over, of.interval);
     hot.reach = if series.links.is_empty() { over } else { hot.reach.min(over) };
-    hot.keep = hot.keep.max(over + interval);
+    // What panes have taken is asked for only to know what is delivered again.
+    hot.keep = hot.keep.max(if of.step.is_some() { AGAIN_NUMBER } else { over + interval });
     hot.guard = Guard::SHUT;
-    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT, memo: None });
+    let panes = of.step.map(|step| Box::new(Panes::new(of.function, over, step)));
+    let step = of.step.unwrap_or(0);
+    series.links.push(Link { rule, to, over, step, interval, guard: Guard::SHUT, memo: None, panes });
 }

@@ -18,6 +18,7 @@ mod judge;
 mod leaf;
 mod limits;
 mod order;
+mod panes;
 mod partition;
 mod plan;
 mod ring;
@@ -126,6 +127,8 @@ pub struct Counters {
     pub lines: u64,
     /// Numbers and lines too late for every window.
     pub late: u64,
+    /// Numbers that came out of order, and so were left out of windows in panes.
+    pub unordered: u64,
     /// Instances visited at ticks.
     pub visited: u64,
     /// Ticks at which at least one instance was visited.
@@ -140,6 +143,7 @@ impl Counters {
         self.samples += other.samples;
         self.lines += other.lines;
         self.late += other.late;
+        self.unordered += other.unordered;
         self.visited += other.visited;
         self.ticks += other.ticks;
         self.refused_series += other.refused_series;
@@ -151,7 +155,8 @@ impl Counters {
 pub fn horizon(rules: &RuleSet) -> Ms {
     let need = |rule: &Arc<Rule>| {
         let windows = if waits(rule) { 2 } else { 1 };
-        rule.over.saturating_mul(windows).saturating_add(rule.interval).max(rule.no_data.after)
+        let over = rule.over.saturating_add(rule.step.unwrap_or(0));
+        over.saturating_mul(windows).saturating_add(rule.interval).max(rule.no_data.after)
     };
     rules.rules.iter().map(need).max().unwrap_or(0).saturating_add(2 * QUIET)
 }

@@ -266,7 +266,7 @@ impl Partition {
         for member in &mut self.members {
             member.sent = None;
         }
-        self.intake.series.outlive(from);
+        self.intake.series.outlive(from, to);
         self.sources.shift(to - from);
         self.board.stir();
         self.clock = to;

@@ -10,6 +10,8 @@ use regex::Regex;
 use sha2::Digest;
 
 use crate::evaluate::guard::Safe;
+use crate::evaluate::panes::edge;
+use crate::evaluate::ring::Span;
 use crate::evaluate::window::Memo;
 use crate::evaluate::{QUIET, explain, waits};
 use crate::model::{Comparison, Facts, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
@@ -40,7 +42,7 @@ pub(super) struct Compiled {
     pub(super) quiet: Ms,
     /// The values at which nobody need look; `None` = whoever watches must look at every change.
     pub(super) safe: Option<Safe>,
-    /// Long windows are remembered from visit to visit.
+    /// Its windows are in panes, or remembered from visit to visit where they are long.
     pub(super) memo: bool,
     checks: Vec<Check>,
     pattern: Option<Regex>,
@@ -110,8 +112,8 @@ impl Compiled {
             lines,
             quiet: if empty { after } else { (2 * MINUTE).min(after / 2) },
             // The leaf of a wide rule is handed over whenever it changes.
-            safe: if local && !lines && !waits(rule) { Safe::of(rule) } else { None },
-            memo: !lines && Memo::of(rule.function, rule.over, usize::MAX).is_some(),
+            safe: if local && !lines && rule.step.is_none() && !waits(rule) { Safe::of(rule) } else { None },
+            memo: rule.step.is_some() || (!lines && Memo::of(rule.function, rule.over, usize::MAX).is_some()),
             checks: matchers.iter().map(check).collect(),
             pattern,
         }
@@ -127,6 +129,12 @@ impl Compiled {
             };
             fits == check.wanted
         })
+    }
+
+    /// The window that ends at `at`.
+    pub(super) fn span(&self, at: Ms) -> Span {
+        let over = self.rule.step.map_or(self.rule.over, |step| at - edge(at, self.rule.over, step));
+        Span { at, over, interval: self.rule.interval }
     }
 
     /// Whether a line counts.

@@ -9,9 +9,9 @@ use crate::evaluate::Effects;
 use crate::evaluate::guard;
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
+use crate::evaluate::panes::ROOM;
 use crate::evaluate::partition::Partition;
-use crate::evaluate::ring::Span;
-use crate::evaluate::window::{Memo, value};
+use crate::evaluate::window::{Memo, of_panes, value};
 use crate::time::Ms;
 
 impl Partition {
@@ -65,11 +65,17 @@ impl Partition {
             return;
         }
         let rule = &compiled.rule;
-        let span = Span { at, over: rule.over, interval: rule.interval };
+        let span = compiled.span(at);
         let Some(member) = self.members.get(id as usize) else { return };
         for series in &member.series {
             let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
             for link in series.links.iter_mut().filter(|link| link.to == id) {
+                if let Some(panes) = &mut link.panes {
+                    let held = panes.len();
+                    panes.refresh(at);
+                    self.intake.room = self.intake.room.saturating_sub((held - panes.len()) * ROOM);
+                    continue;
+                }
                 if hot.ring.marked() {
                     link.memo = None;
                     continue;
@@ -129,7 +135,7 @@ impl Partition {
     pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
         let compiled = &self.plan.rules[place];
         let rule = &compiled.rule;
-        let span = Span { at, over: rule.over, interval: rule.interval };
+        let span = compiled.span(at);
         let it = self.board.get(id);
         let Some(member) = self.members.get(id as usize) else { return (Seen::default(), None) };
         let host = || it.and_then(|it| it.labels.get("host")).and_then(|host| self.sources.known(host));
@@ -147,13 +153,19 @@ impl Partition {
         let series = member.series.iter().filter_map(|series| self.intake.series.both(*series));
         let leaves = series.map(|(hot, series)| {
             let window = hot.ring.view(span);
-            let memo = if compiled.memo { series.memo(id) } else { None };
-            let found = match memo {
-                Some(memo) => memo.value(rule.function, window, span),
-                None => value(rule.function, window, span, compiled.lines),
+            let link = if compiled.memo { series.link(id) } else { None };
+            let panes = link.and_then(|link| link.panes.as_ref());
+            let found = match (panes, link.and_then(|link| link.memo.as_ref())) {
+                (Some(panes), _) => of_panes(rule.function, panes, span, compiled.lines),
+                (None, Some(memo)) => memo.value(rule.function, window, span),
+                (None, None) => value(rule.function, window, span, compiled.lines),
             };
             let moves = compiled.facts.moves && !compiled.lines && found.samples > 1;
-            let next = if moves { Some(at + 1) } else { window.change() };
+            let next = match panes {
+                _ if moves => Some(at + 1),
+                Some(panes) => panes.change(),
+                None => window.change(),
+            };
             change = change.into_iter().chain(next).min();
             let leaf = Leaf { value: found.value, samples: found.samples, ..base };
             last = Some(leaf);

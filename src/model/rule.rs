@@ -36,6 +36,8 @@ pub struct Rule {
     pub function: Function,
     /// The window's length, ms; windows are left-open.
     pub over: Ms,
+    /// The window is kept in panes of this length, ms: its left edge rests on a multiple of it.
+    pub step: Option<Ms>,
     /// How the series of one identity become one number; `None` = the default of SEMANTICS §3.
     pub across: Option<Fold>,
     /// Compares the value with a threshold.

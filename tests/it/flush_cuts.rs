@@ -37,6 +37,7 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         by: Some(by.iter().map(|label| (*label).to_owned()).collect()),
         function,
         over: 60 * SECOND,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(90.0), hold }],

@@ -42,6 +42,7 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         by: Some(vec![by.to_owned()]),
         function: Function::Last,
         over: 120_000,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(threshold), hold: 0 }],

@@ -37,6 +37,7 @@ fn rule(n: usize) -> Arc<Rule> {
         by: Some(vec!["host".to_owned(), "n".to_owned()]),
         function,
         over: 60_000 * (n as i64 + 1),
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(90.0), hold: 0 }],

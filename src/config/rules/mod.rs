@@ -79,6 +79,7 @@ fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
         by,
         function,
         over,
+        step: window.duration("step"),
         across: item.word("across", fold),
         when,
         levels,

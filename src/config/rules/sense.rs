@@ -12,6 +12,8 @@ use crate::time::{MINUTE, Ms, SECOND, show_duration};
 const TITLE_BYTES: usize = 30;
 /// Below two of the shortest ticks a window would hold one sample or none.
 const OVER_MIN: Ms = 2 * SECOND;
+/// More panes than this save little.
+const PANES_MAX: i64 = 5_000;
 /// What a restore reads beyond the longest window.
 const RESTORE: Ms = 10 * MINUTE;
 
@@ -107,6 +109,7 @@ fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
         notes.error("min-samples", item.at("min_samples"), message, "leave it out, or raise it");
     }
     let Some(over) = window.duration("over") else { return };
+    panes(window, over, known, notes);
     if over < OVER_MIN {
         let message = format!("a window of {} is shorter than {}", show_duration(over), show_duration(OVER_MIN));
         notes.error("window-short", window.at("over"), message, "make it longer than the distance of two samples");
@@ -118,6 +121,23 @@ fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
             format!("a window of {} is longer than the log keeps ({})", show_duration(over), show_duration(keeps));
         let help = "after a restart it is unknown until it has filled: raise log.keep";
         notes.warning("window-retention", window.at("over"), message, help);
+    }
+}
+
+fn panes(window: Obj<'_>, over: Ms, function: Option<Function>, notes: &mut Notes) {
+    let Some(step) = window.duration("step") else { return };
+    let at = window.at("step");
+    if let Some(function @ Function::Quantile(_)) = function {
+        let help = "leave `step` out: exact quantiles need every sample; or watch avg, max or stddev";
+        notes.error("window-step", at, format!("`{}` cannot be told from panes", function.name()), help);
+    }
+    if step * 2 > over {
+        let message = format!("panes of {} in a window of {}", show_duration(step), show_duration(over));
+        notes.error("window-step", at, message, "a window holds two panes or more: make `step` shorter");
+    } else if over / step > PANES_MAX {
+        let message = format!("a window of {} in {} panes", show_duration(over), over / step);
+        let help = "a pane takes as much memory as eight samples: make `step` longer";
+        notes.warning("window-step", at, message, help);
     }
 }
 

@@ -38,7 +38,12 @@ static WINDOW: Table = Table {
     keys: &[
         must("fn", Kind::Function, "what one series' samples become"),
         must("over", Kind::Duration(0, OVER_MAX), "length, left-open"),
-        later("step", "windows in panes join with the speed work: leave `step` out"),
+        may(
+            "step",
+            Kind::Duration(SECOND, DAY),
+            "keep the window in panes of this length, for windows of days: it begins on a multiple of `step` that leaves \
+             it at least `over`",
+        ),
     ],
 };
 

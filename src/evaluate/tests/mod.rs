@@ -6,6 +6,7 @@ mod dense;
 mod functions;
 mod lag;
 mod meaning;
+mod panes;
 mod review;
 mod verdicts;
 mod windows;
@@ -34,6 +35,7 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         by: Some(vec!["host".to_owned()]),
         function,
         over: MINUTE,
+        step: None,
         across: None,
         when,
         levels: vec![level(Severity::S2, limit, 0)],

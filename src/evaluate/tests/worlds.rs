@@ -217,7 +217,7 @@ pub(super) fn differs<'a>(got: &'a [Signal], want: &'a [Signal]) -> Option<(Opti
 }
 
 /// Wide signals where hosts are spread over `partitions`; time reaches all of them as pulses.
-fn merged(rules: &[Rule], world: &[(Ms, Decoded)], partitions: i32) -> Vec<Signal> {
+pub(super) fn merged(rules: &[Rule], world: &[(Ms, Decoded)], partitions: i32) -> Vec<Signal> {
     let mut set = (*setup(rules.to_vec(), false)).clone();
     set.partitions = partitions;
     let setup = Arc::new(set);

@@ -27,6 +27,7 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             by: Some(vec!["host".to_owned()]),
             function: Function::Max,
             over: *over,
+            step: None,
             across: None,
             when: Comparison::Above,
             levels: vec![Level { severity: Severity::S2, threshold: Threshold::One(90.0), hold: 30 * SECOND }],

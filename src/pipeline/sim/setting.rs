@@ -32,6 +32,7 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
         by: Some(vec!["host".to_owned()]),
         function,
         over,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels,
