@@ -99,12 +99,12 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for record in feed.records.iter().filter(|record| args.to.is_none_or(|to| record.at.append <= to)) {
         Feed::give(record, &mut run);
-        print(&mut out, run.drain(), args)?;
+        print(&mut out, run.drain(), (args, &loaded))?;
     }
     for (partition, until) in ends(args, &loaded, &feed) {
         run.close(partition, until);
     }
-    print(&mut out, run.drain(), args)?;
+    print(&mut out, run.drain(), (args, &loaded))?;
     let sum = run.summary();
     let rejected = sum.rejected + feed.complaints.len() as u64;
     match args.format {
@@ -219,7 +219,11 @@ fn deed(value: &Value) -> Option<Deed> {
     Some(Deed { at: value["at"].as_i64()?, act: Act { rule, labels, by, verb } })
 }
 
-fn print(out: &mut dyn Write, happened: Vec<Happening>, args: &ReplayArgs) -> anyhow::Result<()> {
+fn print(out: &mut dyn Write, happened: Vec<Happening>, (args, of): (&ReplayArgs, &Loaded)) -> anyhow::Result<()> {
+    let shadow = |happening: &Happening| match happening {
+        Happening::Signal(_, signal) => of.rules.is_shadow(&signal.rule),
+        Happening::Incident(..) | Happening::Page(..) => false,
+    };
     for happening in happened {
         let at = match &happening {
             Happening::Signal(_, signal) => signal.at,
@@ -229,7 +233,14 @@ fn print(out: &mut dyn Write, happened: Vec<Happening>, args: &ReplayArgs) -> an
             continue;
         }
         match args.format {
-            Format::Json => output::json(out, json_of(&happening))?,
+            Format::Json => {
+                let mut line = json_of(&happening);
+                if shadow(&happening) {
+                    line["mode"] = "shadow".into();
+                }
+                output::json(out, line)?;
+            }
+            Format::Human if shadow(&happening) => output::line(out, &format!("{} (shadow)", human(&happening)))?,
             Format::Human => output::line(out, &human(&happening))?,
         }
     }

@@ -156,6 +156,24 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-role", "A chain names a role that no contact of that organisation has: the step would reach nobody."),
     ("unknown-secret", "A gateway uses a secret that is not named under `secrets`, where its file or variable stands."),
     (
+        "unknown-template",
+        "`use` names a template of the same file, under `templates:`. The rule's own keys win over those of the template.",
+    ),
+    (
+        "conditions",
+        "With `all` or `any` each condition says what it watches: metric, match, window, when and value. The rule keeps \
+        what they have in common: by, severity with `for`, recover.for. A condition needs a value at every severity.",
+    ),
+    (
+        "override-empty",
+        "An override says for whom (`match`) and what is different there: severity, recover or min_samples.",
+    ),
+    (
+        "ratio",
+        "A ratio divides one metric by another for each identity: both sides are folded by `by` first, so `by` is needed, \
+        and conditions on labels stand on the side that they are for.",
+    ),
+    (
         "unknown-variable",
         "An environment variable that begins with BONGSU__ addresses no setting. It is an error, because \
         a misspelt one would silently have no effect. Sections and keys are separated by two underscores.",

@@ -6,7 +6,9 @@
 use serde_json::{Value, json};
 use sha2::Digest;
 
-use crate::model::{Comparison, Fold, Matcher, Rule, Test, Then, Threshold, Watch};
+use crate::model::{
+    Comparison, Condition, Fold, Join, Level, Matcher, Mode, Recover, Rule, Selector, Test, Then, Threshold, Watch,
+};
 
 /// Hex SHA-256 of `rules`, which must be sorted by id.
 pub(super) fn of(rules: &[Rule]) -> String {
@@ -23,12 +25,11 @@ fn canonical(rule: &Rule) -> Value {
     let watch = match &rule.watch {
         Watch::Metric { name, matchers } => json!(["metric", name, fits(matchers)]),
         Watch::Log { matchers, pattern } => json!(["log", pattern, fits(matchers)]),
+        Watch::Ratio { of, to, min } => {
+            let side = |side: &Selector| json!([side.name, fits(&side.matchers)]);
+            json!(["ratio", side(of), side(to), format!("{:016x}", min.to_bits())])
+        }
     };
-    let levels: Vec<Value> = rule
-        .levels
-        .iter()
-        .map(|level| json!([level.severity.code(), threshold(level.threshold), level.hold]))
-        .collect();
     let then = match rule.no_data.then {
         Then::Hold => "hold",
         Then::Resolve => "resolve",
@@ -45,8 +46,8 @@ fn canonical(rule: &Rule) -> Value {
         rule.over,
         rule.across.map(fold),
         when(rule.when),
-        levels,
-        [rule.recover.threshold.map_or(Value::Null, threshold), Value::from(rule.recover.hold)],
+        levels(&rule.levels),
+        recover(rule.recover),
         rule.min_samples,
         [Value::from(rule.no_data.after), Value::from(then)],
         rule.forget,
@@ -59,7 +60,29 @@ fn canonical(rule: &Rule) -> Value {
         }
     };
     more("step", json!(rule.step));
+    for condition in &rule.also {
+        more(if rule.join == Join::All { "all" } else { "any" }, also(condition));
+    }
+    for other in &rule.overrides {
+        let numbers = json!([levels(&other.levels), other.recover.map(recover), other.min_samples]);
+        more("override", json!([fits(&other.matchers), numbers]));
+    }
+    more("mode", if rule.mode == Mode::Shadow { json!("shadow") } else { Value::Null });
     all
+}
+
+fn levels(levels: &[Level]) -> Value {
+    levels.iter().map(|level| json!([level.severity.code(), threshold(level.threshold), level.hold])).collect()
+}
+
+fn recover(recover: Recover) -> Value {
+    json!([recover.threshold.map_or(Value::Null, threshold), recover.hold])
+}
+
+fn also(of: &Condition) -> Value {
+    let thresholds: Vec<Value> = of.thresholds.iter().map(|one| one.map_or(Value::Null, threshold)).collect();
+    let watched = json!([of.what.name, fits(&of.what.matchers), of.function.name(), of.over, of.step]);
+    json!([watched, of.across.map(fold), when(of.when), thresholds])
 }
 
 fn fits(matchers: &[Matcher]) -> Value {

@@ -19,6 +19,8 @@ pub(super) const LONG_AGO: Ms = Ms::MIN / 4;
 pub(super) struct Instance {
     /// Place of the rule in the plan.
     pub(super) rule: usize,
+    /// Place of the terms by which its rule judges it.
+    pub(super) terms: usize,
     /// Identity.
     pub(super) labels: Labels,
     /// Key.
@@ -80,6 +82,7 @@ impl Instance {
     pub(super) fn new(rule: usize, labels: Labels, fingerprint: Fingerprint, born: Ms) -> Self {
         Self {
             rule,
+            terms: 0,
             labels,
             fingerprint,
             verdict: Verdict::default(),

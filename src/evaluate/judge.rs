@@ -6,8 +6,9 @@
 use crate::evaluate::instance::{Change, Instance, Verdict};
 use crate::evaluate::leaf::Seen;
 use crate::evaluate::plan::Compiled;
+use crate::evaluate::terms::Terms;
 use crate::evaluate::{Effects, QUIET, next};
-use crate::model::{Cause, Ended, Rule, Severity, State, Then};
+use crate::model::{Cause, Ended, Level, Rule, Severity, State, Then};
 use crate::time::{HOUR, Ms};
 
 /// What becomes of an instance after a visit.
@@ -41,8 +42,8 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         Some(cause) => change.ended = lose(&mut it.verdict, &rule.rule, at, cause),
         None => {
             know(&mut it.verdict, at);
-            if let Some(value) = seen.value.filter(|value| !waits(it, rule, at, *value)) {
-                step(&mut it.verdict, &rule.rule, at, value);
+            if seen.value.is_some() && !waits(it, rule, at, seen) {
+                step(&mut it.verdict, &rule.terms[it.terms], at, seen);
             }
         }
     }
@@ -55,9 +56,8 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
 }
 
 /// Whether a bad value says nothing yet, because its window may look empty only for want of a past. A good one counts.
-fn waits(it: &Instance, rule: &Compiled, at: Ms, value: f64) -> bool {
-    let bad = || rule.rule.levels.iter().any(|level| rule.rule.when.holds(value, level.threshold));
-    rule.waits && at - it.began < rule.rule.over && !it.verdict.state.is_active() && bad()
+fn waits(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> bool {
+    rule.waits && at - it.began < rule.over && !it.verdict.state.is_active() && seen.bad != 0
 }
 
 /// Visits the leaf of a wide rule: it has no verdict, but a row once it is silent, as it would not come back without.
@@ -106,9 +106,9 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     if cause(it, rule, at, seen).is_some() {
         return;
     }
-    let when = rule.rule.when;
-    let found = rule.rule.levels.iter().find(|level| level.hold == 0 && when.holds(value, level.threshold));
-    let Some(level) = found else { return };
+    let levels = &rule.terms[it.terms].levels;
+    let at_once = |level: &&Level| level.hold == 0 && seen.holds(level.severity);
+    let Some(level) = levels.iter().find(at_once) else { return };
     let verdict = &it.verdict;
     let worse = verdict.severity.is_none_or(|severity| level.severity < severity);
     if verdict.state == State::Firing && !worse {
@@ -116,7 +116,7 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     }
     let before = it.verdict.clone();
     know(&mut it.verdict, at);
-    for level in rule.rule.levels.iter().filter(|level| level.hold == 0 && when.holds(value, level.threshold)) {
+    for level in levels.iter().filter(at_once) {
         it.verdict.since[level.severity.index()].get_or_insert(at);
     }
     it.verdict.occurred.get_or_insert(at);
@@ -194,14 +194,14 @@ fn know(verdict: &mut Verdict, at: Ms) {
 }
 
 /// One tick with a value.
-fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
+fn step(verdict: &mut Verdict, terms: &Terms, at: Ms, seen: &Seen) {
     let mut reached: Option<Severity> = None;
     let mut holding: Option<Severity> = None;
     let current = verdict.severity;
     let mut kept = false;
-    for level in &rule.levels {
+    for level in &terms.levels {
         let since = &mut verdict.since[level.severity.index()];
-        if !rule.when.holds(value, level.threshold) {
+        if !seen.holds(level.severity) {
             *since = None;
             continue;
         }
@@ -229,7 +229,7 @@ fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
         };
         return;
     }
-    recover(verdict, rule, at, value);
+    recover(verdict, terms, at, seen.good);
 }
 
 /// Not firing: pending while any condition holds, firing with the worst that was reached.
@@ -245,10 +245,8 @@ fn rise(verdict: &mut Verdict, at: Ms, reached: Option<Severity>, holds: bool) {
 }
 
 /// Firing, and no condition holds: the level stays until the recover condition has held for long enough.
-fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
-    let threshold = rule.recover.threshold.or(rule.levels.last().map(|level| level.threshold));
-    let good = threshold.is_none_or(|threshold| !rule.when.holds(value, threshold));
-    if rule.recover.hold > 0 {
+fn recover(verdict: &mut Verdict, terms: &Terms, at: Ms, good: bool) {
+    if terms.recover.hold > 0 {
         verdict.state = State::Recovering;
     }
     if !good {
@@ -256,7 +254,7 @@ fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, value: f64) {
         return;
     }
     let since = *verdict.recovering.get_or_insert(at);
-    if at - since >= rule.recover.hold {
+    if at - since >= terms.recover.hold {
         let occurred = verdict.occurred;
         *verdict = Verdict { occurred, ..Verdict::default() };
     }
@@ -292,15 +290,16 @@ pub(super) fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Ms {
         add(it.last_value() + QUIET);
     }
     if rule.waits {
-        add(it.began + rule.rule.over);
+        add(it.began + rule.over);
     }
-    for level in &rule.rule.levels {
+    let terms = &rule.terms[it.terms];
+    for level in &terms.levels {
         if let Some(since) = verdict.since[level.severity.index()] {
             add(since + level.hold);
         }
     }
     if let Some(since) = verdict.recovering {
-        add(since + rule.rule.recover.hold);
+        add(since + terms.recover.hold);
     }
     let first = times.into_iter().min().unwrap_or(Ms::MAX);
     if first == Ms::MAX { Ms::MAX } else { next(first, rule.rule.interval) }

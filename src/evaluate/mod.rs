@@ -6,11 +6,13 @@
 //! what all partitions hold at a common tick. Both start from durable rows and a muted replay of the log's end.
 //! Nothing here reads a clock, and nothing here knows incidents, pages or people.
 
+mod bind;
 mod blocks;
 mod board;
 mod builtins;
 mod digest;
 mod explain;
+mod fits;
 mod guard;
 mod instance;
 mod intake;
@@ -19,12 +21,14 @@ mod leaf;
 mod limits;
 mod order;
 mod panes;
+mod part;
 mod partition;
 mod plan;
 mod ring;
 mod series;
 mod sources;
 mod status;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -129,6 +133,8 @@ pub struct Counters {
     pub late: u64,
     /// Numbers that came out of order, and so were left out of windows in panes.
     pub unordered: u64,
+    /// Ticks at which a ratio had no value because too little came for its denominator.
+    pub thin: u64,
     /// Instances visited at ticks.
     pub visited: u64,
     /// Ticks at which at least one instance was visited.
@@ -144,6 +150,7 @@ impl Counters {
         self.lines += other.lines;
         self.late += other.late;
         self.unordered += other.unordered;
+        self.thin += other.thin;
         self.visited += other.visited;
         self.ticks += other.ticks;
         self.refused_series += other.refused_series;
@@ -155,7 +162,9 @@ impl Counters {
 pub fn horizon(rules: &RuleSet) -> Ms {
     let need = |rule: &Arc<Rule>| {
         let windows = if waits(rule) { 2 } else { 1 };
-        let over = rule.over.saturating_add(rule.step.unwrap_or(0));
+        let windows_of = |over: Ms, step: Option<Ms>| over.saturating_add(step.unwrap_or(0));
+        let also = rule.also.iter().map(|condition| windows_of(condition.over, condition.step));
+        let over = also.fold(windows_of(rule.over, rule.step), Ms::max);
         over.saturating_mul(windows).saturating_add(rule.interval).max(rule.no_data.after)
     };
     rules.rules.iter().map(need).max().unwrap_or(0).saturating_add(2 * QUIET)
@@ -163,8 +172,12 @@ pub fn horizon(rules: &RuleSet) -> Ms {
 
 /// Whether the rule says nothing for one window after a start, because an empty past would look like a fall.
 fn waits(rule: &Rule) -> bool {
-    let below = matches!(rule.when, Comparison::Below | Comparison::AtMost);
-    (rule.function.facts().grows && below) || rule.function == Function::Absent
+    let waits = |function: Function, when: Comparison| {
+        let below = matches!(when, Comparison::Below | Comparison::AtMost);
+        (function.facts().grows && below) || function == Function::Absent
+    };
+    let also = rule.also.iter().any(|condition| waits(condition.function, condition.when));
+    waits(rule.function, rule.when) || also
 }
 
 /// The last tick of `interval` that a clock at `clock` has left behind.

@@ -91,9 +91,9 @@ impl Series {
         hot.guard = self.all_let_pass();
     }
 
-    /// How the instance at place `to` looks at it.
-    pub(super) fn link(&self, to: u32) -> Option<&Link> {
-        self.links.iter().find(|link| link.to == to)
+    /// How a part of the instance at place `to` looks at it.
+    pub(super) fn link(&self, to: u32, part: u8) -> Option<&Link> {
+        self.links.iter().find(|link| (link.to, link.part) == (to, part))
     }
 
     /// How many panes there are of it.
@@ -113,6 +113,8 @@ pub(super) struct Link {
     pub(super) rule: usize,
     /// The instance on the board.
     pub(super) to: u32,
+    /// The part of the rule that looks.
+    pub(super) part: u8,
     /// Its window.
     pub(super) over: Ms,
     /// The length of its panes; 0 = none.

@@ -27,7 +27,7 @@ pub struct Wide {
     setup: Arc<Setup>,
     plan: Plan,
     board: Board,
-    members: HashMap<u32, BTreeMap<SeriesKey, Leaf>>,
+    members: HashMap<u32, BTreeMap<(u8, SeriesKey), Leaf>>,
     queue: BTreeMap<Ms, Vec<(i32, Changed)>>,
     clocks: BTreeMap<i32, Ms>,
     segments: BTreeMap<i32, i64>,
@@ -73,13 +73,20 @@ impl Wide {
                 Some(place) => {
                     let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
                     instance.load(row);
-                    it.board.insert(instance, it.plan.rules[place].rule.interval);
+                    it.seat(instance);
                 }
                 None => it.orphans.push(row),
             }
         }
         it.rest();
         it
+    }
+
+    /// Puts an instance on the board.
+    fn seat(&mut self, mut instance: Instance) -> u32 {
+        let compiled = &self.plan.rules[instance.rule];
+        instance.terms = compiled.choose(&instance.labels, &self.setup.inventory);
+        self.board.insert(instance, compiled.rule.interval)
     }
 
     fn rest(&mut self) {
@@ -186,7 +193,7 @@ impl Wide {
             let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
             if let Some(now) = now.filter(|now| self.plan.rules[*now].watch == before.watch) {
                 it.rule = now;
-                let to = self.board.insert(it, self.plan.rules[now].rule.interval);
+                let to = self.seat(it);
                 self.members.insert(to, members.remove(&id).unwrap_or_default());
             } else if self.live {
                 judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
@@ -308,7 +315,7 @@ impl Wide {
         let Some(leaf) = offered.leaf else {
             if let Some(id) = known {
                 if let Some(members) = self.members.get_mut(&id) {
-                    members.remove(&offered.series);
+                    members.remove(&(offered.part, offered.series));
                 }
                 self.board.touch(id);
             }
@@ -316,16 +323,15 @@ impl Wide {
         };
         // A leaf that is known by its row alone says nothing of when its identity was born.
         let born = if self.live || leaf.newest.is_some() { at } else { UNBORN };
-        let id = known.unwrap_or_else(|| {
-            self.board.insert(Instance::new(place, labels, fingerprint, born), compiled.rule.interval)
-        });
+        let id = known.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, born)));
+        let compiled = &self.plan.rules[place];
         if let Some(it) = self.board.get_mut(id) {
             it.born = it.born.min(born);
             if let Some(newest) = leaf.newest {
                 it.hear(newest, at, compiled);
             }
         }
-        self.members.entry(id).or_default().insert(offered.series, leaf);
+        self.members.entry(id).or_default().insert((offered.part, offered.series), leaf);
         self.board.touch(id);
     }
 
@@ -333,9 +339,10 @@ impl Wide {
         let Some(it) = self.board.get_mut(id) else { return };
         let compiled = &self.plan.rules[it.rule];
         let seen = match self.members.get(&id) {
-            Some(members) => Seen::of(compiled, members.values().copied()),
+            Some(members) => Seen::of(compiled, it.terms, members.iter().map(|((part, _), leaf)| (*part, *leaf))),
             None => Seen::default(),
         };
+        out.counters.thin += u64::from(self.live && seen.thin);
         let told = if self.live { Some(out) } else { None };
         match judge::judge(it, compiled, at, &seen, told) {
             Next::Due(due) => self.board.schedule(id, due),

@@ -9,8 +9,8 @@ use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, Owned, PULSE_KEY, Progress, Recover, Rule, RuleSet,
-    Severity, Signal, State, Then, Threshold, WIDE, Watch,
+    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, Owned, PULSE_KEY, Progress, Recover, Rule,
+    RuleSet, Severity, Signal, State, Then, Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
 use bongsu::pipeline::flush::FLUSH_ROWS_MAX;
@@ -46,6 +46,10 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         no_data: NoData { after: 300 * SECOND, then },
         forget: 86_400 * SECOND,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
     })
 }
 

@@ -17,7 +17,7 @@ use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog};
 use bongsu::log::{LogError, NewRecord, Sink};
 use bongsu::model::{
-    Cause, Comparison, Domain, Function, Input, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then,
+    Cause, Comparison, Domain, Function, Input, Level, Mode, NoData, Recover, Rule, RuleSet, Severity, State, Then,
     Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{EvaluateError, Evaluator, Sides};
@@ -51,6 +51,10 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         no_data: NoData { after: 300_000, then: Then::Hold },
         forget: 86_400_000,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: bongsu::model::Join::All,
+        mode: Mode::Live,
     })
 }
 

@@ -8,8 +8,8 @@ use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, PageState, Recover, Rule, RuleSet, Severity, Then,
-    Threshold, Watch,
+    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, PageState, Recover, Rule, RuleSet, Severity,
+    Then, Threshold, Watch,
 };
 use bongsu::notify::{Gateway, Worker};
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
@@ -46,6 +46,10 @@ fn rule(n: usize) -> Arc<Rule> {
         no_data: NoData { after: 300_000, then: Then::Hold },
         forget: 86_400_000,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
     })
 }
 

@@ -2,10 +2,11 @@
 //!
 //! The idea: one function per question, each over what could be read; none stops the others.
 
+use super::conditions::{check_conditions, check_overrides, check_ratio, join};
 use super::{Around, levels, needs};
 use crate::config::problem::Notes;
 use crate::config::read::{Obj, nearest};
-use crate::model::{Comparison, Function, Level, Threshold, builtin};
+use crate::model::{Comparison, Function, Level, Severity, Threshold, builtin};
 use crate::time::{MINUTE, Ms, SECOND, show_duration};
 
 /// Bytes (KS X 1001) of a title that still leaves the rest of an alarm room in the 90 bytes of an SMS.
@@ -21,10 +22,34 @@ const RESTORE: Ms = 10 * MINUTE;
 pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     identity(item, around, notes);
     title(item, around, notes);
+    missing(item, notes);
     watch(item, notes);
     window(item, around, notes);
+    check_ratio(item, notes);
+    check_conditions(item, around, notes);
+    check_overrides(item, notes);
     thresholds(item, notes);
     recover(item, notes);
+}
+
+/// Keys that every rule needs, be they its own, its template's or those of its conditions.
+fn missing(item: Obj<'_>, notes: &mut Notes) {
+    let conditions = join(item).is_some();
+    let needed = [("window", "which samples count"), ("when", "compares the value with the threshold")];
+    for (key, what) in needed.into_iter().filter(|(key, _)| !conditions && !item.has(key)) {
+        notes.error("missing-key", item.place(), format!("rule without `{key}`"), format!("{key}: {what}"));
+    }
+    if !item.has("severity") {
+        let help = "severity: { S2: { value: 90% } }";
+        notes.error("missing-key", item.place(), "rule without `severity`", help);
+    }
+    let severity = item.sub("severity");
+    for name in Severity::ALL.into_iter().filter(|name| severity.has(name.code())) {
+        if !conditions && !severity.sub(name.code()).has("value") {
+            let message = format!("{} without `value`", name.code());
+            notes.error("missing-key", severity.at(name.code()), message, "value: the threshold, such as 90%");
+        }
+    }
 }
 
 fn identity(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
@@ -78,10 +103,14 @@ fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
 }
 
 fn watch(item: Obj<'_>, notes: &mut Notes) {
-    let later = item.has("ratio") || item.has("expr");
+    let other = item.has("ratio") || item.has("expr") || join(item).is_some();
     match (item.has("metric"), item.has("log")) {
-        (false, false) if !later => {
+        (false, false) if !other => {
             notes.error("watch", item.place(), "rule without `metric` or `log`", "say what to watch: metric: NAME");
+        }
+        (true, _) | (_, true) if item.has("ratio") => {
+            let help = "what is divided stands under `ratio`: of and to";
+            notes.error("watch", item.key_at("ratio"), "`ratio` beside `metric` or `log`", help);
         }
         (true, true) => {
             notes.error("watch", item.key_at("log"), "a rule watches `metric` or `log`, not both", "make it two rules");
@@ -108,8 +137,13 @@ fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
         let message = format!("`{}` needs {} samples, `min_samples` says {n}", function.name(), needs(function));
         notes.error("min-samples", item.at("min_samples"), message, "leave it out, or raise it");
     }
+    one_window(window, around, notes);
+}
+
+/// What makes no sense in a window, whichever condition it is of.
+pub(super) fn one_window(window: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     let Some(over) = window.duration("over") else { return };
-    panes(window, over, known, notes);
+    panes(window, over, window.word("fn", Function::parse), notes);
     if over < OVER_MIN {
         let message = format!("a window of {} is shorter than {}", show_duration(over), show_duration(OVER_MIN));
         notes.error("window-short", window.at("over"), message, "make it longer than the distance of two samples");
@@ -172,7 +206,7 @@ fn thresholds(item: Obj<'_>, notes: &mut Notes) {
 }
 
 /// `outside` takes a range, everything else one number.
-fn shape(when: Comparison, threshold: Threshold, at: crate::config::problem::Mark, notes: &mut Notes) {
+pub(super) fn shape(when: Comparison, threshold: Threshold, at: crate::config::problem::Mark, notes: &mut Notes) {
     match (when, threshold) {
         (Comparison::Outside, Threshold::One(_)) => {
             notes.error("range-needed", at, "`when: outside` needs a range", "write value: [low, high]");
@@ -228,16 +262,21 @@ fn recover(item: Obj<'_>, notes: &mut Notes) {
         return;
     };
     let at = part.at("value");
-    let beyond = match (when, good, lowest.threshold) {
+    shape(when, good, at, notes);
+    if is_beyond(when, good, lowest.threshold) {
+        let message = format!("`recover` is beyond the threshold of {}: good and bad at once", lowest.severity.code());
+        notes.error("recover-beyond", at, message, "put it on the good side of the lowest severity's value");
+    }
+}
+
+/// Whether a recover value lies on the bad side of a threshold.
+pub(super) fn is_beyond(when: Comparison, good: Threshold, bad: Threshold) -> bool {
+    match (when, good, bad) {
         (Comparison::Above | Comparison::AtLeast, Threshold::One(good), Threshold::One(bad)) => good > bad,
         (Comparison::Below | Comparison::AtMost, Threshold::One(good), Threshold::One(bad)) => good < bad,
         (Comparison::Outside, Threshold::Range(low, high), Threshold::Range(bad_low, bad_high)) => {
             low < bad_low || high > bad_high
         }
-        (_, good, _) => return shape(when, good, at, notes),
-    };
-    if beyond {
-        let message = format!("`recover` is beyond the threshold of {}: good and bad at once", lowest.severity.code());
-        notes.error("recover-beyond", at, message, "put it on the good side of the lowest severity's value");
+        _ => false,
     }
 }

@@ -7,6 +7,7 @@ mod functions;
 mod lag;
 mod meaning;
 mod panes;
+mod parts;
 mod review;
 mod verdicts;
 mod windows;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 
 use crate::evaluate::{Effects, Limits, Partition, Setup, SkewPolicy, Warm};
 use crate::model::{
-    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData,
-    Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
+    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Join, Kind, Labels, Level, Line,
+    Mode, NoData, Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then,
+    Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -44,6 +46,10 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         no_data: NoData { after: 5 * MINUTE, then: Then::Hold },
         forget: DAY,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
     }
 }
 

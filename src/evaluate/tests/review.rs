@@ -245,7 +245,7 @@ fn run(setup: &Arc<Setup>, world: &[(Ms, Decoded)], fate: &Fate) -> (Vec<Signal>
             partition.reload(Arc::clone(setup), &mut out);
         }
         if fate.unguarded || fate.busy {
-            partition.plan.rules.iter_mut().for_each(|compiled| compiled.safe = None);
+            partition.plan.rules.iter_mut().for_each(|compiled| compiled.unguard());
         }
         if fate.busy {
             while let Some(tick) = partition.next_tick().filter(|tick| tick < append) {

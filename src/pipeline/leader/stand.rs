@@ -98,6 +98,10 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         no_data: hold,
         forget: DAY,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
     })
 }
 
