@@ -65,6 +65,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        expected: false,
     })
 }
 

@@ -165,6 +165,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         what they have in common: by, severity with `for`, recover.for. A condition needs a value at every severity.",
     ),
     (
+        "expected",
+        "With `no_data: { expected: true }` the inventory says which identities there are. So `by` and `match` may only use \
+        what it knows: host, class, zone, service, parent.",
+    ),
+    (
         "override-empty",
         "An override says for whom (`match`) and what is different there: severity, recover or min_samples.",
     ),

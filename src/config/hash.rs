@@ -68,6 +68,7 @@ fn canonical(rule: &Rule) -> Value {
         more("override", json!([fits(&other.matchers), numbers]));
     }
     more("mode", if rule.mode == Mode::Shadow { json!("shadow") } else { Value::Null });
+    more("expected", if rule.expected { json!(true) } else { Value::Null });
     all
 }
 

@@ -5,9 +5,10 @@
 use crate::model::{Comparison, Fold, Function, Join, Matcher, Rule, Selector, Test, Threshold, Watch};
 use crate::time::{Ms, show_duration};
 
-/// Whether every series of one identity comes from one host, and so from one partition.
+/// Whether every series of one identity comes from one host, and so from one partition. Who never spoke only all
+/// partitions together know.
 pub fn is_local(rule: &Rule) -> bool {
-    rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
+    !rule.expected && rule.by.as_ref().is_none_or(|by| by.iter().any(|label| label == "host"))
 }
 
 /// How the series of one identity become one number.

@@ -39,7 +39,11 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         return Next::Forgotten;
     }
     match cause(it, rule, at, seen) {
-        Some(cause) => change.ended = lose(&mut it.verdict, &rule.rule, at, cause),
+        Some(cause) => {
+            // Of a source that never spoke nobody else tells.
+            let gone = cause == Cause::SeriesGone || (cause == Cause::SourceSilent && it.never_spoke());
+            change.ended = lose(&mut it.verdict, &rule.rule, at, (cause, gone));
+        }
         None => {
             know(&mut it.verdict, at);
             if seen.value.is_some() && !waits(it, rule, at, seen) {
@@ -130,6 +134,9 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
 }
 
 fn forgotten(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> bool {
+    if it.expected {
+        return false;
+    }
     let limit = if seen.speaking { rule.rule.forget.min(HOUR) } else { rule.rule.forget };
     at - it.last() >= limit
 }
@@ -143,7 +150,7 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
     if it.limited || it.starved {
         return Some(Cause::Limit);
     }
-    let silent = if rule.empty { !seen.speaking } else { at - it.last() >= after };
+    let silent = if rule.empty && !it.never_spoke() { !seen.speaking } else { at - it.last() >= after };
     if !silent {
         let valueless = !it.has && at - it.last_value() >= after;
         return (valueless && seen.value.is_none()).then_some(Cause::TooFewSamples);
@@ -155,10 +162,10 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
 }
 
 /// Nothing is known any more, or still: pending freezes, firing goes on, and a gone series does what the rule says.
-fn lose(verdict: &mut Verdict, rule: &Rule, at: Ms, cause: Cause) -> Option<Ended> {
+fn lose(verdict: &mut Verdict, rule: &Rule, at: Ms, (cause, gone): (Cause, bool)) -> Option<Ended> {
     verdict.unknown = Some(cause);
     verdict.unknown_since.get_or_insert(at);
-    if cause != Cause::SeriesGone {
+    if !gone {
         return None;
     }
     match rule.no_data.then {

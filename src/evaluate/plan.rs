@@ -104,6 +104,15 @@ impl Compiled {
         }
     }
 
+    /// The identities that the inventory lets it expect.
+    pub(super) fn expects(&self, inventory: &Inventory) -> Vec<Labels> {
+        let hosts = inventory.resources.keys().filter(|_| self.rule.expected);
+        let known = hosts.map(|host| Labels::new([("host", host.as_str())]));
+        let joined = known.map(|own| (inventory.join(&own), own));
+        let fitting = joined.filter(|(joined, _)| self.parts.iter().any(|part| part.fits(joined)));
+        fitting.map(|(joined, own)| self.identity(&own, &joined)).collect()
+    }
+
     /// The place of the terms by which an identity is judged.
     pub(super) fn choose(&self, labels: &Labels, inventory: &Inventory) -> usize {
         if self.terms.len() == 1 { 0 } else { Terms::choose(&self.terms, &inventory.join(labels)) }
@@ -140,6 +149,9 @@ fn watch(rule: &Rule) -> String {
     }
     if rule.mode == Mode::Shadow {
         text.push_str(" shadow");
+    }
+    if rule.expected {
+        text.push_str(" expected");
     }
     let digest = sha2::Sha256::digest(text.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()

@@ -200,6 +200,9 @@ impl Wide {
             }
         }
         self.rest();
+        if self.live {
+            self.expect(self.clock);
+        }
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 
@@ -298,9 +301,34 @@ impl Wide {
                 it.born = it.born.min(at);
             }
         }
+        self.expect(at);
         self.board.stir();
         for row in std::mem::take(&mut self.orphans) {
             orphan(row, at, out);
+        }
+    }
+
+    /// Whom the inventory says there is: one that was not heard of yet is waited for from `at` on, or from when its row
+    /// says.
+    fn expect(&mut self, at: Ms) {
+        for id in self.board.ids() {
+            if let Some(it) = self.board.get_mut(id) {
+                it.expected = false;
+            }
+        }
+        for place in 0..self.plan.rules.len() {
+            let compiled = &self.plan.rules[place];
+            for labels in compiled.expects(&self.setup.inventory) {
+                let fingerprint = Fingerprint::of(&self.plan.rules[place].rule.id, &labels);
+                let known = self.board.find(fingerprint);
+                let id = known.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, at)));
+                if let Some(it) = self.board.get_mut(id) {
+                    it.expected = true;
+                    if it.newest.is_none() {
+                        it.born = it.valued.unwrap_or(at);
+                    }
+                }
+            }
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Rule {
     pub join: Join,
     /// Whether anybody is told.
     pub mode: Mode,
+    /// The inventory says which identities there are: one that never spoke is unknown, and named.
+    pub expected: bool,
 }
 
 /// Other numbers for the identities that fit.

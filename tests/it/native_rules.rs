@@ -90,6 +90,31 @@ scenarios:
       - { at: 40m, signal: long, to: firing, severity: S3 }
 "#;
 
+const EXPECTED: &str = r#"
+rules:
+  - id: beat
+    title: 수집 없음
+    domain: 인프라
+    metric: t.beat
+    match: { class: batch }
+    by: [host]
+    window: { fn: last, over: 1m }
+    when: below
+    severity: { S2: { value: 0 } }
+    no_data: { after: 2m, then: { raise: S3 }, expected: true }
+resources:
+  - { id: bat-01, kind: vm, class: batch }
+  - { id: bat-02, kind: vm, class: batch }
+  - { id: web-01, kind: vm, class: web }
+scenarios:
+  - name: a host of the inventory that never spoke is named
+    feed: [ { series: 't.beat{host="bat-01"}', every: 10s, values: "1x60" } ]
+    expect:
+      - { at: 2m, signal: beat, labels: { host: bat-02 }, to: firing, severity: S3 }
+      - { at: 2m, incident: beat, labels: { host: bat-02 }, state: open, severity: S3 }
+    exact: [signal, incident]
+"#;
+
 fn load(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules.yaml");
@@ -114,6 +139,19 @@ fn every_part_of_the_native_form_does_what_it_says() {
     assert!(told.is_empty(), "\n{}", told.join("\n"));
     let tried = loaded.rules.rules.iter().find(|rule| &*rule.id == "tried").unwrap();
     assert_eq!((tried.mode, tried.function), (Mode::Shadow, Function::Quantile(950_000)));
+}
+
+#[test]
+fn who_is_expected_and_never_spoke_is_named() {
+    let loaded = load(EXPECTED);
+    assert_eq!(loaded.errors(), 0, "{:?}", loaded.problems);
+    let told = scenario::run(&loaded.scenarios[0], &loaded);
+    assert!(told.is_empty(), "{:?}", told.iter().map(|failure| &failure.what).collect::<Vec<_>>());
+    for (from, to) in [("by: [host]", "by: [host, device]"), ("class: batch }\n    by", "env: prod }\n    by")] {
+        assert!(EXPECTED.contains(from));
+        let loaded = load(&EXPECTED.replacen(from, to, 1));
+        assert!(loaded.problems.iter().any(|problem| problem.id == "expected"), "{to}: {:?}", loaded.problems);
+    }
 }
 
 /// Ids and places of what is wrong after `from` was replaced by `to`.

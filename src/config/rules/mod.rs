@@ -98,6 +98,7 @@ fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
         also,
         join,
         mode: if item.text("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
+        expected: no_data.flag("expected"),
     })
 }
 

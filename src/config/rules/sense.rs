@@ -28,6 +28,7 @@ pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     check_ratio(item, notes);
     check_conditions(item, around, notes);
     check_overrides(item, notes);
+    expected(item, notes);
     thresholds(item, notes);
     recover(item, notes);
 }
@@ -49,6 +50,31 @@ fn missing(item: Obj<'_>, notes: &mut Notes) {
             let message = format!("{} without `value`", name.code());
             notes.error("missing-key", severity.at(name.code()), message, "value: the threshold, such as 90%");
         }
+    }
+}
+
+/// The labels that the inventory knows.
+const INVENTORY: [&str; 5] = ["host", "class", "zone", "service", "parent"];
+
+/// Who is expected must be known by the inventory alone.
+fn expected(item: Obj<'_>, notes: &mut Notes) {
+    let no_data = item.sub("no_data");
+    if !no_data.flag("expected") {
+        return;
+    }
+    let help = format!("the inventory knows {}", INVENTORY.join(", "));
+    let by = item.list("by");
+    if by.is_empty() {
+        notes.error("expected", no_data.at("expected"), "`expected` without `by`", format!("write by: [host]; {help}"));
+    }
+    for node in by.iter().filter(|node| node.as_text().is_none_or(|label| !INVENTORY.contains(&label))) {
+        let message = format!("an identity by {} cannot be expected", node.describe());
+        notes.error("expected", node.at, message, help.clone());
+    }
+    let matchers = item.get("match").or_else(|| item.sub("log").get("match")).map_or(&[][..], |node| node.entries());
+    for entry in matchers.iter().filter(|entry| !INVENTORY.contains(&entry.key.as_str())) {
+        let message = format!("whether `{}` fits is not known of who never spoke", entry.key);
+        notes.error("expected", entry.at, message, help.clone());
     }
 }
 

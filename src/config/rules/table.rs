@@ -70,6 +70,13 @@ static NO_DATA: Table = Table {
             "unknown from this age on; left out: the longer of `over` and 5m",
         ),
         or("then", "hold", Kind::Then, "what an unknown does"),
+        or(
+            "expected",
+            "false",
+            Kind::Bool,
+            "each host of the inventory that fits is waited for: one that never spoke is unknown (source silent), and \
+             `then` applies to it",
+        ),
     ],
 };
 

@@ -3,6 +3,7 @@
 mod calm;
 mod corners;
 mod dense;
+mod expected;
 mod functions;
 mod lag;
 mod meaning;
@@ -50,6 +51,7 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        expected: false,
     }
 }
 

@@ -40,6 +40,7 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             also: Vec::new(),
             join: Join::All,
             mode: Mode::Live,
+            expected: false,
         })
     };
     Arc::new(Setup {

@@ -102,6 +102,7 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        expected: false,
     })
 }
 
