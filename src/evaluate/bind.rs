@@ -4,19 +4,20 @@
 //! have changed: another rule set, an instance that was forgotten, room after a limit. How samples get into windows is
 //! not known here; see `intake`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::evaluate::guard::Guard;
 use crate::evaluate::instance::Instance;
 use crate::evaluate::panes::{Panes, ROOM};
 use crate::evaluate::partition::Partition;
-use crate::evaluate::plan::Compiled;
+use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::series::{Hot, Link, Series};
 use crate::model::{Fingerprint, Labels, SeriesKey};
 use crate::time::{MINUTE, Ms};
 
 /// A number that comes again within so long is known to be the same one where its window is in panes.
-const AGAIN_NUMBER: Ms = 10 * MINUTE;
+pub(super) const AGAIN_NUMBER: Ms = 10 * MINUTE;
 
 impl Partition {
     pub(super) fn bind_where_needed(&mut self, id: u32, source: u32) {
@@ -129,15 +130,21 @@ impl Partition {
     }
 
     /// Another rule set: every series finds its instances anew. `kept` are the rules that watch what they did.
-    pub(super) fn rebind(&mut self, kept: &[bool]) {
+    pub(super) fn rebind(&mut self, kept: &[bool], old: &Plan) {
         self.intake.per_rule.clear();
         self.intake.refusals.forget_rules();
         self.intake.logs.clear();
         self.intake.series.renew();
         let plan = &self.plan;
-        for (hot, series) in self.intake.series.iter_mut() {
-            self.intake.room = self.intake.room.saturating_sub(series.panes() * ROOM);
-            series.links.clear();
+        let held: usize = self.intake.series.iter().map(|(_, series)| series.panes()).sum();
+        self.intake.room = self.intake.room.saturating_sub(held * ROOM);
+        let mut panes = HashMap::new();
+        let places = self.intake.series.ids();
+        for (place, (hot, series)) in places.into_iter().zip(self.intake.series.iter_mut()) {
+            for link in series.links.drain(..).filter(|link| link.panes.is_some()) {
+                let of = old.rules.get(link.rule).map(|compiled| Arc::clone(&compiled.rule.id));
+                panes.extend(of.zip(link.panes).map(|(of, held)| ((place, of, link.part), held)));
+            }
             (hot.keep, hot.reach, hot.guard, hot.bound) = (0, 0, Guard::SHUT, false);
             if series.lines.is_some() {
                 let name = series.key.name.strip_prefix("log:").unwrap_or_default();
@@ -151,6 +158,7 @@ impl Partition {
             if let Some(source) = self.sources.known(host) {
                 self.bind(id, source, kept);
             }
+            self.reattach(id, kept, &mut panes);
             // Whoever goes on knows its newest sample itself: after a clock break, the series may hold a later one.
             for link in self.intake.series.get(id).map_or(&[][..], |series| &series.links) {
                 if let Some(it) = self.board.get_mut(link.to).filter(|it| newest > Ms::MIN && it.born == clock) {
@@ -160,6 +168,19 @@ impl Partition {
         }
         for (hot, _) in self.intake.series.iter_mut().filter(|(_, series)| series.links.is_empty()) {
             self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
+        }
+    }
+
+    /// Gives the links of a series the panes that they had under the rule set before: windows outlive a reload.
+    fn reattach(&mut self, id: u32, kept: &[bool], panes: &mut HashMap<(u32, Arc<str>, u8), Box<Panes>>) {
+        let Some((_, series)) = self.intake.series.both_mut(id) else { return };
+        for link in series.links.iter_mut().filter(|link| kept.get(link.rule).copied().unwrap_or(false)) {
+            let rule = Arc::clone(&self.plan.rules[link.rule].rule.id);
+            let (Some(held), Some(wanted)) = (panes.remove(&(id, rule, link.part)), &mut link.panes) else { continue };
+            if let Some(held) = held.fit(wanted) {
+                **wanted = held;
+                self.intake.room += wanted.len() * ROOM;
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::evaluate::bind::AGAIN_NUMBER;
 use crate::evaluate::board::Board;
 use crate::evaluate::guard::Guard;
 use crate::evaluate::limits::Refusals;
@@ -82,7 +83,9 @@ impl Intake {
         let useful = !series.links.iter().all(late);
         // Windows that are in use go on; a new one has to wait until there is room again.
         let starved = full && hot.ring.is_empty();
-        let again = same == Same::Replace && point.time <= before.time && hot.ring.holds(point.time);
+        // Only as far back as rings are sure to hold what came: older samples may be there or not.
+        let recent = point.time <= before.time && point.time > clock - AGAIN_NUMBER;
+        let again = same == Same::Replace && recent && hot.ring.holds(point.time);
         if starved {
             self.refusals.refuse("window_memory", widest(plan, &self.per_rule), memory, clock);
         } else if useful {

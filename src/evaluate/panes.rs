@@ -112,13 +112,24 @@ impl Panes {
         self.closed = folded.map(|folded| (*last, folded));
     }
 
-    /// The digest of the window as of the last refresh.
-    pub(super) fn digest(&self) -> Option<Digest> {
-        let (number, last) = self.all.back()?;
+    /// The digest of the window that ends at `at`, not before the last refresh.
+    pub(super) fn digest(&self, at: Ms) -> Option<Digest> {
+        let edge = edge(at, self.over, self.step).div_euclid(self.step);
+        let (number, last) = self.all.back().filter(|(number, _)| *number > edge)?;
+        let whole = self.all.front().is_some_and(|(first, _)| *first > edge);
         match &self.closed {
-            Some((of, closed)) if of == number => Some(closed.join(last)),
-            _ => self.all.iter().map(|(_, digest)| *digest).reduce(|all, one| all.join(&one)),
+            Some((of, closed)) if whole && of == number => Some(closed.join(last)),
+            _ => {
+                let held = self.all.iter().filter(|(of, _)| *of > edge).map(|(_, digest)| *digest);
+                held.reduce(|all, one| all.join(&one))
+            }
         }
+    }
+
+    /// The panes of a window of `over` in their place, where they can tell what is asked now.
+    pub(super) fn fit(mut self, wanted: &Self) -> Option<Self> {
+        self.over = wanted.over;
+        ((self.step, self.order_free) == (wanted.step, wanted.order_free)).then_some(self)
     }
 
     /// The time at which the first pane leaves the window.

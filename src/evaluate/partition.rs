@@ -372,7 +372,7 @@ impl Partition {
         }
         let same = |now: &Compiled| old.rules.iter().any(|was| was.rule.id == now.rule.id && was.watch == now.watch);
         let kept: Vec<bool> = self.plan.rules.iter().map(same).collect();
-        self.rebind(&kept);
+        self.rebind(&kept, &old);
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 }

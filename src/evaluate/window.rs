@@ -56,7 +56,7 @@ fn plain(function: Function, window: View<'_>, span: Span, samples: usize) -> Op
 
 /// The value of `function` over a window in panes; `span` begins where the first of them does.
 pub(super) fn of_panes(function: Function, panes: &Panes, span: Span, lines: bool) -> Value {
-    let digest = panes.digest();
+    let digest = panes.digest(span.at);
     let samples = digest.as_ref().map_or(0, |digest| whole(digest.count));
     let value = match digest {
         _ if lines => of_lines(function, digest.map_or(0.0, |digest| digest.sum), span),

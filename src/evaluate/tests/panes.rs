@@ -144,6 +144,7 @@ fn what_comes_out_of_order_counts_for_a_mean_and_not_for_a_counter() {
     ];
     let (_, out) = feed(&mut p, &world);
     assert_eq!(out.counters.unordered, 1, "the counter's; the second is known to be the same again");
+    p.reload(Arc::clone(&setup), &mut Effects::default());
     let (seen, _) = p.look(0, 0, at(4));
     assert_eq!(seen.value, Some(2.0));
 }

@@ -194,6 +194,9 @@ fn rules(local: bool) -> impl Strategy<Value = Vec<Rule>> {
             one.levels = levels(when, [first, second], n);
             one.recover.hold = recover;
             one.over = over;
+            // Every third rule that can be is kept in panes.
+            let paned = min_samples == 1 && !matches!(one.function, Function::Quantile(_));
+            one.step = paned.then_some(over / 4);
             one.interval = interval;
             one.min_samples = min_samples;
             one.no_data = NoData { after, then };
