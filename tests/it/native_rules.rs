@@ -6,6 +6,8 @@ use bongsu::config::{self, Ask, Loaded};
 use bongsu::model::{Function, Mode};
 use bongsu::pipeline::scenario;
 
+use crate::site::{bongsu, json_lines};
+
 const RULES: &str = r#"
 version: 1
 defaults: { domain: 응용, recover: { for: 1m }, no_data: { after: 3m } }
@@ -186,4 +188,26 @@ fn mistakes_are_told_where_they_were_made() {
         let again = found.iter().filter(|one| *one == &((*id).to_owned(), *line)).count();
         assert_eq!(again, 1, "told twice: {from} → {to}: {found:?}");
     }
+}
+
+#[test]
+fn replay_marks_what_a_rule_in_shadow_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rule = "rules:\n  - { id: high, title: 초과, metric: m, by: [host], window: { fn: last, over: 5m }, when: above, \
+                severity: { S1: { value: 5 } }, mode: shadow }\n";
+    std::fs::write(path("rules.yaml"), rule).unwrap();
+    std::fs::write(path("m.csv"), "timestamp,value\n2026-01-02 09:00:00,1\n2026-01-02 09:01:00,9\n").unwrap();
+    let run = |format: &str| {
+        let (rules, input) = (path("rules.yaml"), path("m.csv"));
+        let place = ["--rules", &rules, "--input", &input, "--metric", "m", "--labels", "host=h", "--format", format];
+        let done = bongsu(&[&["replay"], &place[..]].concat());
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        done
+    };
+    let lines = json_lines(&run("json"));
+    let signals: Vec<_> = lines.iter().filter(|line| line["type"] == "signal").collect();
+    assert!(!signals.is_empty() && signals.iter().all(|line| line["mode"] == "shadow"), "{lines:?}");
+    assert!(lines.iter().all(|line| line["type"] != "incident" && line["type"] != "page"), "{lines:?}");
+    assert!(String::from_utf8_lossy(&run("human").stdout).contains("→ firing S1 value 9 (shadow)"));
 }
