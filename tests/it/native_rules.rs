@@ -179,6 +179,12 @@ fn mistakes_are_told_where_they_were_made() {
         ("severity: { S1: { for: 20s }, S2: {} }", "severity: { S1: { value: 3 }, S2: {} }", "conditions", 27),
         ("    by: [host]\n    all:", "    all:", "conditions", 23),
         ("    by: [host]\n    all:", "    by: [host]\n    when: above\n    all:", "conditions", 24),
+        (
+            "over: 1m }, when: above, values: { S1: 20, S2: 10 }",
+            "over: 1m }, when: equals, value: 3",
+            "across-needed",
+            25,
+        ),
         ("over: 30m, step: 5m", "over: 30m, step: 20m", "window-step", 40),
         ("fn: p95, over: 1m", "fn: p95, over: 10m, step: 1m", "window-step", 33),
     ];

@@ -3,7 +3,7 @@
 //! The idea: each becomes plain values beside those of a plain rule, so that everything which judges a rule finds its
 //! first condition where it always stands. Reading and questions of sense stand side by side here, one pair for each.
 
-use super::sense::{one_window, shape};
+use super::sense::{across, one_window, shape};
 use super::{Around, comparison, fold, levels, own_levels};
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
@@ -99,6 +99,7 @@ pub(super) fn check_conditions(item: Obj<'_>, around: Around<'_>, notes: &mut No
     for condition in item.subs(key) {
         one_window(condition.sub("window"), around, notes);
         let Some(when) = condition.word("when", comparison) else { continue };
+        across(condition, when, notes);
         for name in asked() {
             match threshold(condition, name) {
                 Some(found) => {

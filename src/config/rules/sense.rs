@@ -228,7 +228,9 @@ fn thresholds(item: Obj<'_>, notes: &mut Notes) {
             notes.warning("severity-order", at, message, help);
         }
     }
-    across(item, when, notes);
+    if item.has("by") {
+        across(item, when, notes);
+    }
 }
 
 /// `outside` takes a range, everything else one number.
@@ -267,9 +269,10 @@ fn disorder(when: Comparison, worse: &Level, milder: &Level) -> Option<&'static 
     }
 }
 
-fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
+/// Whether it is clear how several series of one identity become one number.
+pub(super) fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
     let Some(function) = item.sub("window").word("fn", Function::parse) else { return };
-    let folds = item.has("by") && item.word("across", super::fold).is_none() && !item.has("across");
+    let folds = item.word("across", super::fold).is_none() && !item.has("across");
     let worst_is_clear = !matches!(when, Comparison::Equals | Comparison::Outside);
     let own_fold = function.facts().across.is_some();
     if folds && !worst_is_clear && !own_fold {
