@@ -172,11 +172,6 @@ impl SeriesTable {
         Some((self.hot.get_mut(id as usize)?, self.all.get_mut(id as usize)?.as_deref_mut()?))
     }
 
-    /// Both halves of one series.
-    pub(super) fn both(&self, id: u32) -> Option<(&Hot, &Series)> {
-        Some((self.hot.get(id as usize)?, self.all.get(id as usize)?.as_deref()?))
-    }
-
     /// One series.
     pub(super) fn get(&self, id: u32) -> Option<&Series> {
         self.all.get(id as usize)?.as_deref()

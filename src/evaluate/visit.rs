@@ -151,12 +151,14 @@ impl Partition {
         let mut change: Option<Ms> = None;
         let mut last = None;
         let series = member.series.iter().filter_map(|(n, series)| {
-            Some((*n, compiled.parts.get(usize::from(*n))?, self.intake.series.both(*series)?))
+            Some((*n, *series, compiled.parts.get(usize::from(*n))?, self.intake.series.hot(*series)?))
         });
-        let leaves = series.map(|(n, part, (hot, series))| {
+        let leaves = series.map(|(n, series, part, hot)| {
             let span = part.span(at, compiled.rule.interval);
             let window = hot.ring.view(span);
-            let link = if part.memo { series.link(id, n) } else { None };
+            // Most look at nothing but the ring: the other half of a series lies elsewhere in memory.
+            let series = if part.memo { self.intake.series.get(series) } else { None };
+            let link = series.and_then(|series| series.link(id, n));
             let panes = link.and_then(|link| link.panes.as_ref());
             let found = match (panes, link.and_then(|link| link.memo.as_ref())) {
                 (Some(panes), _) => of_panes(part.function, panes, span, part.lines),
