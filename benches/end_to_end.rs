@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bongsu::decode::{Decoder, Limits};
 use bongsu::evaluate::{self, Counters, Setup, SkewPolicy, Warm};
 use bongsu::model::{
-    Comparison, Decoded, Domain, Function, Inventory, Level, NoData, PULSE_KEY, Progress, Recover, Rule, RuleSet,
-    Severity, Then, Threshold, Watch,
+    Comparison, Decoded, Domain, Function, Inventory, Join, Level, Mode, NoData, PULSE_KEY, Progress, Recover, Rule,
+    RuleSet, Severity, Then, Threshold, Watch,
 };
 use bongsu::pipeline::stages::{At, Lanes};
 
@@ -52,6 +52,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         by: Some(vec!["host".to_owned()]),
         function,
         over: 300_000,
+        step: None,
         across: None,
         when,
         levels: vec![Level { severity: Severity::S2, threshold: Threshold::One(limit), hold: 120_000 }],
@@ -60,6 +61,11 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         no_data: NoData { after: 300_000, then: Then::Hold },
         forget: 86_400_000,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     })
 }
 

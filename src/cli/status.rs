@@ -106,6 +106,9 @@ fn human(status: &Value) -> Vec<String> {
         "rules {} · records {} · samples {} · open incidents {}",
         status["rules"]["count"], counts["records"], counts["samples"], counts["incidents_open"]
     ));
+    if let Some(shadow) = status["rules"]["shadow"].as_u64().filter(|shadow| *shadow > 0) {
+        lines.push(format!("  {shadow} of the rules in shadow: nobody is told of them"));
+    }
     for (name, what) in [("rejected", "rejected"), ("pages", "pages")] {
         let members = counts[name].as_object().into_iter().flatten();
         let shown: Vec<String> =

@@ -52,6 +52,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         with the same id could not be told from it.",
     ),
     (
+        "conditions",
+        "With `all` or `any` each condition says what it watches: metric, match, window, when and value. The rule keeps \
+        what they have in common: by, severity with `for`, recover.for. A condition needs a value at every severity.",
+    ),
+    (
         "duplicate-group",
         "Group names are unique in a file: Prometheus refuses the file otherwise, and reports could not tell them apart.",
     ),
@@ -60,6 +65,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "duplicate-key",
         "A key stands twice in one map. YAML readers keep one of the two without a word; here it is an \
         error, because the one you see may not be the one in force.",
+    ),
+    (
+        "expected",
+        "With `no_data: { expected: true }` the inventory says which identities there are. So `by` and `match` may only use \
+        what it knows: host, class, zone, service, parent.",
     ),
     (
         "expr-outside",
@@ -101,6 +111,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ),
     ("out-of-range", "The value is written rightly, but lies outside what can work."),
     (
+        "override-empty",
+        "An override says for whom (`match`) and what is different there: severity, recover or min_samples.",
+    ),
+    (
         "placeholder",
         "A request of a gateway has a placeholder that nothing fills, or lacks one without which the message would be \
         empty or reach nobody. Placeholders are written {{name}}; a secret is one once it is named under `secrets`.",
@@ -113,6 +127,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     (
         "range-needed",
         "`outside` compares with a range: `value: [low, high]`. Everything else compares with one number.",
+    ),
+    (
+        "ratio",
+        "A ratio divides one metric by another for each identity: both sides are folded by `by` first, so `by` is needed, \
+        and conditions on labels stand on the side that they are for.",
     ),
     (
         "record-key",
@@ -151,6 +170,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-role", "A chain names a role that no contact of that organisation has: the step would reach nobody."),
     ("unknown-secret", "A gateway uses a secret that is not named under `secrets`, where its file or variable stands."),
     (
+        "unknown-template",
+        "`use` names a template of the same file, under `templates:`. The rule's own keys win over those of the template.",
+    ),
+    (
         "unknown-variable",
         "An environment variable that begins with BONGSU__ addresses no setting. It is an error, because \
         a misspelt one would silently have no effect. Sections and keys are separated by two underscores.",
@@ -158,6 +181,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-word", "The key takes one of a few words."),
     ("upto-range", "`upto` is the 0-based number of the last step for that severity; there is no such step."),
     ("watch", "A rule watches exactly one thing: `metric:` or `log:`."),
+    (
+        "window-step",
+        "`step` keeps a window as one summary for each step, so that days fit in memory. A summary tells sums, means, \
+        extremes, deviations, slopes and counters, but not quantiles; and two of them make the shortest window.",
+    ),
     (
         "wrong-type",
         "The value is of another kind than this key takes: text, number, list or map. Text that looks like a \

@@ -6,7 +6,10 @@
 use serde_json::{Value, json};
 use sha2::Digest;
 
-use crate::model::{Comparison, ExprGroup, ExprStep, Fold, Matcher, Rule, Test, Then, Threshold, Watch};
+use crate::model::{
+    Comparison, Condition, ExprGroup, ExprStep, Fold, Join, Level, Matcher, Mode, Recover, Rule, Selector, Test, Then,
+    Threshold, Watch,
+};
 
 /// Hex SHA-256 of `rules`, which must be sorted by id, and of the groups in their order.
 pub(super) fn of(rules: &[Rule], groups: &[ExprGroup]) -> String {
@@ -28,18 +31,17 @@ fn canonical(rule: &Rule) -> Value {
         Watch::Metric { name, matchers } => json!(["metric", name, fits(matchers)]),
         Watch::Log { matchers, pattern } => json!(["log", pattern, fits(matchers)]),
         Watch::Expr { text } => json!(["expr", text]),
+        Watch::Ratio { of, to, min } => {
+            let side = |side: &Selector| json!([side.name, fits(&side.matchers)]);
+            json!(["ratio", side(of), side(to), format!("{:016x}", min.to_bits())])
+        }
     };
-    let levels: Vec<Value> = rule
-        .levels
-        .iter()
-        .map(|level| json!([level.severity.code(), threshold(level.threshold), level.hold]))
-        .collect();
     let then = match rule.no_data.then {
         Then::Hold => "hold",
         Then::Resolve => "resolve",
         Then::Raise(severity) => severity.code(),
     };
-    json!([
+    let mut all = json!([
         rule.id.as_ref(),
         rule.title,
         rule.domain.word(),
@@ -50,13 +52,44 @@ fn canonical(rule: &Rule) -> Value {
         rule.over,
         rule.across.map(fold),
         when(rule.when),
-        levels,
-        [rule.recover.threshold.map_or(Value::Null, threshold), Value::from(rule.recover.hold)],
+        levels(&rule.levels),
+        recover(rule.recover),
         rule.min_samples,
         [Value::from(rule.no_data.after), Value::from(then)],
         rule.forget,
         rule.chain,
-    ])
+    ]);
+    // What a rule does not use leaves no trace: a rule of before keeps its hash.
+    let mut more = |name: &str, value: Value| {
+        if let Some(list) = all.as_array_mut().filter(|_| !value.is_null()) {
+            list.push(json!([name, value]));
+        }
+    };
+    more("step", json!(rule.step));
+    for condition in &rule.also {
+        more(if rule.join == Join::All { "all" } else { "any" }, also(condition));
+    }
+    for other in &rule.overrides {
+        let numbers = json!([levels(&other.levels), other.recover.map(recover), other.min_samples]);
+        more("override", json!([fits(&other.matchers), numbers]));
+    }
+    more("mode", if rule.mode == Mode::Shadow { json!("shadow") } else { Value::Null });
+    more("expected", if rule.expected { json!(true) } else { Value::Null });
+    all
+}
+
+fn levels(levels: &[Level]) -> Value {
+    levels.iter().map(|level| json!([level.severity.code(), threshold(level.threshold), level.hold])).collect()
+}
+
+fn recover(recover: Recover) -> Value {
+    json!([recover.threshold.map_or(Value::Null, threshold), recover.hold])
+}
+
+fn also(of: &Condition) -> Value {
+    let thresholds: Vec<Value> = of.thresholds.iter().map(|one| one.map_or(Value::Null, threshold)).collect();
+    let watched = json!([of.what.name, fits(&of.what.matchers), of.function.name(), of.over, of.step]);
+    json!([watched, of.across.map(fold), when(of.when), thresholds])
 }
 
 fn canonical_group(group: &ExprGroup) -> Value {

@@ -347,7 +347,8 @@ impl Load<'_> {
         let mut all: BTreeMap<String, (PlacedRule, String)> = BTreeMap::new();
         let (mut written, mut bad) = (0, Vec::new());
         for source in self.sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
-            let Some(root) = &source.root else { continue };
+            let Some(root) = &mut source.root else { continue };
+            rules::merge(root, &mut source.notes);
             let file = judged(root, &FILE, &mut source.notes);
             let own: Option<Vec<String>> =
                 file.has("chains").then(|| file.subs("chains").filter_map(|c| c.owned("id")).collect());

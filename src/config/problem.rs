@@ -211,8 +211,20 @@ impl Notes {
     }
 
     /// Gives up what was collected.
+    /// What a template says wrongly is wrong in every rule that uses it: it is told once, of the first of them.
     pub(super) fn into_list(self) -> Vec<Problem> {
-        self.list
+        let mut list: Vec<Problem> = Vec::new();
+        for problem in self.list {
+            let same = |other: &&mut Problem| {
+                (other.id, other.line, other.col, &other.file) == (problem.id, problem.line, problem.col, &problem.file)
+                    && other.message == problem.message
+            };
+            match list.iter_mut().find(same) {
+                Some(told) => told.rule = told.rule.take().or(problem.rule),
+                None => list.push(problem),
+            }
+        }
+        list
     }
 }
 

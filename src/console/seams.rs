@@ -225,6 +225,8 @@ pub struct SourceView {
 pub struct RulesView {
     /// How many.
     pub count: usize,
+    /// How many of them only watch: nobody is told.
+    pub shadow: usize,
     /// Hash of their meaning.
     pub hash: String,
     /// Why the newest edit is not in force, where it is not.
@@ -244,6 +246,10 @@ pub struct CountsView {
     pub rejected: BTreeMap<String, u64>,
     /// Late for every window.
     pub late: u64,
+    /// Numbers that came out of order, and so were left out of windows in panes.
+    pub unordered: u64,
+    /// Ticks at which a ratio had no value because too little came for its denominator.
+    pub thin: u64,
     /// Key was not the host.
     pub misplaced: u64,
     /// Signals that got a row.

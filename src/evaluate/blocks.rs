@@ -55,6 +55,8 @@ pub(super) struct Blocks {
     blocks: VecDeque<(i64, Digest)>,
     /// Time of the newest sample that is in.
     upto: Ms,
+    /// The window's left edge as of the last refresh.
+    edge: Ms,
 }
 
 impl Blocks {
@@ -67,6 +69,7 @@ impl Blocks {
             rest: Vec::new(),
             blocks: VecDeque::new(),
             upto: Ms::MIN,
+            edge: Ms::MIN,
         }
     }
 
@@ -74,6 +77,10 @@ impl Blocks {
     /// they were; whoever changes one begins anew.
     pub(super) fn refresh(&mut self, ring: &Ring, span: Span) {
         let edge = span.at - span.over;
+        if edge < self.edge {
+            *self = Self::new(span.over);
+        }
+        self.edge = edge;
         for point in ring.since(self.upto.max(edge)).take_while(|point| point.time <= span.at) {
             let (block, one) = (point.time >> self.shift, Digest::of(point));
             self.upto = point.time;

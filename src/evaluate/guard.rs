@@ -6,9 +6,10 @@
 //! is visited, neither when they come nor when old ones leave. A guard is always allowed to say no; it never says yes
 //! where a visit would find something: bounds keep a distance from thresholds that is far above the rounding of sums.
 
-use crate::evaluate::plan::Compiled;
+use crate::evaluate::part::Part;
 use crate::evaluate::ring::Ring;
-use crate::model::{Bound, Comparison, Fold, Rule, Threshold};
+use crate::evaluate::terms::Terms;
+use crate::model::{Bound, Comparison, Fold, Level, Rule, Threshold};
 use crate::time::Ms;
 
 /// Distance that bounds keep from a threshold, as a part of it. Sums of n samples are off by at most n × 2⁻⁵³ parts, so
@@ -96,8 +97,8 @@ enum How {
 }
 
 impl Safe {
-    /// `None` where a rule must be visited whenever its window changes.
-    pub(super) fn of(rule: &Rule) -> Option<Self> {
+    /// `None` where a rule with these levels must be visited whenever its window changes.
+    pub(super) fn of(rule: &Rule, levels: &[Level]) -> Option<Self> {
         let how = match rule.function.facts().bound {
             Bound::Hull => How::Hull,
             Bound::RisePerSecond => How::Rise(seconds(rule.over)),
@@ -107,7 +108,7 @@ impl Safe {
             Bound::Free => return None,
         };
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
-        for level in &rule.levels {
+        for level in levels {
             match (rule.when, level.threshold) {
                 (Comparison::Above, Threshold::One(limit)) => high = high.min(limit - limit.abs() * MARGIN),
                 (Comparison::AtLeast, Threshold::One(limit)) => high = high.min(short_of(limit)),
@@ -141,20 +142,25 @@ fn seconds(length: Ms) -> f64 {
 
 /// The guard of one of `members` series of an instance that tick `at` finds healthy; and until when its window holds
 /// enough samples for a value if no more come. `None` where the instance must look whenever its window changes.
-pub(super) fn weigh(rule: &Compiled, ring: &Ring, at: Ms, members: usize) -> Option<(Guard, Option<Ms>)> {
-    let mut safe = rule.safe?;
+pub(super) fn weigh(
+    (part, terms): (&Part, &Terms),
+    ring: &Ring,
+    at: Ms,
+    members: usize,
+) -> Option<(Guard, Option<Ms>)> {
+    let mut safe = terms.safe?;
     if ring.marked() {
         return None;
     }
-    if rule.fold == Fold::Sum && members > 1 {
+    if part.fold == Fold::Sum && members > 1 {
         // Any of them may be missing from the sum.
         if safe.low > 0.0 || safe.high < 0.0 {
             return None;
         }
         safe = safe.share(f64::from(u32::try_from(members).ok()?));
     }
-    let over = rule.rule.over;
-    let wanted = rule.facts.needs.max(rule.rule.min_samples as usize).max(1);
+    let over = part.over;
+    let wanted = part.facts.needs.max(terms.min_samples).max(1);
     if ring.since(at - over).len() == 0 {
         return Some((Guard::SHUT, None));
     }

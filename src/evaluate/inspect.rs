@@ -13,10 +13,9 @@ use crate::evaluate::leaf::Seen;
 use crate::evaluate::partition::Partition;
 use crate::evaluate::passed;
 use crate::evaluate::plan::Compiled;
-use crate::evaluate::ring::Span;
 use crate::evaluate::status::SourceStatus;
 use crate::evaluate::wide::Wide;
-use crate::evaluate::window::value;
+use crate::evaluate::window::{of_panes, value};
 use crate::model::{Cause, Fingerprint, Labels, Matcher, Rule, SeriesKey, Severity, State, Test, Watch};
 use crate::time::Ms;
 
@@ -102,10 +101,10 @@ impl Partition {
         let (seen, _) = self.look(id, it.rule, at);
         let member = self.members.get(id as usize);
         let ids = member.map_or(&[][..], |member| &member.series);
-        let newest = ids.iter().filter_map(|id| self.intake.series.hot(*id)).map(|hot| hot.newest.time);
+        let newest = ids.iter().filter_map(|(_, id)| self.intake.series.hot(*id)).map(|hot| hot.newest.time);
         let newest = newest.filter(|time| *time > Ms::MIN).max().or(it.newest);
         let source = member.and_then(|member| member.source).and_then(|source| self.sources.get(source));
-        let series = ids.iter().take(SERIES_LISTED).filter_map(|id| self.series_seen(*id, compiled, at)).collect();
+        let series = ids.iter().take(SERIES_LISTED).filter_map(|own| self.series_seen(*own, (id, compiled), at));
         Some(Inspection {
             newest,
             source: source.map(|source| SourceStatus {
@@ -113,7 +112,7 @@ impl Partition {
                 last: source.last,
                 skew: source.skew,
             }),
-            series,
+            series: series.collect(),
             series_count: ids.len(),
             ..of_instance(it, compiled, at, &seen)
         })
@@ -159,17 +158,22 @@ impl Partition {
         found.into_iter().map(|(_, near)| near).collect()
     }
 
-    fn series_seen(&self, id: u32, compiled: &Compiled, at: Ms) -> Option<SeriesSeen> {
+    /// One series as a part of the instance at place `to` sees it.
+    fn series_seen(&self, (n, id): (u8, u32), (to, compiled): (u32, &Compiled), at: Ms) -> Option<SeriesSeen> {
         let (hot, series) = (self.intake.series.hot(id)?, self.intake.series.get(id)?);
-        let span = Span { at, over: compiled.rule.over, interval: compiled.rule.interval };
-        let found = value(compiled.rule.function, hot.ring.view(span), span, compiled.lines);
+        let part = compiled.parts.get(usize::from(n))?;
+        let span = part.span(at, compiled.rule.interval);
+        let found = match series.link(to, n).and_then(|link| link.panes.as_ref()) {
+            Some(panes) => of_panes(part.function, panes, span, part.lines),
+            None => value(part.function, hot.ring.view(span), span, part.lines),
+        };
         let heard = hot.newest.time > Ms::MIN;
         Some(SeriesSeen {
             key: series.key.clone(),
             value: found.value,
             samples: found.samples,
             newest: heard.then_some(hot.newest.time),
-            last: (heard && !compiled.lines).then_some(hot.newest.value),
+            last: (heard && !part.lines).then_some(hot.newest.value),
         })
     }
 }
@@ -187,8 +191,8 @@ impl Wide {
             let none = std::collections::BTreeMap::new();
             let leaves = members.get(&id).unwrap_or(&none);
             let at = passed(clock, compiled.rule.interval);
-            let seen = Seen::of(compiled, leaves.values().copied());
-            let series = leaves.iter().take(SERIES_LISTED).map(|(key, leaf)| SeriesSeen {
+            let seen = Seen::of(compiled, it.terms, leaves.iter().map(|((n, _), leaf)| (*n, *leaf)));
+            let series = leaves.iter().take(SERIES_LISTED).map(|((_, key), leaf)| SeriesSeen {
                 key: key.clone(),
                 value: leaf.value,
                 samples: leaf.samples,

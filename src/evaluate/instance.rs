@@ -19,6 +19,8 @@ pub(super) const LONG_AGO: Ms = Ms::MIN / 4;
 pub(super) struct Instance {
     /// Place of the rule in the plan.
     pub(super) rule: usize,
+    /// Place of the terms by which its rule judges it.
+    pub(super) terms: usize,
     /// Identity.
     pub(super) labels: Labels,
     /// Key.
@@ -39,6 +41,8 @@ pub(super) struct Instance {
     pub(super) limited: bool,
     /// There was no memory for its newest sample.
     pub(super) starved: bool,
+    /// The inventory says that there is one.
+    pub(super) expected: bool,
     /// Samples pass unseen: its newest one is that of its series.
     pub(super) calm: bool,
     /// The row as the store has it.
@@ -80,6 +84,7 @@ impl Instance {
     pub(super) fn new(rule: usize, labels: Labels, fingerprint: Fingerprint, born: Ms) -> Self {
         Self {
             rule,
+            terms: 0,
             labels,
             fingerprint,
             verdict: Verdict::default(),
@@ -90,6 +95,7 @@ impl Instance {
             has: false,
             limited: false,
             starved: false,
+            expected: false,
             calm: false,
             saved: None,
         }
@@ -135,6 +141,11 @@ impl Instance {
         self.has && !self.limited && !self.starved && self.saved.is_none() && self.verdict == Verdict::default()
     }
 
+    /// Whether there is one by the inventory alone.
+    pub(super) fn never_spoke(&self) -> bool {
+        self.expected && self.newest.is_none()
+    }
+
     /// When the newest sample was, or what stands for it.
     pub(super) fn last(&self) -> Ms {
         self.newest.unwrap_or(self.born)
@@ -170,7 +181,8 @@ impl Instance {
         let quiet = at - self.last() >= QUIET;
         let valueless = !self.has && at - self.last_value() >= QUIET;
         let healthy = self.verdict.state == State::Inactive && self.verdict.unknown.is_none();
-        if healthy && !quiet && !valueless {
+        // Since when one that never spoke has been waited for is known by its row alone.
+        if healthy && !quiet && !valueless && !self.never_spoke() {
             if self.saved.take().is_some() {
                 rows.push(RowChange::Remove(self.fingerprint));
             }

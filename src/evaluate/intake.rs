@@ -8,18 +8,19 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::evaluate::bind::AGAIN_NUMBER;
 use crate::evaluate::board::Board;
 use crate::evaluate::exprs::Sampled;
 use crate::evaluate::guard::Guard;
-use crate::evaluate::instance::Instance;
 use crate::evaluate::leaf::{LeafTick, Offer};
 use crate::evaluate::limits::Refusals;
+use crate::evaluate::panes::ROOM;
 use crate::evaluate::partition::Partition;
 use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::ring::{Point, SAMPLE, Same};
-use crate::evaluate::series::{Hot, Link, REFUSED, Series, SeriesTable};
+use crate::evaluate::series::{Link, REFUSED, SeriesTable};
 use crate::evaluate::{Effects, SkewPolicy, judge, passed};
-use crate::model::{Decoded, Fingerprint, Kind, Labels, Rule, SeriesKey, Shape, Watch};
+use crate::model::{Decoded, Kind, Labels, SeriesKey, Shape};
 use crate::time::{Ms, SECOND};
 
 /// A record of lines that comes again within so long is the same one.
@@ -32,17 +33,19 @@ pub(super) struct Intake {
     pub(super) series: SeriesTable,
     /// Limits that were hit.
     pub(super) refusals: Refusals,
-    per_rule: Vec<usize>,
+    pub(super) per_rule: Vec<usize>,
     /// How many samples there is room for in all rings.
-    room: usize,
+    pub(super) room: usize,
     /// Which series the lines of a label set go to; of the series table's `logs_era`.
-    logs: HashMap<Labels, Arc<[u32]>>,
+    pub(super) logs: HashMap<Labels, Arc<[u32]>>,
     logs_era: u64,
     recent: VecDeque<(Ms, u64)>,
     seen: HashSet<u64>,
     early: Vec<u32>,
     /// By shape, of its generation: the labels under which expressions want its series.
-    wanted: Vec<Option<(u32, Vec<Option<Labels>>)>>,
+    pub(super) wanted: Vec<Option<(u32, Vec<Option<Labels>>)>>,
+    /// Numbers that panes could not take.
+    unordered: u64,
 }
 
 impl Intake {
@@ -80,10 +83,13 @@ impl Intake {
         if series.links.is_empty() {
             return true;
         }
-        let late = |link: &Link| point.time <= passed(clock, link.interval) - link.over;
+        let late = |link: &Link| point.time <= link.edge(passed(clock, link.interval));
         let useful = !series.links.iter().all(late);
         // Windows that are in use go on; a new one has to wait until there is room again.
         let starved = full && hot.ring.is_empty();
+        // Only as far back as rings are sure to hold what came: older samples may be there or not.
+        let recent = point.time <= before.time && point.time > clock - AGAIN_NUMBER;
+        let again = same == Same::Replace && recent && hot.ring.holds(point.time);
         if starved {
             self.refusals.refuse("window_memory", widest(plan, &self.per_rule), memory, clock);
         } else if useful {
@@ -104,6 +110,12 @@ impl Intake {
             hot.guard = Guard::SHUT;
             if point.time <= before.time {
                 link.memo = None;
+            }
+            let gone = link.step > 0 && late(link);
+            if let Some(panes) = link.panes.as_mut().filter(|_| !starved && !again && !gone) {
+                let held = panes.len();
+                self.unordered += u64::from(!panes.add(point));
+                self.room += (panes.len() - held) * ROOM;
             }
             if let Some(it) = board.get_mut(link.to) {
                 it.hear(point.time, clock, &plan.rules[link.rule]);
@@ -194,9 +206,11 @@ impl Partition {
         if refused {
             self.intake.refusals.refuse("series", None, self.setup.limits.series, clock);
         }
+        let unordered = std::mem::take(&mut self.intake.unordered);
         if self.live {
             out.counters.samples += values.len() as u64;
             out.counters.late += late;
+            out.counters.unordered += unordered;
         }
     }
 
@@ -235,7 +249,7 @@ impl Partition {
             self.bind_where_needed(*id, source);
             let Some(place) = self.intake.series.get(*id).and_then(|series| series.lines) else { continue };
             self.speak(*id, (record.ts + shift).min(self.clock));
-            for line in record.lines.iter().filter(|line| self.plan.rules[place].counts(&line.text)) {
+            for line in record.lines.iter().filter(|line| self.plan.rules[place].parts[0].counts(&line.text)) {
                 let point = Point { time: (line.ts + shift).min(self.clock), value: 1.0 };
                 let memory = self.setup.limits.window_memory;
                 let sample = Sample { point, same: Same::Add, clock: self.clock, memory };
@@ -260,7 +274,7 @@ impl Partition {
         }
         let joined = self.setup.inventory.join(labels);
         let fitting: Vec<usize> =
-            self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].fits(&joined)).collect();
+            self.plan.logs.iter().copied().filter(|place| self.plan.rules[*place].parts[0].fits(&joined)).collect();
         let key = |place: usize| SeriesKey {
             name: Arc::from(format!("log:{}", self.plan.rules[place].rule.id)),
             labels: labels.clone(),
@@ -312,108 +326,6 @@ impl Partition {
         id.unwrap_or(REFUSED)
     }
 
-    fn bind_where_needed(&mut self, id: u32, source: u32) {
-        if self.intake.series.hot(id).is_some_and(|hot| !hot.bound) {
-            self.bind(id, source, &[]);
-        }
-    }
-
-    /// Works out which instances look at a series; new identities are born here, but not those of rules that are
-    /// `kept`: if they are not there they have been forgotten, or come with their next sample.
-    fn bind(&mut self, id: u32, source: u32, kept: &[bool]) {
-        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
-        hot.bound = true;
-        let key = series.key.clone();
-        let joined = self.setup.inventory.join(&key.labels);
-        let places: Vec<usize> = match series.lines {
-            Some(place) => vec![place],
-            None => self.plan.watching(&key.name).to_vec(),
-        };
-        let mut later = false;
-        for place in places {
-            let compiled = &self.plan.rules[place];
-            if !compiled.fits(&joined) {
-                continue;
-            }
-            let rule = Arc::clone(&compiled.rule);
-            let (labels, fingerprint) = if compiled.local {
-                let labels = compiled.identity(&key.labels, &joined);
-                let fingerprint = Fingerprint::of(&rule.id, &labels);
-                (labels, fingerprint)
-            } else {
-                // One instance per series: its leaf is all that a partition knows of a wide rule.
-                let name = format!("{}\x1d{}", rule.id, key.name);
-                (key.labels.clone(), Fingerprint::of(&name, &key.labels))
-            };
-            let to = self.board.find(fingerprint);
-            if to.is_some_and(|to| self.linked(id, to)) {
-                continue;
-            }
-            if to.is_none() && kept.get(place).copied().unwrap_or(false) {
-                later = true;
-                continue;
-            }
-            if !self.admit(place, id, to) {
-                continue;
-            }
-            let to = to.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, self.clock)));
-            self.join(id, to, source);
-            if let Some((hot, series)) = self.intake.series.both_mut(id) {
-                link(hot, series, (place, to), &rule);
-            }
-        }
-        if let Some(hot) = self.intake.series.hot_mut(id).filter(|_| later) {
-            hot.bound = false;
-        }
-    }
-
-    /// The leaf of a wide rule comes back from its row: with its series, of which no sample may be left.
-    pub(super) fn reseat(&mut self, place: usize, to: u32, (labels, newest): (Labels, Option<Ms>)) {
-        let rule = Arc::clone(&self.plan.rules[place].rule);
-        let (name, lines) = match &rule.watch {
-            Watch::Metric { name, .. } => (name.clone(), None),
-            Watch::Log { .. } => (format!("log:{}", rule.id), Some(place)),
-            Watch::Expr { .. } => return,
-        };
-        let key = SeriesKey { name: Arc::from(name), labels };
-        let limit = self.setup.limits.series;
-        let known = self.intake.series.find(&key);
-        let Some(id) = known.or_else(|| self.intake.series.insert(key, lines, limit, 0)) else { return };
-        if let (Some((hot, series)), Some(member)) =
-            (self.intake.series.both_mut(id), self.members.get_mut(to as usize))
-        {
-            member.series.push(id);
-            hot.newest.time = hot.newest.time.max(newest.unwrap_or(Ms::MIN));
-            link(hot, series, (place, to), &rule);
-        }
-    }
-
-    fn linked(&self, id: u32, to: u32) -> bool {
-        self.intake.series.get(id).is_some_and(|series| series.links.iter().any(|link| link.to == to))
-    }
-
-    /// Whether a rule may watch one more series.
-    fn admit(&mut self, place: usize, id: u32, to: Option<u32>) -> bool {
-        if self.intake.per_rule.len() <= place {
-            self.intake.per_rule.resize(place + 1, 0);
-        }
-        let limit = self.setup.limits.series_per_rule;
-        let admitted = self.intake.per_rule[place] < limit;
-        if admitted {
-            self.intake.per_rule[place] += 1;
-        } else {
-            let rule = &self.plan.rules[place].rule.id;
-            self.intake.refusals.refuse("series_per_rule", Some(rule), limit, self.clock);
-            self.intake.refusals.leave_out(id);
-        }
-        if let Some((to, it)) = to.and_then(|to| Some((to, self.board.get_mut(to)?)))
-            && std::mem::replace(&mut it.limited, !admitted) == admitted
-        {
-            self.board.touch(to);
-        }
-        admitted
-    }
-
     /// What a limit keeps out is tried again once a minute.
     fn retry(&mut self) {
         let Some(left_out) = self.intake.refusals.retry(self.clock) else { return };
@@ -423,16 +335,6 @@ impl Partition {
                 (hot.bound, hot.guard) = (false, Guard::SHUT);
             }
         }
-    }
-
-    /// Puts a series at its place among those of an instance.
-    fn join(&mut self, id: u32, to: u32, source: u32) {
-        let table = &self.intake.series;
-        let key = |id: &u32| table.get(*id).map(|series: &Series| &series.key);
-        let Some(member) = self.members.get_mut(to as usize) else { return };
-        member.source = Some(source);
-        let place = member.series.partition_point(|other| key(other) < key(&id));
-        member.series.insert(place, id);
     }
 
     /// Judges the rules that a record may have made worse before their tick.
@@ -451,75 +353,11 @@ impl Partition {
         self.intake.early = early;
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
-
-    /// Another rule set: every series finds its instances anew. `kept` are the rules that watch what they did.
-    pub(super) fn rebind(&mut self, kept: &[bool]) {
-        self.intake.per_rule.clear();
-        self.intake.refusals.forget_rules();
-        self.intake.logs.clear();
-        self.intake.wanted.clear();
-        self.intake.series.renew();
-        let plan = &self.plan;
-        for (hot, series) in self.intake.series.iter_mut() {
-            series.links.clear();
-            (hot.keep, hot.reach, hot.guard, hot.bound) = (0, 0, Guard::SHUT, false);
-            if series.lines.is_some() {
-                let name = series.key.name.strip_prefix("log:").unwrap_or_default();
-                series.lines = plan.logs.iter().copied().find(|place| *plan.rules[*place].rule.id == *name);
-            }
-        }
-        for id in self.intake.series.ids() {
-            let (Some(hot), Some(series)) = (self.intake.series.hot(id), self.intake.series.get(id)) else { continue };
-            let host = series.key.labels.get("host").unwrap_or_default();
-            let (newest, clock) = (hot.newest.time, self.clock);
-            if let Some(source) = self.sources.known(host) {
-                self.bind(id, source, kept);
-            }
-            // Whoever goes on knows its newest sample itself: after a clock break, the series may hold a later one.
-            for link in self.intake.series.get(id).map_or(&[][..], |series| &series.links) {
-                if let Some(it) = self.board.get_mut(link.to).filter(|it| newest > Ms::MIN && it.born == clock) {
-                    it.hear(newest.min(clock), clock, &self.plan.rules[link.rule]);
-                }
-            }
-        }
-        for (hot, _) in self.intake.series.iter_mut().filter(|(_, series)| series.links.is_empty()) {
-            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
-        }
-    }
-
-    /// An instance no longer looks at a series.
-    pub(super) fn unlink(&mut self, id: u32, from: u32) {
-        let Some((hot, series)) = self.intake.series.both_mut(id) else { return };
-        // Its next sample finds out anew who looks at it.
-        (hot.bound, hot.guard) = (false, Guard::SHUT);
-        let per_rule = &mut self.intake.per_rule;
-        series.links.retain(|link| {
-            let stays = link.to != from;
-            if let (false, Some(watched)) = (stays, per_rule.get_mut(link.rule)) {
-                *watched = watched.saturating_sub(1);
-            }
-            stays
-        });
-        if series.links.is_empty() {
-            hot.keep = 0;
-            self.intake.room = self.intake.room.wrapping_add_signed(hot.ring.give_back());
-        }
-    }
 }
 
 /// The rule whose windows are likely to hold most: the one to give panes.
 fn widest<'a>(plan: &'a Plan, watched: &[usize]) -> Option<&'a Arc<str>> {
-    let weight = |(rule, watched): &(&Compiled, &usize)| {
-        rule.rule.over.saturating_mul(Ms::try_from(**watched).unwrap_or(Ms::MAX))
-    };
+    let weight =
+        |(rule, watched): &(&Compiled, &usize)| rule.over.saturating_mul(Ms::try_from(**watched).unwrap_or(Ms::MAX));
     plan.rules.iter().zip(watched).max_by_key(weight).map(|(rule, _)| &rule.rule.id)
-}
-
-/// An instance looks at a series from now on; it must be visited before anything may pass unseen.
-fn link(hot: &mut Hot, series: &mut Series, (rule, to): (usize, u32), of: &Rule) {
-    let (over, interval) = (of.over, of.interval);
-    hot.reach = if series.links.is_empty() { over } else { hot.reach.min(over) };
-    hot.keep = hot.keep.max(over + interval);
-    hot.guard = Guard::SHUT;
-    series.links.push(Link { rule, to, over, interval, guard: Guard::SHUT, memo: None });
 }

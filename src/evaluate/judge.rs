@@ -6,8 +6,9 @@
 use crate::evaluate::instance::{Change, Instance, Verdict};
 use crate::evaluate::leaf::Seen;
 use crate::evaluate::plan::Compiled;
+use crate::evaluate::terms::Terms;
 use crate::evaluate::{Effects, QUIET, next};
-use crate::model::{Cause, Ended, Rule, Severity, State, Then};
+use crate::model::{Cause, Ended, Level, Rule, Severity, State, Then};
 use crate::time::{HOUR, Ms};
 
 /// What becomes of an instance after a visit.
@@ -38,11 +39,15 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         return Next::Forgotten;
     }
     match cause(it, rule, at, seen) {
-        Some(cause) => change.ended = lose(&mut it.verdict, &rule.rule, at, cause),
+        Some(cause) => {
+            // Of a source that never spoke nobody else tells.
+            let gone = cause == Cause::SeriesGone || (cause == Cause::SourceSilent && it.never_spoke());
+            change.ended = lose(&mut it.verdict, &rule.rule, at, (cause, gone));
+        }
         None => {
             know(&mut it.verdict, at);
-            if let Some(value) = seen.value.filter(|value| !waits(it, rule, at, *value)) {
-                step(&mut it.verdict, &rule.rule, at, Some(value));
+            if seen.value.is_some() && !waits(it, rule, at, seen) {
+                step(&mut it.verdict, &rule.terms[it.terms], at, seen);
             }
         }
     }
@@ -55,9 +60,8 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
 }
 
 /// Whether a bad value says nothing yet, because its window may look empty only for want of a past. A good one counts.
-fn waits(it: &Instance, rule: &Compiled, at: Ms, value: f64) -> bool {
-    let bad = || rule.rule.levels.iter().any(|level| rule.rule.when.holds(value, level.threshold));
-    rule.waits && at - it.began < rule.rule.over && !it.verdict.state.is_active() && bad()
+fn waits(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> bool {
+    rule.waits && at - it.began < rule.over && !it.verdict.state.is_active() && seen.bad != 0
 }
 
 /// Judges an instance of an expression: `value` is what the result holds for it, `None` is good. One that is inactive is
@@ -68,7 +72,9 @@ pub(super) fn answer(it: &mut Instance, rule: &Compiled, at: Ms, value: Option<f
     it.valued = Some(at);
     it.newest = Some(at);
     know(&mut it.verdict, at);
-    step(&mut it.verdict, &rule.rule, at, value);
+    // What an expression has left in is bad at every severity, what it has left out is good.
+    let seen = Seen { value, bad: if value.is_some() { u8::MAX } else { 0 }, good: value.is_none(), ..Seen::default() };
+    step(&mut it.verdict, &rule.terms[0], at, &seen);
     out.signals.extend(it.tell(rule, &before, Change { at, value, ended: None }));
     if it.verdict.state == State::Inactive {
         it.erase(&mut out.rows);
@@ -124,9 +130,9 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     if cause(it, rule, at, seen).is_some() {
         return;
     }
-    let when = rule.rule.when;
-    let found = rule.rule.levels.iter().find(|level| level.hold == 0 && when.holds(value, level.threshold));
-    let Some(level) = found else { return };
+    let levels = &rule.terms[it.terms].levels;
+    let at_once = |level: &&Level| level.hold == 0 && seen.holds(level.severity);
+    let Some(level) = levels.iter().find(at_once) else { return };
     let verdict = &it.verdict;
     let worse = verdict.severity.is_none_or(|severity| level.severity < severity);
     if verdict.state == State::Firing && !worse {
@@ -134,7 +140,7 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     }
     let before = it.verdict.clone();
     know(&mut it.verdict, at);
-    for level in rule.rule.levels.iter().filter(|level| level.hold == 0 && when.holds(value, level.threshold)) {
+    for level in levels.iter().filter(at_once) {
         it.verdict.since[level.severity.index()].get_or_insert(at);
     }
     it.verdict.occurred.get_or_insert(at);
@@ -148,6 +154,9 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
 }
 
 fn forgotten(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> bool {
+    if it.expected {
+        return false;
+    }
     let limit = if seen.speaking { rule.rule.forget.min(HOUR) } else { rule.rule.forget };
     at - it.last() >= limit
 }
@@ -161,7 +170,7 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
     if it.limited || it.starved {
         return Some(Cause::Limit);
     }
-    let silent = if rule.empty { !seen.speaking } else { at - it.last() >= after };
+    let silent = if rule.empty && !it.never_spoke() { !seen.speaking } else { at - it.last() >= after };
     if !silent {
         let valueless = !it.has && at - it.last_value() >= after;
         return (valueless && seen.value.is_none()).then_some(Cause::TooFewSamples);
@@ -173,10 +182,10 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
 }
 
 /// Nothing is known any more, or still: pending freezes, firing goes on, and a gone series does what the rule says.
-fn lose(verdict: &mut Verdict, rule: &Rule, at: Ms, cause: Cause) -> Option<Ended> {
+fn lose(verdict: &mut Verdict, rule: &Rule, at: Ms, (cause, gone): (Cause, bool)) -> Option<Ended> {
     verdict.unknown = Some(cause);
     verdict.unknown_since.get_or_insert(at);
-    if cause != Cause::SeriesGone {
+    if !gone {
         return None;
     }
     match rule.no_data.then {
@@ -211,16 +220,15 @@ fn know(verdict: &mut Verdict, at: Ms) {
     }
 }
 
-/// One tick that tells something: a value, or `None` for what an expression has left out as good.
-fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: Option<f64>) {
-    let bad = |threshold| value.is_some_and(|value| rule.when.holds(value, threshold));
+/// One tick with a value.
+fn step(verdict: &mut Verdict, terms: &Terms, at: Ms, seen: &Seen) {
     let mut reached: Option<Severity> = None;
     let mut holding: Option<Severity> = None;
     let current = verdict.severity;
     let mut kept = false;
-    for level in &rule.levels {
+    for level in &terms.levels {
         let since = &mut verdict.since[level.severity.index()];
-        if !bad(level.threshold) {
+        if !seen.holds(level.severity) {
             *since = None;
             continue;
         }
@@ -248,8 +256,7 @@ fn step(verdict: &mut Verdict, rule: &Rule, at: Ms, value: Option<f64>) {
         };
         return;
     }
-    let threshold = rule.recover.threshold.or(rule.levels.last().map(|level| level.threshold));
-    recover(verdict, rule, at, threshold.is_none_or(|threshold| !bad(threshold)));
+    recover(verdict, terms, at, seen.good);
 }
 
 /// Not firing: pending while any condition holds, firing with the worst that was reached.
@@ -265,8 +272,8 @@ fn rise(verdict: &mut Verdict, at: Ms, reached: Option<Severity>, holds: bool) {
 }
 
 /// Firing, and no condition holds: the level stays until the recover condition has held for long enough.
-fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, good: bool) {
-    if rule.recover.hold > 0 {
+fn recover(verdict: &mut Verdict, terms: &Terms, at: Ms, good: bool) {
+    if terms.recover.hold > 0 {
         verdict.state = State::Recovering;
     }
     if !good {
@@ -274,7 +281,7 @@ fn recover(verdict: &mut Verdict, rule: &Rule, at: Ms, good: bool) {
         return;
     }
     let since = *verdict.recovering.get_or_insert(at);
-    if at - since >= rule.recover.hold {
+    if at - since >= terms.recover.hold {
         let occurred = verdict.occurred;
         *verdict = Verdict { occurred, ..Verdict::default() };
     }
@@ -310,15 +317,16 @@ pub(super) fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Ms {
         add(it.last_value() + QUIET);
     }
     if rule.waits {
-        add(it.began + rule.rule.over);
+        add(it.began + rule.over);
     }
-    for level in &rule.rule.levels {
+    let terms = &rule.terms[it.terms];
+    for level in &terms.levels {
         if let Some(since) = verdict.since[level.severity.index()] {
             add(since + level.hold);
         }
     }
     if let Some(since) = verdict.recovering {
-        add(since + rule.rule.recover.hold);
+        add(since + terms.recover.hold);
     }
     let first = times.into_iter().min().unwrap_or(Ms::MAX);
     if first == Ms::MAX { Ms::MAX } else { next(first, rule.rule.interval) }

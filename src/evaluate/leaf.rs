@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use crate::evaluate::exprs::Sampled;
+use crate::evaluate::part::{How, PARTS_MAX, Part};
 use crate::evaluate::plan::Compiled;
-use crate::model::{Fold, Function, SeriesKey};
+use crate::model::{Fold, SeriesKey, Severity};
 use crate::time::Ms;
 
 /// What one series says to one rule.
@@ -63,6 +64,8 @@ pub(super) struct Changed {
     pub(super) segment: i64,
     /// The wide rule.
     pub(super) rule: Arc<str>,
+    /// Which part of the rule looks at it.
+    pub(super) part: u8,
     /// The series.
     pub(super) series: SeriesKey,
     /// What it says; `None` = the series is forgotten.
@@ -74,6 +77,12 @@ pub(super) struct Changed {
 pub(super) struct Seen {
     /// The folded value, where the windows hold enough.
     pub(super) value: Option<f64>,
+    /// The severities whose condition holds, a bit each; of a tick with a value.
+    pub(super) bad: u8,
+    /// The recover condition holds.
+    pub(super) good: bool,
+    /// The denominator of a ratio is too small.
+    pub(super) thin: bool,
     /// One of its sources speaks.
     pub(super) speaking: bool,
     /// Records of one of its sources are being rejected.
@@ -89,32 +98,64 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Folds leaves that come in the order of their series' keys.
-    pub(super) fn of(rule: &Compiled, leaves: impl Iterator<Item = Leaf>) -> Self {
+    /// Whether the condition of a severity holds.
+    pub(super) fn holds(&self, severity: Severity) -> bool {
+        self.bad & (1 << severity.index()) != 0
+    }
+
+    /// Folds leaves that come in the order of their parts, and of their series' keys in each, under the terms at place
+    /// `terms`.
+    pub(super) fn of(rule: &Compiled, terms: usize, leaves: impl Iterator<Item = (u8, Leaf)>) -> Self {
+        let (mut seen, values) = Self::parts(rule, leaves);
+        let Some(terms) = rule.terms.get(terms) else { return seen };
+        let mut known = [None; PARTS_MAX];
+        for (n, part) in rule.parts.iter().enumerate() {
+            let (folded, samples) = values[n];
+            // What fits a numerator may be few, or none.
+            let numerator = n == 0 && matches!(rule.how, How::Ratio(_));
+            known[n] = match part.of_nothing() {
+                Some(nothing) => seen.speaking.then(|| folded.unwrap_or(nothing)),
+                None => folded.filter(|_| numerator || samples >= terms.min_samples),
+            };
+        }
+        let said = rule.how.say(&rule.parts, terms, &known);
+        (seen.value, seen.bad, seen.good, seen.thin) = (said.value, said.bad, said.good, said.thin);
+        seen
+    }
+
+    /// What is seen of one series of a wide rule: whether its part has a value.
+    pub(super) fn of_leaf(rule: &Compiled, leaves: impl Iterator<Item = (u8, Leaf)>) -> Self {
+        let (mut seen, values) = Self::parts(rule, leaves);
+        let empty = seen.speaking.then(|| rule.parts.iter().find_map(Part::of_nothing)).flatten();
+        let enough = |(value, samples): &(Option<f64>, usize)| value.filter(|_| *samples >= rule.terms[0].min_samples);
+        seen.value = values.iter().find_map(enough).or(empty);
+        seen
+    }
+
+    /// The folded value and the samples of each part.
+    fn parts(rule: &Compiled, leaves: impl Iterator<Item = (u8, Leaf)>) -> (Self, [(Option<f64>, usize); PARTS_MAX]) {
         let mut seen = Self::default();
-        let function = rule.rule.function;
-        let (mut folded, mut samples, mut members) = (None, 0, 0_u32);
-        for leaf in leaves {
+        let mut values = [(None, 0); PARTS_MAX];
+        let mut members = [0_u32; PARTS_MAX];
+        for (n, leaf) in leaves {
+            let n = usize::from(n);
             seen.speaking |= leaf.speaking;
             seen.rejecting |= leaf.rejecting;
             seen.warm = seen.warm.max(leaf.warm);
-            samples += leaf.samples;
+            let (Some(part), Some((folded, samples))) = (rule.parts.get(n), values.get_mut(n)) else { continue };
+            *samples += leaf.samples;
             // A series without samples says nothing, also to `count`: a restart need not remember that there was one.
-            if let Some(value) = leaf.value.filter(|_| leaf.samples >= if rule.empty { 1 } else { rule.facts.needs }) {
-                members += 1;
-                folded = Some(folded.map_or(value, |folded| fold(rule.fold, folded, value)));
+            if let Some(value) = leaf.value.filter(|_| leaf.samples >= part.facts.needs.max(usize::from(part.empty))) {
+                members[n] += 1;
+                *folded = Some(folded.map_or(value, |folded| fold(part.fold, folded, value)));
             }
         }
-        if rule.fold == Fold::Avg {
-            folded = folded.map(|sum| sum / f64::from(members));
+        for (part, ((folded, _), members)) in rule.parts.iter().zip(values.iter_mut().zip(members)) {
+            if part.fold == Fold::Avg {
+                *folded = folded.map(|sum: f64| sum / f64::from(members));
+            }
         }
-        seen.value = if rule.empty {
-            let none = if function == Function::Absent { 1.0 } else { 0.0 };
-            seen.speaking.then(|| folded.unwrap_or(none))
-        } else {
-            folded.filter(|_| samples >= rule.rule.min_samples as usize)
-        };
-        seen
+        (seen, values)
     }
 }
 

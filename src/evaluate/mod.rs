@@ -6,12 +6,14 @@
 //! what all partitions hold at a common tick. Both start from durable rows and a muted replay of the log's end.
 //! Nothing here reads a clock, and nothing here knows incidents, pages or people.
 
+mod bind;
 mod blocks;
 mod board;
 mod builtins;
 mod digest;
 mod explain;
 mod exprs;
+mod fits;
 mod guard;
 mod inspect;
 mod instance;
@@ -20,6 +22,8 @@ mod judge;
 mod leaf;
 mod limits;
 mod order;
+mod panes;
+mod part;
 mod partition;
 mod plan;
 pub mod promql;
@@ -28,6 +32,7 @@ mod series;
 mod sources;
 mod status;
 pub mod template;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -131,6 +136,10 @@ pub struct Counters {
     pub lines: u64,
     /// Numbers and lines too late for every window.
     pub late: u64,
+    /// Numbers that came out of order, and so were left out of windows in panes.
+    pub unordered: u64,
+    /// Ticks at which a ratio had no value because too little came for its denominator.
+    pub thin: u64,
     /// Instances visited at ticks.
     pub visited: u64,
     /// Ticks at which at least one instance was visited.
@@ -145,6 +154,8 @@ impl Counters {
         self.samples += other.samples;
         self.lines += other.lines;
         self.late += other.late;
+        self.unordered += other.unordered;
+        self.thin += other.thin;
         self.visited += other.visited;
         self.ticks += other.ticks;
         self.refused_series += other.refused_series;
@@ -156,15 +167,22 @@ impl Counters {
 pub fn horizon(rules: &RuleSet) -> Ms {
     let need = |rule: &Arc<Rule>| {
         let windows = if waits(rule) { 2 } else { 1 };
-        rule.over.saturating_mul(windows).saturating_add(rule.interval).max(rule.no_data.after)
+        let windows_of = |over: Ms, step: Option<Ms>| over.saturating_add(step.unwrap_or(0));
+        let also = rule.also.iter().map(|condition| windows_of(condition.over, condition.step));
+        let over = also.fold(windows_of(rule.over, rule.step), Ms::max);
+        over.saturating_mul(windows).saturating_add(rule.interval).max(rule.no_data.after)
     };
     rules.rules.iter().map(need).max().unwrap_or(0).saturating_add(2 * QUIET)
 }
 
 /// Whether the rule says nothing for one window after a start, because an empty past would look like a fall.
 fn waits(rule: &Rule) -> bool {
-    let below = matches!(rule.when, Comparison::Below | Comparison::AtMost);
-    (rule.function.facts().grows && below) || rule.function == Function::Absent
+    let waits = |function: Function, when: Comparison| {
+        let below = matches!(when, Comparison::Below | Comparison::AtMost);
+        (function.facts().grows && below) || function == Function::Absent
+    };
+    let also = rule.also.iter().any(|condition| waits(condition.function, condition.when));
+    waits(rule.function, rule.when) || also
 }
 
 /// The last tick of `interval` that a clock at `clock` has left behind.

@@ -54,8 +54,8 @@ pub struct Partition {
 /// What an instance on the board hangs on.
 #[derive(Debug, Default)]
 pub(super) struct Member {
-    /// Its series, in the order of their keys.
-    pub(super) series: Vec<u32>,
+    /// Its series, by the part of the rule that looks at them and in the order of their keys.
+    pub(super) series: Vec<(u8, u32)>,
     /// Its source.
     pub(super) source: Option<u32>,
     /// The source has it on its list.
@@ -176,8 +176,10 @@ impl Partition {
     }
 
     /// Puts an instance on the board.
-    pub(super) fn seat(&mut self, instance: Instance) -> u32 {
-        let interval = self.plan.rules[instance.rule].rule.interval;
+    pub(super) fn seat(&mut self, mut instance: Instance) -> u32 {
+        let compiled = &self.plan.rules[instance.rule];
+        instance.terms = compiled.choose(&instance.labels, &self.setup.inventory);
+        let interval = compiled.rule.interval;
         let id = self.board.insert(instance, interval);
         if self.members.len() <= id as usize {
             self.members.resize_with(id as usize + 1, Member::default);
@@ -266,7 +268,7 @@ impl Partition {
         for member in &mut self.members {
             member.sent = None;
         }
-        self.intake.series.outlive(from);
+        self.intake.series.outlive(from, to);
         self.sources.shift(to - from);
         self.board.stir();
         self.clock = to;
@@ -370,7 +372,7 @@ impl Partition {
         }
         let same = |now: &Compiled| old.rules.iter().any(|was| was.rule.id == now.rule.id && was.watch == now.watch);
         let kept: Vec<bool> = self.plan.rules.iter().map(same).collect();
-        self.rebind(&kept);
+        self.rebind(&kept, &old);
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 }

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use regex::Regex;
 use sha2::Digest;
 
 use crate::evaluate::exprs::ExprPlan;
-use crate::evaluate::guard::Safe;
-use crate::evaluate::window::Memo;
+use crate::evaluate::part::{How, Part};
+use crate::evaluate::terms::Terms;
 use crate::evaluate::{QUIET, explain, waits};
-use crate::model::{Comparison, Facts, Fold, Function, Labels, Matcher, Rule, RuleSet, Test, Watch};
+use crate::model::{Comparison, Fingerprint, Function, Inventory, Labels, Mode, Rule, RuleSet};
 use crate::time::{MINUTE, Ms};
 
 /// One rule, ready to run.
@@ -21,12 +20,16 @@ use crate::time::{MINUTE, Ms};
 pub(super) struct Compiled {
     /// The rule.
     pub(super) rule: Arc<Rule>,
-    /// What is known of its function.
-    pub(super) facts: &'static Facts,
     /// One partition alone can judge it.
     pub(super) local: bool,
-    /// How series become one number.
-    pub(super) fold: Fold,
+    /// What it looks at, one part at least.
+    pub(super) parts: Vec<Part>,
+    /// How their values become one.
+    pub(super) how: How,
+    /// Its numbers, then those of its overrides.
+    pub(super) terms: Vec<Terms>,
+    /// The longest window of its parts.
+    pub(super) over: Ms,
     /// Hash of what it watches.
     pub(super) watch: String,
     /// It is judged at each record too.
@@ -35,29 +38,8 @@ pub(super) struct Compiled {
     pub(super) waits: bool,
     /// It has a value in an empty window, as long as the source speaks.
     pub(super) empty: bool,
-    /// It counts log lines.
-    pub(super) lines: bool,
     /// A source that was quiet for so long does not speak.
     pub(super) quiet: Ms,
-    /// The values at which nobody need look; `None` = whoever watches must look at every change.
-    pub(super) safe: Option<Safe>,
-    /// Long windows are remembered from visit to visit.
-    pub(super) memo: bool,
-    checks: Vec<Check>,
-    pattern: Option<Regex>,
-}
-
-#[derive(Debug)]
-struct Check {
-    label: String,
-    wanted: bool,
-    test: Want,
-}
-
-#[derive(Debug)]
-enum Want {
-    Text(String),
-    Pattern(Regex),
 }
 
 /// A whole rule set, ready to run.
@@ -65,7 +47,7 @@ enum Want {
 pub(super) struct Plan {
     /// The rules, in the order of the set.
     pub(super) rules: Vec<Compiled>,
-    metrics: HashMap<String, Vec<usize>>,
+    metrics: HashMap<String, Vec<(usize, u8)>>,
     /// Which rules count lines.
     pub(super) logs: Vec<usize>,
     /// The expressions.
@@ -73,70 +55,48 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Makes `set` ready. A regular expression that does not compile (checked long before) fits nothing.
+    /// Makes `set` ready.
     pub(super) fn new(set: &RuleSet) -> Self {
         let mut plan = Self { exprs: ExprPlan::new(set), ..Self::default() };
         for (place, rule) in set.rules.iter().enumerate() {
-            match &rule.watch {
-                Watch::Metric { name, .. } => plan.metrics.entry(name.clone()).or_default().push(place),
-                Watch::Log { .. } => plan.logs.push(place),
-                Watch::Expr { .. } => {}
+            let compiled = Compiled::new(rule);
+            for (n, part) in (0..).zip(&compiled.parts) {
+                if part.lines {
+                    plan.logs.push(place);
+                } else {
+                    plan.metrics.entry(part.name.clone()).or_default().push((place, n));
+                }
             }
-            plan.rules.push(Compiled::new(rule));
+            plan.rules.push(compiled);
         }
         plan
     }
 
-    /// The rules that look at a metric.
-    pub(super) fn watching(&self, metric: &str) -> &[usize] {
+    /// The rules that look at a metric, each with the part that does.
+    pub(super) fn watching(&self, metric: &str) -> &[(usize, u8)] {
         self.metrics.get(metric).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Compiled {
     fn new(rule: &Arc<Rule>) -> Self {
-        let (matchers, pattern, lines) = match &rule.watch {
-            Watch::Metric { matchers, .. } => (matchers, None, false),
-            Watch::Log { matchers, pattern } => (matchers, pattern.as_deref().map(fitting), true),
-            Watch::Expr { .. } => (&Vec::new(), None, false),
-        };
-        let empty = lines || matches!(rule.function, Function::Count | Function::Absent);
         let after = rule.no_data.after;
         let local = explain::is_local(rule);
+        let (parts, how) = Part::all(rule);
+        let empty = parts.iter().all(|part| part.empty);
         Self {
             rule: Arc::clone(rule),
-            facts: rule.function.facts(),
             local,
-            fold: explain::fold(rule),
+            terms: Terms::all(rule, local, (&parts, how)),
+            over: parts.iter().map(|part| part.over).max().unwrap_or(rule.over),
+            parts,
+            how,
             watch: watch(rule),
-            early: early(rule),
+            early: how == How::One && early(rule),
             waits: waits(rule),
             empty,
-            lines,
             quiet: if empty { after } else { (2 * MINUTE).min(after / 2) },
-            // The leaf of a wide rule is handed over whenever it changes.
-            safe: if local && !lines && !waits(rule) { Safe::of(rule) } else { None },
-            memo: !lines && Memo::of(rule.function, rule.over, usize::MAX).is_some(),
-            checks: matchers.iter().map(check).collect(),
-            pattern,
         }
-    }
-
-    /// Whether all matchers fit the labels.
-    pub(super) fn fits(&self, labels: &Labels) -> bool {
-        self.checks.iter().all(|check| {
-            let value = labels.get(&check.label).unwrap_or("");
-            let fits = match &check.test {
-                Want::Text(text) => text == value,
-                Want::Pattern(pattern) => pattern.is_match(value),
-            };
-            fits == check.wanted
-        })
-    }
-
-    /// Whether a line counts.
-    pub(super) fn counts(&self, text: &str) -> bool {
-        self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
     }
 
     /// The identity that a series with these labels belongs to; a label that it lacks is the empty string.
@@ -147,26 +107,55 @@ impl Compiled {
         }
     }
 
+    /// The identities that the inventory lets it expect.
+    pub(super) fn expects(&self, inventory: &Inventory) -> Vec<Labels> {
+        let hosts = inventory.resources.keys().filter(|_| self.rule.expected);
+        let known = hosts.map(|host| Labels::new([("host", host.as_str())]));
+        let joined = known.map(|own| (inventory.join(&own), own));
+        let fitting = joined.filter(|(joined, _)| self.parts.iter().any(|part| part.fits(joined)));
+        fitting.map(|(joined, own)| self.identity(&own, &joined)).collect()
+    }
+
+    /// The place of the terms by which an identity is judged.
+    pub(super) fn choose(&self, labels: &Labels, inventory: &Inventory) -> usize {
+        if self.terms.len() == 1 { 0 } else { Terms::choose(&self.terms, &inventory.join(labels)) }
+    }
+
+    /// The key of the leaf of a wide rule: the instance that one series has for one of its parts.
+    pub(super) fn leaf(&self, part: u8, labels: &Labels) -> Fingerprint {
+        let metric = self.parts.get(usize::from(part)).map_or("", |part| part.name.as_str());
+        let name = match part {
+            0 => format!("{}\x1d{metric}", self.rule.id),
+            _ => format!("{}\x1d{metric}\x1d{part}", self.rule.id),
+        };
+        Fingerprint::of(&name, labels)
+    }
+
     /// A silence after which a return is a new start.
     pub(super) fn restart(&self) -> Ms {
-        self.rule.over + QUIET
+        self.over + QUIET
+    }
+
+    /// Every change is looked at, for tests that compare with what passes unseen.
+    #[cfg(test)]
+    pub(super) fn unguard(&mut self) {
+        self.terms.iter_mut().for_each(|terms| terms.safe = None);
     }
 }
 
-fn fitting(pattern: &str) -> Regex {
-    Regex::new(pattern).unwrap_or_else(|_| Regex::new("[^\\s\\S]").expect("a class of nothing is a valid pattern"))
-}
-
-fn check(matcher: &Matcher) -> Check {
-    let test = match matcher.test {
-        Test::Is | Test::IsNot => Want::Text(matcher.value.clone()),
-        Test::Fits | Test::FitsNot => Want::Pattern(fitting(&format!("^(?s:{})$", matcher.value))),
-    };
-    Check { label: matcher.label.clone(), wanted: matches!(matcher.test, Test::Is | Test::Fits), test }
-}
-
+/// What a state hangs on beside the rule's id. What a rule does not use leaves no trace, so that rules of before keep
+/// their states.
 fn watch(rule: &Rule) -> String {
-    let text = format!("{:?} {:?} {:?}", rule.watch, rule.by, rule.function);
+    let mut text = format!("{:?} {:?} {:?}", rule.watch, rule.by, rule.function);
+    for condition in &rule.also {
+        text.push_str(&format!(" {:?} {:?} {:?}", rule.join, condition.what, condition.function));
+    }
+    if rule.mode == Mode::Shadow {
+        text.push_str(" shadow");
+    }
+    if rule.expected {
+        text.push_str(" expected");
+    }
     let digest = sha2::Sha256::digest(text.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -178,5 +167,6 @@ fn early(rule: &Rule) -> bool {
         Function::Min => matches!(rule.when, Comparison::Below | Comparison::AtMost),
         _ => false,
     };
-    worsens && explain::is_local(rule) && rule.across.is_none() && rule.levels.iter().any(|level| level.hold == 0)
+    let levels = rule.levels.iter().chain(rule.overrides.iter().flat_map(|other| &other.levels));
+    worsens && explain::is_local(rule) && rule.across.is_none() && { levels }.any(|level| level.hold == 0)
 }

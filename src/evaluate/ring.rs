@@ -147,6 +147,11 @@ impl Ring {
         self.marks.is_some()
     }
 
+    /// Whether there is a sample at `time`.
+    pub(super) fn holds(&self, time: Ms) -> bool {
+        self.points.binary_search_by_key(&time, |point| point.time).is_ok()
+    }
+
     /// Whether there is no sample at all.
     pub(super) fn is_empty(&self) -> bool {
         self.points.is_empty()

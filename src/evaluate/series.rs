@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::evaluate::guard::Guard;
+use crate::evaluate::panes::{self, Panes};
+use crate::evaluate::passed;
 use crate::evaluate::ring::{Point, Ring};
 use crate::evaluate::window::Memo;
 use crate::model::{SeriesKey, Shape};
@@ -89,9 +91,14 @@ impl Series {
         hot.guard = self.all_let_pass();
     }
 
-    /// What the instance at place `to` remembers of its window.
-    pub(super) fn memo(&self, to: u32) -> Option<&Memo> {
-        self.links.iter().find(|link| link.to == to)?.memo.as_deref()
+    /// How a part of the instance at place `to` looks at it.
+    pub(super) fn link(&self, to: u32, part: u8) -> Option<&Link> {
+        self.links.iter().find(|link| (link.to, link.part) == (to, part))
+    }
+
+    /// How many panes there are of it.
+    pub(super) fn panes(&self) -> usize {
+        self.links.iter().filter_map(|link| link.panes.as_ref()).map(|panes| panes.len()).sum()
     }
 
     fn all_let_pass(&self) -> Guard {
@@ -106,14 +113,27 @@ pub(super) struct Link {
     pub(super) rule: usize,
     /// The instance on the board.
     pub(super) to: u32,
+    /// The part of the rule that looks.
+    pub(super) part: u8,
     /// Its window.
     pub(super) over: Ms,
+    /// The length of its panes; 0 = none.
+    pub(super) step: Ms,
     /// Its ticks.
     pub(super) interval: Ms,
     /// What it need not be visited for; never wider than what the series as a whole lets pass.
     pub(super) guard: Guard,
     /// What it remembers of its window; gone where an old sample came or changed.
     pub(super) memo: Option<Box<Memo>>,
+    /// Its window, where that is not in the ring.
+    pub(super) panes: Option<Box<Panes>>,
+}
+
+impl Link {
+    /// The left edge of its window at tick `at`.
+    pub(super) fn edge(&self, at: Ms) -> Ms {
+        if self.step == 0 { at - self.over } else { panes::edge(at, self.over, self.step) }
+    }
 }
 
 /// All series of a partition.
@@ -150,11 +170,6 @@ impl SeriesTable {
     /// Both halves of one series.
     pub(super) fn both_mut(&mut self, id: u32) -> Option<(&mut Hot, &mut Series)> {
         Some((self.hot.get_mut(id as usize)?, self.all.get_mut(id as usize)?.as_deref_mut()?))
-    }
-
-    /// Both halves of one series.
-    pub(super) fn both(&self, id: u32) -> Option<(&Hot, &Series)> {
-        Some((self.hot.get(id as usize)?, self.all.get(id as usize)?.as_deref()?))
     }
 
     /// One series.
@@ -250,11 +265,16 @@ impl SeriesTable {
         self.era += 1;
     }
 
-    /// The clock went back; nothing may pass unseen until everybody has been visited.
-    pub(super) fn outlive(&mut self, clock: Ms) {
+    /// The clock went back to `to`; nothing may pass unseen until everybody has been visited.
+    pub(super) fn outlive(&mut self, clock: Ms, to: Ms) {
         for (hot, series) in self.iter_mut() {
             hot.ring.outlive(clock);
-            series.links.iter_mut().for_each(|link| link.memo = None);
+            for link in &mut series.links {
+                link.memo = None;
+                if let Some(panes) = &mut link.panes {
+                    panes.outlive(passed(clock, link.interval), to);
+                }
+            }
         }
         self.shut();
         self.swept = clock.min(self.swept);

@@ -67,7 +67,7 @@ impl Partition {
     /// Rules whose windows reach behind the log's beginning, and until when.
     pub fn warming(&self) -> Vec<(Arc<str>, Ms)> {
         let rules = self.plan.rules.iter();
-        let warm = rules.filter_map(|compiled| Some((Arc::clone(&compiled.rule.id), self.warm(compiled.rule.over)?)));
+        let warm = rules.filter_map(|compiled| Some((Arc::clone(&compiled.rule.id), self.warm(compiled.over)?)));
         warm.filter(|(_, until)| self.clock < *until).collect()
     }
 

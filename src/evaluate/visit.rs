@@ -9,9 +9,9 @@ use crate::evaluate::Effects;
 use crate::evaluate::guard;
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
+use crate::evaluate::panes::ROOM;
 use crate::evaluate::partition::Partition;
-use crate::evaluate::ring::Span;
-use crate::evaluate::window::{Memo, value};
+use crate::evaluate::window::{Memo, of_panes, value};
 use crate::time::Ms;
 
 impl Partition {
@@ -27,6 +27,7 @@ impl Partition {
             (true, false) => judge::leaf(it, compiled, at, &seen, out),
             (false, _) => judge::judge(it, compiled, at, &seen, None),
         };
+        out.counters.thin += u64::from(self.live && seen.thin);
         let doubtful = it.verdict.unknown.is_some() || (!compiled.local && at - it.last() >= compiled.quiet);
         if !compiled.local {
             self.hand_over(id, at, leaf.filter(|_| verdict != Next::Forgotten), out);
@@ -49,7 +50,7 @@ impl Partition {
         let Some(it) = self.board.get_mut(id).filter(|it| it.calm) else { return };
         it.calm = false;
         let Some(member) = self.members.get(id as usize) else { return };
-        for series in &member.series {
+        for (_, series) in &member.series {
             let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
             if hot.newest.time > Ms::MIN {
                 it.newest = it.newest.max(Some(hot.newest.time));
@@ -61,21 +62,27 @@ impl Partition {
     /// Brings what is remembered of long windows up to `at`; nothing is remembered of a ring that a broken clock marked.
     fn remember(&mut self, id: u32, place: usize, at: Ms) {
         let compiled = &self.plan.rules[place];
-        if !compiled.memo {
+        if !compiled.parts.iter().any(|part| part.memo) {
             return;
         }
-        let rule = &compiled.rule;
-        let span = Span { at, over: rule.over, interval: rule.interval };
         let Some(member) = self.members.get(id as usize) else { return };
-        for series in &member.series {
+        for (n, series) in &member.series {
+            let Some(part) = compiled.parts.get(usize::from(*n)).filter(|part| part.memo) else { continue };
+            let span = part.span(at, compiled.rule.interval);
             let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
-            for link in series.links.iter_mut().filter(|link| link.to == id) {
+            for link in series.links.iter_mut().filter(|link| (link.to, link.part) == (id, *n)) {
+                if let Some(panes) = &mut link.panes {
+                    let held = panes.len();
+                    panes.refresh(at);
+                    self.intake.room = self.intake.room.saturating_sub((held - panes.len()) * ROOM);
+                    continue;
+                }
                 if hot.ring.marked() {
                     link.memo = None;
                     continue;
                 }
                 if link.memo.is_none() {
-                    link.memo = Memo::of(rule.function, rule.over, hot.ring.view(span).len()).map(Box::new);
+                    link.memo = Memo::of(part.function, part.over, hot.ring.view(span).len()).map(Box::new);
                 }
                 if let Some(memo) = &mut link.memo {
                     memo.refresh(&hot.ring, span);
@@ -97,25 +104,26 @@ impl Partition {
     fn calm(&mut self, id: u32, place: usize, at: Ms, mut seen: Seen) -> Option<Ms> {
         let compiled = &self.plan.rules[place];
         let it = self.board.get_mut(id)?;
-        if compiled.safe.is_none() || seen.warm.is_some() || !it.is_healthy() {
+        let terms = compiled.terms.get(it.terms)?;
+        if terms.safe.is_none() || seen.warm.is_some() || !it.is_healthy() {
             return None;
         }
         let member = self.members.get(id as usize)?;
         let n = member.series.len();
         self.guards.clear();
         let mut until = None;
-        for series in &member.series {
+        for (_, series) in &member.series {
             let hot = self.intake.series.hot(*series)?;
             // After a clock break the newest sample may be one of the segment that was left, which counts for nobody.
             if Some(hot.newest.time) > it.newest {
                 return None;
             }
-            let (guard, held) = guard::weigh(compiled, &hot.ring, at, n)?;
+            let (guard, held) = guard::weigh((&compiled.parts[0], terms), &hot.ring, at, n)?;
             self.guards.push(guard);
             until = until.max(held);
         }
         seen.change = Some(until?);
-        for (series, guard) in member.series.iter().zip(&self.guards) {
+        for ((_, series), guard) in member.series.iter().zip(&self.guards) {
             if let Some((hot, series)) = self.intake.series.both_mut(*series) {
                 series.open(hot, id, *guard);
             }
@@ -128,8 +136,6 @@ impl Partition {
     /// has.
     pub(super) fn look(&self, id: u32, place: usize, at: Ms) -> (Seen, Option<Leaf>) {
         let compiled = &self.plan.rules[place];
-        let rule = &compiled.rule;
-        let span = Span { at, over: rule.over, interval: rule.interval };
         let it = self.board.get(id);
         let Some(member) = self.members.get(id as usize) else { return (Seen::default(), None) };
         let host = || it.and_then(|it| it.labels.get("host")).and_then(|host| self.sources.known(host));
@@ -140,27 +146,41 @@ impl Partition {
             newest: it.and_then(|it| it.newest),
             speaking: source.is_some_and(|source| source.speaks(at, compiled.quiet)),
             rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
-            warm: self.warm(rule.over).filter(|until| at < *until && it.is_none_or(|it| it.born <= self.started)),
+            warm: self.warm(compiled.over).filter(|until| at < *until && it.is_none_or(|it| it.born <= self.started)),
         };
         let mut change: Option<Ms> = None;
         let mut last = None;
-        let series = member.series.iter().filter_map(|series| self.intake.series.both(*series));
-        let leaves = series.map(|(hot, series)| {
+        let series = member.series.iter().filter_map(|(n, series)| {
+            Some((*n, *series, compiled.parts.get(usize::from(*n))?, self.intake.series.hot(*series)?))
+        });
+        let leaves = series.map(|(n, series, part, hot)| {
+            let span = part.span(at, compiled.rule.interval);
             let window = hot.ring.view(span);
-            let memo = if compiled.memo { series.memo(id) } else { None };
-            let found = match memo {
-                Some(memo) => memo.value(rule.function, window, span),
-                None => value(rule.function, window, span, compiled.lines),
+            // Most look at nothing but the ring: the other half of a series lies elsewhere in memory.
+            let series = if part.memo { self.intake.series.get(series) } else { None };
+            let link = series.and_then(|series| series.link(id, n));
+            let panes = link.and_then(|link| link.panes.as_ref());
+            let found = match (panes, link.and_then(|link| link.memo.as_ref())) {
+                (Some(panes), _) => of_panes(part.function, panes, span, part.lines),
+                (None, Some(memo)) => memo.value(part.function, window, span),
+                (None, None) => value(part.function, window, span, part.lines),
             };
-            let moves = compiled.facts.moves && !compiled.lines && found.samples > 1;
-            let next = if moves { Some(at + 1) } else { window.change() };
+            let moves = part.facts.moves && !part.lines && found.samples > 1;
+            let next = match panes {
+                _ if moves => Some(at + 1),
+                Some(panes) => panes.change(),
+                None => window.change(),
+            };
             change = change.into_iter().chain(next).min();
             let leaf = Leaf { value: found.value, samples: found.samples, ..base };
             last = Some(leaf);
-            leaf
+            (n, leaf)
         });
-        let alone = member.series.is_empty().then_some(base);
-        let mut seen = Seen::of(compiled, leaves.chain(alone));
+        let leaves = leaves.chain(member.series.is_empty().then_some((0, base)));
+        let mut seen = match it {
+            Some(it) if compiled.local => Seen::of(compiled, it.terms, leaves),
+            _ => Seen::of_leaf(compiled, leaves),
+        };
         seen.change = change;
         let until = |from: Ms| Some(from + compiled.quiet);
         seen.speaks_until = source.and_then(|source| until(source.last));
@@ -172,11 +192,12 @@ impl Partition {
         let Some(rule) = self.board.get(id).map(|it| Arc::clone(&self.plan.rules[it.rule].rule.id)) else { return };
         let Some(member) = self.members.get_mut(id as usize) else { return };
         let same = leaf.is_some() && member.sent == leaf;
-        let series = member.series.first().and_then(|series| self.intake.series.get(*series));
-        if let (false, Some(series)) = (same, series) {
+        let first = member.series.first().copied();
+        let series = first.and_then(|(part, series)| Some((part, self.intake.series.get(series)?)));
+        if let (false, Some((part, series))) = (same, series) {
             member.sent = leaf;
             let series = series.key.clone();
-            let changed = Changed { tick: at, segment: self.epoch, rule, series, leaf };
+            let changed = Changed { tick: at, segment: self.epoch, rule, part, series, leaf };
             out.leaves.push(LeafTick(Offer::Leaf(changed)));
         }
     }
@@ -193,7 +214,7 @@ impl Partition {
     fn forget(&mut self, id: u32) {
         self.board.remove(id);
         let Some(member) = self.members.get_mut(id as usize).map(std::mem::take) else { return };
-        for series in member.series {
+        for (_, series) in member.series {
             self.unlink(series, id);
         }
     }

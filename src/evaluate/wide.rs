@@ -22,13 +22,16 @@ use crate::time::{Ms, SECOND};
 /// Born after anything that is read again.
 const UNBORN: Ms = Ms::MAX / 4;
 
+/// The leaves of one instance, by part and series.
+type Members = BTreeMap<(u8, SeriesKey), Leaf>;
+
 /// The wide rules of one topic.
 #[derive(Debug)]
 pub struct Wide {
     setup: Arc<Setup>,
     plan: Plan,
     board: Board,
-    members: HashMap<u32, BTreeMap<SeriesKey, Leaf>>,
+    members: HashMap<u32, Members>,
     queue: BTreeMap<Ms, Vec<(i32, Changed)>>,
     clocks: BTreeMap<i32, Ms>,
     exprs: Exprs,
@@ -77,13 +80,20 @@ impl Wide {
                 Some(place) => {
                     let mut instance = Instance::new(place, row.labels.clone(), row.fingerprint, LONG_AGO);
                     instance.load(row);
-                    it.board.insert(instance, it.plan.rules[place].rule.interval);
+                    it.seat(instance);
                 }
                 None => it.orphans.push(row),
             }
         }
         it.rest();
         it
+    }
+
+    /// Puts an instance on the board.
+    fn seat(&mut self, mut instance: Instance) -> u32 {
+        let compiled = &self.plan.rules[instance.rule];
+        instance.terms = compiled.choose(&instance.labels, &self.setup.inventory);
+        self.board.insert(instance, compiled.rule.interval)
     }
 
     fn rest(&mut self) {
@@ -195,7 +205,7 @@ impl Wide {
             let now = self.plan.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
             if let Some(now) = now.filter(|now| self.plan.rules[*now].watch == before.watch) {
                 it.rule = now;
-                let to = self.board.insert(it, self.plan.rules[now].rule.interval);
+                let to = self.seat(it);
                 self.members.insert(to, members.remove(&id).unwrap_or_default());
             } else if self.live {
                 judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
@@ -203,6 +213,9 @@ impl Wide {
         }
         self.exprs.reload((&old, &self.plan), self.clock, out);
         self.rest();
+        if self.live {
+            self.expect(self.clock);
+        }
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 
@@ -234,7 +247,7 @@ impl Wide {
     }
 
     /// What an inspection reads: rules, instances, the leaves of each, and the clock.
-    pub(super) fn parts(&self) -> (&Plan, &Board, &HashMap<u32, BTreeMap<SeriesKey, Leaf>>, Ms) {
+    pub(super) fn parts(&self) -> (&Plan, &Board, &HashMap<u32, Members>, Ms) {
         (&self.plan, &self.board, &self.members, self.clock)
     }
 
@@ -322,9 +335,34 @@ impl Wide {
                 it.born = it.born.min(at);
             }
         }
+        self.expect(at);
         self.board.stir();
         for row in std::mem::take(&mut self.orphans) {
             orphan(row, at, out);
+        }
+    }
+
+    /// Whom the inventory says there is: one that was not heard of yet is waited for from `at` on, or from when its row
+    /// says.
+    fn expect(&mut self, at: Ms) {
+        for id in self.board.ids() {
+            if let Some(it) = self.board.get_mut(id) {
+                it.expected = false;
+            }
+        }
+        for place in 0..self.plan.rules.len() {
+            let compiled = &self.plan.rules[place];
+            for labels in compiled.expects(&self.setup.inventory) {
+                let fingerprint = Fingerprint::of(&self.plan.rules[place].rule.id, &labels);
+                let known = self.board.find(fingerprint);
+                let id = known.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, at)));
+                if let Some(it) = self.board.get_mut(id) {
+                    it.expected = true;
+                    if it.newest.is_none() {
+                        it.born = it.valued.unwrap_or(at);
+                    }
+                }
+            }
         }
     }
 
@@ -339,7 +377,7 @@ impl Wide {
         let Some(leaf) = offered.leaf else {
             if let Some(id) = known {
                 if let Some(members) = self.members.get_mut(&id) {
-                    members.remove(&offered.series);
+                    members.remove(&(offered.part, offered.series));
                 }
                 self.board.touch(id);
             }
@@ -347,16 +385,15 @@ impl Wide {
         };
         // A leaf that is known by its row alone says nothing of when its identity was born.
         let born = if self.live || leaf.newest.is_some() { at } else { UNBORN };
-        let id = known.unwrap_or_else(|| {
-            self.board.insert(Instance::new(place, labels, fingerprint, born), compiled.rule.interval)
-        });
+        let id = known.unwrap_or_else(|| self.seat(Instance::new(place, labels, fingerprint, born)));
+        let compiled = &self.plan.rules[place];
         if let Some(it) = self.board.get_mut(id) {
             it.born = it.born.min(born);
             if let Some(newest) = leaf.newest {
                 it.hear(newest, at, compiled);
             }
         }
-        self.members.entry(id).or_default().insert(offered.series, leaf);
+        self.members.entry(id).or_default().insert((offered.part, offered.series), leaf);
         self.board.touch(id);
     }
 
@@ -364,9 +401,10 @@ impl Wide {
         let Some(it) = self.board.get_mut(id) else { return };
         let compiled = &self.plan.rules[it.rule];
         let seen = match self.members.get(&id) {
-            Some(members) => Seen::of(compiled, members.values().copied()),
+            Some(members) => Seen::of(compiled, it.terms, members.iter().map(|((part, _), leaf)| (*part, *leaf))),
             None => Seen::default(),
         };
+        out.counters.thin += u64::from(self.live && seen.thin);
         let told = if self.live { Some(out) } else { None };
         match judge::judge(it, compiled, at, &seen, told) {
             Next::Due(due) => self.board.schedule(id, due),

@@ -9,6 +9,7 @@
 use crate::evaluate::blocks::{self, Blocks, WORTH};
 use crate::evaluate::digest::Digest;
 use crate::evaluate::order::{self, Order};
+use crate::evaluate::panes::Panes;
 use crate::evaluate::ring::{Point, Ring, Span, View};
 use crate::model::Function;
 use crate::time::Ms;
@@ -53,15 +54,48 @@ fn plain(function: Function, window: View<'_>, span: Span, samples: usize) -> Op
     }
 }
 
-/// The value of `function` over what `digest` is of.
+/// The value of `function` over a window in panes; `span` begins where the first of them does.
+pub(super) fn of_panes(function: Function, panes: &Panes, span: Span, lines: bool) -> Value {
+    let digest = panes.digest(span.at);
+    let samples = digest.as_ref().map_or(0, |digest| whole(digest.count));
+    let value = match digest {
+        _ if lines => of_lines(function, digest.map_or(0.0, |digest| digest.sum), span),
+        None => match function {
+            Function::Count => Some(0.0),
+            Function::Absent => Some(1.0),
+            _ => None,
+        },
+        Some(digest) => of_digest(function, &digest, span),
+    };
+    Value { value, samples }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of samples is whole and above 0")]
+fn whole(count: f64) -> usize {
+    count as usize
+}
+
+/// The value of `function` over what `digest` is of; `None` where a digest does not tell it.
 fn of_digest(function: Function, digest: &Digest, span: Span) -> Option<f64> {
     match function {
+        Function::Count => Some(digest.count),
+        Function::Absent => Some(0.0),
+        Function::Last => Some(digest.last.value),
+        Function::First => Some(digest.first.value),
+        Function::Min => Some(digest.min),
+        Function::Max => Some(digest.max),
+        Function::Sum => Some(digest.sum),
+        Function::Avg => Some(digest.sum / digest.count),
+        Function::Rate | Function::Increase | Function::Delta => {
+            let lost = if function == Function::Delta { 0.0 } else { digest.lost };
+            drawn_out(function, Drawn { first: digest.first, last: digest.last, gaps: digest.count - 1.0, lost }, span)
+        }
+        Function::Quantile(_) => None,
         Function::Stddev => Some(digest.deviation()),
         Function::Changes => Some(f64::from(digest.changes)),
         Function::Resets => Some(f64::from(digest.resets)),
         Function::Slope => digest.slope(),
         Function::Forecast(ahead) => digest.line_at(span.at + ahead),
-        _ => None,
     }
 }
 
@@ -157,12 +191,32 @@ fn extrapolated(function: Function, window: View<'_>, span: Span) -> Option<f64>
         }
         (last_at, last, gaps) = (time, value, gaps + 1);
     }
-    if gaps == 0 {
+    let (first, last) = (Point { time: first_at, value: first }, Point { time: last_at, value: last });
+    drawn_out(function, Drawn { first, last, gaps: number(gaps), lost }, span)
+}
+
+/// What an extrapolation hangs on.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    first: Point,
+    last: Point,
+    /// Distances between samples: one less than samples.
+    gaps: f64,
+    /// What a counter had risen to before each reset.
+    lost: f64,
+}
+
+/// The difference of the last and the first sample, drawn out to the window's edges.
+fn drawn_out(function: Function, of: Drawn, span: Span) -> Option<f64> {
+    let Drawn { first: Point { time: first_at, value: first }, last: Point { time: last_at, value: last }, gaps, lost } =
+        of;
+    if gaps < 1.0 {
         return None;
     }
+    let counter = function != Function::Delta;
     let result = last - first + lost;
     let sampled = seconds(last_at - first_at);
-    let gap = sampled / number(gaps);
+    let gap = sampled / gaps;
     let limit = gap * 1.1;
     let mut to_start = seconds(first_at - (span.at - span.over));
     if to_start >= limit {

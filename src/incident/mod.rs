@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{
-    BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, RuleSet, Severity, builtin,
+    BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, Mode, RuleSet, Severity, builtin,
 };
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 
@@ -71,19 +71,31 @@ pub struct Decided {
     pub answer: String,
 }
 
-/// Title and 구간 of every rule in force.
+/// Title and 구간 of every rule in force, and which of them only watch.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Names(BTreeMap<Arc<str>, (String, Domain)>);
+pub struct Names {
+    known: BTreeMap<Arc<str>, (String, Domain)>,
+    shadow: BTreeSet<Arc<str>>,
+}
 
 impl Names {
     /// Reads them off a rule set.
     pub fn of(rules: &RuleSet) -> Self {
-        Self(rules.rules.iter().map(|rule| (rule.id.clone(), (rule.title.clone(), rule.domain))).collect())
+        let shadow = rules.rules.iter().filter(|rule| rule.mode == Mode::Shadow);
+        Self {
+            known: rules.rules.iter().map(|rule| (rule.id.clone(), (rule.title.clone(), rule.domain))).collect(),
+            shadow: shadow.map(|rule| rule.id.clone()).collect(),
+        }
+    }
+
+    /// Whether nobody is told of `rule`.
+    fn is_shadow(&self, rule: &str) -> bool {
+        self.shadow.contains(rule)
     }
 
     /// Title and 구간 of `rule`: its own, or the engine's, or, where the rule is gone, its id and 인프라.
     fn get(&self, rule: &str) -> (String, Domain) {
-        match (self.0.get(rule), builtin(rule)) {
+        match (self.known.get(rule), builtin(rule)) {
             (Some(known), _) => known.clone(),
             (None, Some(own)) => (own.title.to_owned(), own.domain),
             (None, None) => (rule.to_owned(), Domain::Infra),

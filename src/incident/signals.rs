@@ -22,6 +22,8 @@ pub(super) struct Arrival {
 impl Book {
     pub(super) fn signal(&mut self, signal: &Signal, arrival: &Arrival, out: &mut Decided) {
         match (signal.to.is_active(), signal.severity) {
+            // Its signals stand in the ledger, and nothing comes of them. An end counts: the rule may have been live.
+            (true, _) if self.names.is_shadow(&signal.rule) => {}
             (true, Some(severity)) => self.bad(signal, severity, arrival, out),
             (true, None) => {}
             (false, _) if signal.to == State::Pending => {}

@@ -58,3 +58,19 @@ fn the_next_due_instant_is_the_incidents_own() {
     book.told("INC-7001-1000", 2 * MINUTE);
     assert_eq!(book.next_due(), None, "nothing moves it but people and signals");
 }
+
+#[test]
+fn a_rule_in_shadow_opens_nothing_but_what_it_opened_while_it_was_live_ends() {
+    let mut book = empty();
+    let shadow = Arc::new(Names { shadow: BTreeSet::from([Arc::from("cpu")]), ..Names::default() });
+    book.rename(Arc::clone(&shadow));
+    assert_eq!(book.apply(&firing("cpu", 10 * MINUTE), 10 * MINUTE).moved, []);
+    book.rename(Arc::default());
+    let moved = book.apply(&firing("cpu", 11 * MINUTE), 11 * MINUTE).moved;
+    assert_eq!(moved.iter().map(|moved| moved.change).collect::<Vec<_>>(), [Change::Opened]);
+    book.rename(shadow);
+    let Input::Signal { key, signal, heard, caught_up } = firing("cpu", 12 * MINUTE) else { unreachable!() };
+    let over = Signal { from: State::Firing, to: State::Resolved, ..signal };
+    let moved = book.apply(&Input::Signal { key, signal: over, heard, caught_up }, 12 * MINUTE).moved;
+    assert_eq!(moved.iter().map(|moved| moved.change).collect::<Vec<_>>(), [Change::Resolved]);
+}

@@ -19,6 +19,13 @@ pub struct RuleSet {
     pub groups: Vec<Arc<ExprGroup>>,
 }
 
+impl RuleSet {
+    /// Whether `rule` only watches, so that nobody is told of it.
+    pub fn is_shadow(&self, rule: &str) -> bool {
+        self.rules.iter().any(|known| *known.id == *rule && known.mode == Mode::Shadow)
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
@@ -38,6 +45,8 @@ pub struct Rule {
     pub function: Function,
     /// The window's length, ms; windows are left-open.
     pub over: Ms,
+    /// The window is kept in panes of this length, ms: its left edge rests on a multiple of it.
+    pub step: Option<Ms>,
     /// How the series of one identity become one number; `None` = the default of SEMANTICS §3.
     pub across: Option<Fold>,
     /// Compares the value with a threshold.
@@ -54,6 +63,77 @@ pub struct Rule {
     pub forget: Ms,
     /// The chain that the rule names.
     pub chain: Option<String>,
+    /// Other numbers for some identities: the first that fits counts.
+    pub overrides: Vec<Override>,
+    /// Further conditions beside the one that the fields above say.
+    pub also: Vec<Condition>,
+    /// How conditions become one.
+    pub join: Join,
+    /// Whether anybody is told.
+    pub mode: Mode,
+    /// The inventory says which identities there are: one that never spoke is unknown, and named.
+    pub expected: bool,
+}
+
+/// Other numbers for the identities that fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// All must fit the identity's labels, joined with the inventory.
+    pub matchers: Vec<Matcher>,
+    /// Thresholds in place of the rule's, worst severity first; empty = the rule's.
+    pub levels: Vec<Level>,
+    /// In place of the rule's.
+    pub recover: Option<Recover>,
+    /// In place of the rule's.
+    pub min_samples: Option<u32>,
+}
+
+/// One more condition of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What it looks at.
+    pub what: Selector,
+    /// The window function.
+    pub function: Function,
+    /// The window's length, ms.
+    pub over: Ms,
+    /// The length of its panes, ms.
+    pub step: Option<Ms>,
+    /// How the series of one identity become one number.
+    pub across: Option<Fold>,
+    /// Compares the value with a threshold.
+    pub when: Comparison,
+    /// The threshold of each severity, by [`Severity::index`]; `None` = it never holds there.
+    pub thresholds: [Option<Threshold>; 4],
+}
+
+/// How conditions become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Join {
+    /// All must hold.
+    #[default]
+    All,
+    /// One must.
+    Any,
+}
+
+/// Whether anybody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Incidents are opened.
+    #[default]
+    Live,
+    /// It is evaluated and its signals are recorded, and nothing comes of them.
+    Shadow,
+}
+
+/// Series of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selector {
+    /// Metric name.
+    pub name: String,
+    /// All must fit.
+    pub matchers: Vec<Matcher>,
 }
 
 /// What a rule looks at.
@@ -77,6 +157,15 @@ pub enum Watch {
     Expr {
         /// PromQL, names as Prometheus has them.
         text: String,
+    },
+    /// One metric by another, each folded to one number an identity first.
+    Ratio {
+        /// The numerator.
+        of: Selector,
+        /// The denominator.
+        to: Selector,
+        /// Below it, or at 0, there is no value.
+        min: f64,
     },
 }
 

@@ -1,7 +1,7 @@
 //! What stages say of themselves, turned into the board's views and the metrics.
 
 use crate::console::{CountsView, LimitView, PartitionView, ReadingView, RulesView, SourceView, WarmingView};
-use crate::model::WIDE;
+use crate::model::{Mode, WIDE};
 use crate::notify::{Did, What};
 use crate::pipeline::evaluator::Evaluator;
 use crate::pipeline::front::Evaluation;
@@ -42,6 +42,8 @@ pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
             lines: tally.evaluation.lines,
             rejected: tally.rejects.iter().map(|(reason, n)| (reason.code().to_owned(), *n)).collect(),
             late: tally.evaluation.late,
+            unordered: tally.evaluation.unordered,
+            thin: tally.evaluation.thin,
             misplaced: tally.misplaced,
             signals: tally.signals,
             ..CountsView::default()
@@ -51,6 +53,7 @@ pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
         readings: readings(evaluator),
         rules: RulesView {
             count: evaluator.setup().rules.rules.len(),
+            shadow: evaluator.setup().rules.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count(),
             hash: evaluator.setup().rules.hash.clone(),
             broken: None,
         },

@@ -175,6 +175,9 @@ pub(super) fn nothing(rule: &Rule, labels: &[(String, String)], near: &[Near], c
         lines.push(match &rule.watch {
             Watch::Metric { name, .. } => format!("지표 `{name}`의 계열이 하나도 들어오지 않았습니다"),
             Watch::Log { .. } => "조건에 맞는 로그가 들어오지 않았습니다".to_owned(),
+            Watch::Ratio { of, to, .. } => {
+                format!("지표 `{}`, `{}`의 계열이 하나도 들어오지 않았습니다", of.name, to.name)
+            }
             Watch::Expr { .. } => "식의 결과에 이 식별자가 없습니다".to_owned(),
         });
     }

@@ -9,8 +9,8 @@ use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, Owned, PULSE_KEY, Progress, Recover, Rule, RuleSet,
-    Severity, Signal, State, Then, Threshold, WIDE, Watch,
+    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, Owned, PULSE_KEY, Progress, Recover, Rule,
+    RuleSet, Severity, Signal, State, Then, Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
 use bongsu::pipeline::flush::FLUSH_ROWS_MAX;
@@ -37,6 +37,7 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         by: Some(by.iter().map(|label| (*label).to_owned()).collect()),
         function,
         over: 60 * SECOND,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(90.0), hold }],
@@ -45,6 +46,11 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         no_data: NoData { after: 300 * SECOND, then },
         forget: 86_400 * SECOND,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     })
 }
 

@@ -17,7 +17,7 @@ use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::kafka::{Config, GroupProtocol, Join, KafkaLog};
 use bongsu::log::{LogError, NewRecord, Sink};
 use bongsu::model::{
-    Cause, Comparison, Domain, Function, Input, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then,
+    Cause, Comparison, Domain, Function, Input, Level, Mode, NoData, Recover, Rule, RuleSet, Severity, State, Then,
     Threshold, WIDE, Watch,
 };
 use bongsu::pipeline::evaluator::{EvaluateError, Evaluator, Sides};
@@ -42,6 +42,7 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         by: Some(vec![by.to_owned()]),
         function: Function::Last,
         over: 120_000,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(threshold), hold: 0 }],
@@ -50,6 +51,11 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         no_data: NoData { after: 300_000, then: Then::Hold },
         forget: 86_400_000,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: bongsu::model::Join::All,
+        mode: Mode::Live,
+        expected: false,
     })
 }
 

@@ -42,6 +42,7 @@ mod gateway_http;
 /// A text-message provider on loopback, with moods.
 mod sms_double;
 /// The handset in a process of its own, killed in the middle of its work.
+mod native_rules;
 mod notify_handset;
 /// A real PostgreSQL server for whoever needs one.
 mod postgres;

@@ -8,8 +8,8 @@ use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
 use bongsu::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, PageState, Recover, Rule, RuleSet, Severity, Then,
-    Threshold, Watch,
+    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, PageState, Recover, Rule, RuleSet, Severity,
+    Then, Threshold, Watch,
 };
 use bongsu::notify::{Gateway, Worker};
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
@@ -37,6 +37,7 @@ fn rule(n: usize) -> Arc<Rule> {
         by: Some(vec!["host".to_owned(), "n".to_owned()]),
         function,
         over: 60_000 * (n as i64 + 1),
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(90.0), hold: 0 }],
@@ -45,6 +46,11 @@ fn rule(n: usize) -> Arc<Rule> {
         no_data: NoData { after: 300_000, then: Then::Hold },
         forget: 86_400_000,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     })
 }
 

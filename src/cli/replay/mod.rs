@@ -180,7 +180,11 @@ fn both(
         let beside = other.map(|other| scope.spawn(|| pass(stage, other, &mut |_, _| Ok(()))));
         let mut show = |done: usize, happened: &[Happening]| {
             progress.at(done, of);
-            if args.quiet_signals { Ok(()) } else { print::print(out, happened, args.from, args.format) }
+            if args.quiet_signals {
+                Ok(())
+            } else {
+                print::print(out, happened, (args.from, args.format), &loaded.rules)
+            }
         };
         let (results, run) = pass(stage, loaded, &mut show)?;
         let before = match beside {

@@ -5,20 +5,27 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::cli::output::{self, Format};
-use crate::model::{Incident, Page, Signal};
+use crate::model::{Incident, Page, RuleSet, Signal};
 use crate::pipeline::backtest::Happening;
 use crate::time::{Ms, rfc3339};
 
-/// Prints what happened from `from` on.
+/// Prints what happened from `from` on; `rules` say whose signals nobody is told of.
 pub(super) fn print(
     out: &mut dyn Write,
     happened: &[Happening],
-    from: Option<Ms>,
-    format: Format,
+    (from, format): (Option<Ms>, Format),
+    rules: &RuleSet,
 ) -> anyhow::Result<()> {
     for happening in happened.iter().filter(|happening| from.is_none_or(|from| happening.at() >= from)) {
+        let shadow = matches!(happening, Happening::Signal(_, signal) if rules.is_shadow(&signal.rule));
         match format {
+            Format::Json if shadow => {
+                let mut line = json_of(happening);
+                line["mode"] = "shadow".into();
+                output::json(out, line)?;
+            }
             Format::Json => output::json(out, json_of(happening))?,
+            Format::Human if shadow => output::line(out, &format!("{} (shadow)", human(happening)))?,
             Format::Human => output::line(out, &human(happening))?,
         }
     }

@@ -48,7 +48,8 @@ pub(super) fn metric(rule: &Rule) -> Option<&str> {
 pub(super) fn matchers(rule: &Rule) -> &[Matcher] {
     match &rule.watch {
         Watch::Metric { matchers, .. } | Watch::Log { matchers, .. } => matchers,
-        Watch::Expr { .. } => &[],
+        // Two selectors have no conditions in common.
+        Watch::Expr { .. } | Watch::Ratio { .. } => &[],
     }
 }
 

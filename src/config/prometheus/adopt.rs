@@ -1,7 +1,7 @@
 //! Prometheus's rules as the engine runs them: an alert becomes a rule, its group says when it is evaluated.
 //!
 //! The idea: what Prometheus leaves to Alertmanager is taken from labels that people use for it: `severity` (critical,
-//! warning, info, or S1 to S4), `domain` (구간), `chain`. The title is the annotation `title`, else the alert's name: a
+//! warning, info, or S1 to S4), `domain` (구간), `chain`, `mode`. The title is the annotation `title`, else the alert's name: a
 //! summary holds label values, which must not leave in a message. Nothing here looks for mistakes: `rule` did.
 
 use std::collections::BTreeSet;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::config::guard::Guard;
 use crate::evaluate::promql;
 use crate::model::{
-    Comparison, Domain, ExprGroup, ExprStep, Function, GroupRule, GroupRuleKind, Labels, Level, NoData, Recover, Rule,
-    RuleFile, RuleGroup, Severity, Then, Threshold, Watch,
+    Comparison, Domain, ExprGroup, ExprStep, Function, GroupRule, GroupRuleKind, Join, Labels, Level, Mode, NoData,
+    Recover, Rule, RuleFile, RuleGroup, Severity, Then, Threshold, Watch,
 };
 use crate::time::{DAY, HOUR, MINUTE, Ms};
 
@@ -20,7 +20,7 @@ const INTERVAL: Ms = MINUTE;
 /// Where a title says what must not leave.
 const PLAIN: &str = "임계값 초과";
 /// Labels that become properties of the rule.
-const TAKEN: [&str; 3] = ["severity", "domain", "chain"];
+const TAKEN: [&str; 4] = ["severity", "domain", "chain", "mode"];
 /// Longest id that is made of a name; a number may follow.
 const ID_MAX: usize = 56;
 
@@ -79,11 +79,17 @@ fn alert(rule: &GroupRule, id: &str, title: String, times: &Times) -> Rule {
         by: None,
         function: Function::Last,
         over: times.over,
+        step: None,
         across: None,
         when: Comparison::Present,
         // What the expression has left in is bad: the number says nothing.
         levels: vec![Level { severity: severity(&rule.labels), threshold: Threshold::One(0.0), hold: times.hold }],
         recover: Recover { threshold: None, hold: times.keep },
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: if rule.labels.get("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
+        expected: false,
         min_samples: 1,
         no_data: NoData { after: HOUR, then: Then::Hold },
         forget: DAY,

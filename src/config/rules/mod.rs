@@ -4,16 +4,20 @@
 //! sense together, each by its own small function, so that a rule with five mistakes gives five problems.
 //! What a rule means when it runs is not known here; see `evaluate`.
 
+mod conditions;
+mod merge;
 mod sense;
 mod table;
 
+pub(super) use merge::merge;
 pub(super) use table::FILE;
 
 use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
 use crate::model::{
-    Comparison, Domain, ExprGroup, Fold, Function, Level, NoData, Recover, Rule, RuleSet, Severity, Watch,
+    Comparison, Condition, Domain, ExprGroup, Fold, Function, Join, Level, Mode, NoData, Recover, Rule, RuleSet,
+    Severity, Threshold, Watch,
 };
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 use std::sync::Arc;
@@ -55,11 +59,7 @@ pub(super) fn rules(file: Obj<'_>, around: Around<'_>, notes: &mut Notes) -> Vec
 
 /// A rule's value; `None` where a part that it cannot do without is missing or wrong, which was noted.
 fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
-    let watch = watch(item)?;
-    let window = item.sub("window");
-    let function = window.word("fn", Function::parse)?;
-    let over = window.duration("over")?;
-    let when = item.word("when", comparison)?;
+    let Watched { watch, function, over, step, across, when, join, also } = watched(item)?;
     let levels = levels(item);
     if levels.is_empty() {
         return None;
@@ -72,31 +72,71 @@ fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
         labels.dedup();
     }
     let plain = if matches!(watch, Watch::Log { .. }) { "로그 감지" } else { "임계값 초과" };
+    let longest = also.iter().map(|condition| condition.over).fold(over, Ms::max);
     Some(Rule {
         id: Arc::from(item.text("id")?),
         title: item.text("title").unwrap_or(plain).trim().to_owned(),
         domain: item.word("domain", Domain::parse)?,
-        interval,
+        interval: item.duration("interval").filter(|length| *length >= SECOND).unwrap_or(interval),
         watch,
         by,
         function,
         over,
-        across: item.word("across", fold),
+        step,
+        across,
         when,
         levels,
         recover: Recover { threshold: recover.threshold("value"), hold: recover.duration("for").unwrap_or(0) },
         min_samples: item.int("min_samples").and_then(|n| u32::try_from(n).ok()).unwrap_or_else(|| needs(function)),
         no_data: NoData {
-            after: no_data.duration("after").unwrap_or_else(|| over.max(5 * MINUTE)),
+            after: no_data.duration("after").unwrap_or_else(|| longest.max(5 * MINUTE)),
             then: no_data.then("then")?,
         },
         forget: item.duration("forget").unwrap_or(24 * HOUR),
         chain: item.owned("chain"),
+        overrides: conditions::overrides(item),
+        also,
+        join,
+        mode: if item.text("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
+        expected: no_data.flag("expected"),
+    })
+}
+
+/// What a rule looks at and compares with: its own keys, or its first condition with the others behind it.
+struct Watched {
+    watch: Watch,
+    function: Function,
+    over: Ms,
+    step: Option<Ms>,
+    across: Option<Fold>,
+    when: Comparison,
+    join: Join,
+    also: Vec<Condition>,
+}
+
+fn watched(item: Obj<'_>) -> Option<Watched> {
+    if let Some((_, join)) = conditions::join(item) {
+        let mut all = conditions::conditions(item).into_iter();
+        let Condition { what, function, over, step, across, when, .. } = all.next()?;
+        let watch = Watch::Metric { name: what.name, matchers: what.matchers };
+        return Some(Watched { watch, function, over, step, across, when, join, also: all.collect() });
+    }
+    let window = item.sub("window");
+    Some(Watched {
+        watch: watch(item)?,
+        function: window.word("fn", Function::parse)?,
+        over: window.duration("over")?,
+        step: window.duration("step"),
+        across: item.word("across", fold),
+        when: item.word("when", comparison)?,
+        join: Join::All,
+        also: Vec::new(),
     })
 }
 
 fn watch(item: Obj<'_>) -> Option<Watch> {
     match (item.owned("metric"), item.has("log")) {
+        (None, false) if item.has("ratio") => conditions::ratio(item),
         (Some(name), false) => Some(Watch::Metric { name, matchers: item.matchers("match") }),
         (None, true) => {
             let log = item.sub("log");
@@ -106,11 +146,23 @@ fn watch(item: Obj<'_>) -> Option<Watch> {
     }
 }
 
+/// The thresholds of a rule, worst severity first: with conditions those of the first one.
 fn levels(item: Obj<'_>) -> Vec<Level> {
+    let Some((key, _)) = conditions::join(item) else { return own_levels(item) };
+    let first = item.subs(key).next();
+    levels_by(item, |_, name| first.and_then(|first| conditions::threshold(first, name)))
+}
+
+/// The thresholds under the `severity` of a plain rule or of an override.
+fn own_levels(item: Obj<'_>) -> Vec<Level> {
+    levels_by(item, |part, _| part.threshold("value"))
+}
+
+fn levels_by(item: Obj<'_>, threshold: impl Fn(Obj<'_>, Severity) -> Option<Threshold>) -> Vec<Level> {
     let severity = item.sub("severity");
     let level = |name: Severity| {
         let part = severity.has(name.code()).then(|| severity.sub(name.code()))?;
-        Some(Level { severity: name, threshold: part.threshold("value")?, hold: part.duration("for").unwrap_or(0) })
+        Some(Level { severity: name, threshold: threshold(part, name)?, hold: part.duration("for").unwrap_or(0) })
     };
     Severity::ALL.into_iter().filter_map(level).collect()
 }

@@ -2,16 +2,19 @@
 //!
 //! The idea: one function per question, each over what could be read; none stops the others.
 
+use super::conditions::{check_conditions, check_overrides, check_ratio, join};
 use super::{Around, levels, needs};
 use crate::config::problem::Notes;
 use crate::config::read::{Obj, nearest};
-use crate::model::{Comparison, Function, Level, Threshold, builtin};
+use crate::model::{Comparison, Function, Level, Severity, Threshold, builtin};
 use crate::time::{MINUTE, Ms, SECOND, show_duration};
 
 /// Bytes (KS X 1001) of a title that still leaves the rest of an alarm room in the 90 bytes of an SMS.
 const TITLE_BYTES: usize = 30;
 /// Below two of the shortest ticks a window would hold one sample or none.
 const OVER_MIN: Ms = 2 * SECOND;
+/// More panes than this save little.
+const PANES_MAX: i64 = 5_000;
 /// What a restore reads beyond the longest window.
 const RESTORE: Ms = 10 * MINUTE;
 
@@ -19,10 +22,60 @@ const RESTORE: Ms = 10 * MINUTE;
 pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     identity(item, around, notes);
     title(item, around, notes);
+    missing(item, notes);
     watch(item, notes);
     window(item, around, notes);
+    check_ratio(item, notes);
+    check_conditions(item, around, notes);
+    check_overrides(item, notes);
+    expected(item, notes);
     thresholds(item, notes);
     recover(item, notes);
+}
+
+/// Keys that every rule needs, be they its own, its template's or those of its conditions.
+fn missing(item: Obj<'_>, notes: &mut Notes) {
+    let conditions = join(item).is_some();
+    let needed = [("window", "which samples count"), ("when", "compares the value with the threshold")];
+    for (key, what) in needed.into_iter().filter(|(key, _)| !conditions && !item.has(key)) {
+        notes.error("missing-key", item.place(), format!("rule without `{key}`"), format!("{key}: {what}"));
+    }
+    if !item.has("severity") {
+        let help = "severity: { S2: { value: 90% } }";
+        notes.error("missing-key", item.place(), "rule without `severity`", help);
+    }
+    let severity = item.sub("severity");
+    for name in Severity::ALL.into_iter().filter(|name| severity.has(name.code())) {
+        if !conditions && !severity.sub(name.code()).has("value") {
+            let message = format!("{} without `value`", name.code());
+            notes.error("missing-key", severity.at(name.code()), message, "value: the threshold, such as 90%");
+        }
+    }
+}
+
+/// The labels that the inventory knows.
+const INVENTORY: [&str; 5] = ["host", "class", "zone", "service", "parent"];
+
+/// Who is expected must be known by the inventory alone.
+fn expected(item: Obj<'_>, notes: &mut Notes) {
+    let no_data = item.sub("no_data");
+    if !no_data.flag("expected") {
+        return;
+    }
+    let help = format!("the inventory knows {}", INVENTORY.join(", "));
+    let by = item.list("by");
+    if by.is_empty() {
+        notes.error("expected", no_data.at("expected"), "`expected` without `by`", format!("write by: [host]; {help}"));
+    }
+    for node in by.iter().filter(|node| node.as_text().is_none_or(|label| !INVENTORY.contains(&label))) {
+        let message = format!("an identity by {} cannot be expected", node.describe());
+        notes.error("expected", node.at, message, help.clone());
+    }
+    let matchers = item.get("match").or_else(|| item.sub("log").get("match")).map_or(&[][..], |node| node.entries());
+    for entry in matchers.iter().filter(|entry| !INVENTORY.contains(&entry.key.as_str())) {
+        let message = format!("whether `{}` fits is not known of who never spoke", entry.key);
+        notes.error("expected", entry.at, message, help.clone());
+    }
 }
 
 fn identity(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
@@ -76,10 +129,14 @@ fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
 }
 
 fn watch(item: Obj<'_>, notes: &mut Notes) {
-    let later = item.has("ratio") || item.has("expr");
+    let other = item.has("ratio") || item.has("expr") || join(item).is_some();
     match (item.has("metric"), item.has("log")) {
-        (false, false) if !later => {
+        (false, false) if !other => {
             notes.error("watch", item.place(), "rule without `metric` or `log`", "say what to watch: metric: NAME");
+        }
+        (true, _) | (_, true) if item.has("ratio") => {
+            let help = "what is divided stands under `ratio`: of and to";
+            notes.error("watch", item.key_at("ratio"), "`ratio` beside `metric` or `log`", help);
         }
         (true, true) => {
             notes.error("watch", item.key_at("log"), "a rule watches `metric` or `log`, not both", "make it two rules");
@@ -106,7 +163,13 @@ fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
         let message = format!("`{}` needs {} samples, `min_samples` says {n}", function.name(), needs(function));
         notes.error("min-samples", item.at("min_samples"), message, "leave it out, or raise it");
     }
+    one_window(window, around, notes);
+}
+
+/// What makes no sense in a window, whichever condition it is of.
+pub(super) fn one_window(window: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     let Some(over) = window.duration("over") else { return };
+    panes(window, over, window.word("fn", Function::parse), notes);
     if over < OVER_MIN {
         let message = format!("a window of {} is shorter than {}", show_duration(over), show_duration(OVER_MIN));
         notes.error("window-short", window.at("over"), message, "make it longer than the distance of two samples");
@@ -118,6 +181,23 @@ fn window(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
             format!("a window of {} is longer than the log keeps ({})", show_duration(over), show_duration(keeps));
         let help = "after a restart it is unknown until it has filled: raise log.keep";
         notes.warning("window-retention", window.at("over"), message, help);
+    }
+}
+
+fn panes(window: Obj<'_>, over: Ms, function: Option<Function>, notes: &mut Notes) {
+    let Some(step) = window.duration("step") else { return };
+    let at = window.at("step");
+    if let Some(function @ Function::Quantile(_)) = function {
+        let help = "leave `step` out: exact quantiles need every sample; or watch avg, max or stddev";
+        notes.error("window-step", at, format!("`{}` cannot be told from panes", function.name()), help);
+    }
+    if step * 2 > over {
+        let message = format!("panes of {} in a window of {}", show_duration(step), show_duration(over));
+        notes.error("window-step", at, message, "a window holds two panes or more: make `step` shorter");
+    } else if over / step > PANES_MAX {
+        let message = format!("a window of {} in {} panes", show_duration(over), over / step);
+        let help = "a pane takes as much memory as eight samples: make `step` longer";
+        notes.warning("window-step", at, message, help);
     }
 }
 
@@ -148,11 +228,13 @@ fn thresholds(item: Obj<'_>, notes: &mut Notes) {
             notes.warning("severity-order", at, message, help);
         }
     }
-    across(item, when, notes);
+    if item.has("by") {
+        across(item, when, notes);
+    }
 }
 
 /// `outside` takes a range, everything else one number.
-fn shape(when: Comparison, threshold: Threshold, at: crate::config::problem::Mark, notes: &mut Notes) {
+pub(super) fn shape(when: Comparison, threshold: Threshold, at: crate::config::problem::Mark, notes: &mut Notes) {
     match (when, threshold) {
         (Comparison::Outside, Threshold::One(_)) => {
             notes.error("range-needed", at, "`when: outside` needs a range", "write value: [low, high]");
@@ -187,9 +269,10 @@ fn disorder(when: Comparison, worse: &Level, milder: &Level) -> Option<&'static 
     }
 }
 
-fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
+/// Whether it is clear how several series of one identity become one number.
+pub(super) fn across(item: Obj<'_>, when: Comparison, notes: &mut Notes) {
     let Some(function) = item.sub("window").word("fn", Function::parse) else { return };
-    let folds = item.has("by") && item.word("across", super::fold).is_none() && !item.has("across");
+    let folds = item.word("across", super::fold).is_none() && !item.has("across");
     let worst_is_clear = !matches!(when, Comparison::Equals | Comparison::Outside);
     let own_fold = function.facts().across.is_some();
     if folds && !worst_is_clear && !own_fold {
@@ -208,16 +291,21 @@ fn recover(item: Obj<'_>, notes: &mut Notes) {
         return;
     };
     let at = part.at("value");
-    let beyond = match (when, good, lowest.threshold) {
+    shape(when, good, at, notes);
+    if is_beyond(when, good, lowest.threshold) {
+        let message = format!("`recover` is beyond the threshold of {}: good and bad at once", lowest.severity.code());
+        notes.error("recover-beyond", at, message, "put it on the good side of the lowest severity's value");
+    }
+}
+
+/// Whether a recover value lies on the bad side of a threshold.
+pub(super) fn is_beyond(when: Comparison, good: Threshold, bad: Threshold) -> bool {
+    match (when, good, bad) {
         (Comparison::Above | Comparison::AtLeast, Threshold::One(good), Threshold::One(bad)) => good > bad,
         (Comparison::Below | Comparison::AtMost, Threshold::One(good), Threshold::One(bad)) => good < bad,
         (Comparison::Outside, Threshold::Range(low, high), Threshold::Range(bad_low, bad_high)) => {
             low < bad_low || high > bad_high
         }
-        (_, good, _) => return shape(when, good, at, notes),
-    };
-    if beyond {
-        let message = format!("`recover` is beyond the threshold of {}: good and bad at once", lowest.severity.code());
-        notes.error("recover-beyond", at, message, "put it on the good side of the lowest severity's value");
+        _ => false,
     }
 }

@@ -16,7 +16,11 @@ static LEVEL: Table = Table {
     name: "severity level",
     doc: "When a severity is reached.",
     keys: &[
-        must("value", Kind::Threshold, "threshold: 95%, 0.95, 10GiB, 5m, 1/s; [low, high] for outside"),
+        may(
+            "value",
+            Kind::Threshold,
+            "threshold: 95%, 0.95, 10GiB, 5m, 1/s; [low, high] for outside; with all and any it stands in the conditions",
+        ),
         or("for", "0s", Kind::Duration(0, 30 * DAY), "bad at every tick for so long"),
     ],
 };
@@ -38,7 +42,12 @@ static WINDOW: Table = Table {
     keys: &[
         must("fn", Kind::Function, "what one series' samples become"),
         must("over", Kind::Duration(0, OVER_MAX), "length, left-open"),
-        later("step", "windows in panes join with the speed work: leave `step` out"),
+        may(
+            "step",
+            Kind::Duration(SECOND, DAY),
+            "keep the window in panes of this length, for windows of days: it begins on a multiple of `step` that leaves \
+             it at least `over`",
+        ),
     ],
 };
 
@@ -61,6 +70,13 @@ static NO_DATA: Table = Table {
             "unknown from this age on; left out: the longer of `over` and 5m",
         ),
         or("then", "hold", Kind::Then, "what an unknown does"),
+        or(
+            "expected",
+            "false",
+            Kind::Bool,
+            "each host of the inventory that fits is waited for: one that never spoke is unknown (source silent), and \
+             `then` applies to it",
+        ),
     ],
 };
 
@@ -73,35 +89,134 @@ static LOG: Table = Table {
     ],
 };
 
+static SELECTOR: Table = Table {
+    name: "side of a ratio",
+    doc: "Series of one metric.",
+    keys: &[
+        must("metric", Kind::Name, "metric to watch"),
+        may("match", Kind::Map(&Kind::Matcher), "conditions on labels, all must fit"),
+    ],
+};
+
+static RATIO: Table = Table {
+    name: "ratio",
+    doc: "One metric by another, each folded by `by` first. Where nothing fits `of`, the ratio is 0.",
+    keys: &[
+        must("of", Kind::Table(&SELECTOR), "numerator"),
+        must("to", Kind::Table(&SELECTOR), "denominator"),
+        or("min", "0", Kind::Number, "below it the denominator says nothing: no value, and counted"),
+    ],
+};
+
+static VALUES: Table = Table {
+    name: "values",
+    doc: "A threshold for each severity.",
+    keys: &[
+        may("S1", Kind::Threshold, "중대"),
+        may("S2", Kind::Threshold, "보통"),
+        may("S3", Kind::Threshold, "경미"),
+        may("S4", Kind::Threshold, "정보"),
+    ],
+};
+
+static CONDITION: Table = Table {
+    name: "condition",
+    doc: "One of several things that must hold. The value that is shown is that of the first one that has one.",
+    keys: &[
+        must("metric", Kind::Name, "metric to watch"),
+        may("match", Kind::Map(&Kind::Matcher), "conditions on labels, all must fit"),
+        must("window", Kind::Table(&WINDOW), "which samples count"),
+        may("across", Kind::Word(FOLDS), "how the series of one identity become one number"),
+        must("when", Kind::Word(COMPARISONS), "compares the value with the threshold"),
+        may("value", Kind::Threshold, "threshold at every severity"),
+        may("values", Kind::Table(&VALUES), "threshold at a severity, where it is another"),
+    ],
+};
+
+static OVERRIDE: Table = Table {
+    name: "override",
+    doc: "Other numbers for some identities. The first that fits counts; what it does not name stays the rule's.",
+    keys: &[
+        must("match", Kind::Map(&Kind::Matcher), "conditions on the identity's labels, joined with the inventory"),
+        may("severity", Kind::Table(&LEVELS), "thresholds, in place of all of the rule's"),
+        may("recover", Kind::Table(&RECOVER), "when it is good again"),
+        may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
+    ],
+};
+
+const FOLDS: &[&str] = &["sum", "avg", "max", "min"];
+const COMPARISONS: &[&str] = &["above", "at_least", "below", "at_most", "equals", "outside"];
+
+/// The keys of a rule behind its own first ones: a template has them too.
+macro_rules! rule_keys {
+    ($($first:expr),*) => {
+        &[
+            $($first,)*
+            may("title", Kind::Text, "Korean title; goes into messages"),
+            or("domain", "인프라", Kind::Word(&["인프라", "응용", "통신", "보안"]), "구간"),
+            or("mode", "live", Kind::Word(&["live", "shadow"]), "shadow: evaluated and recorded, but nobody is told"),
+            may("interval", Kind::Duration(SECOND, HOUR), "distance of ticks; left out: the file's"),
+            may("metric", Kind::Name, "metric to watch"),
+            may("match", Kind::Map(&Kind::Matcher), "conditions on labels, all must fit"),
+            may("log", Kind::Table(&LOG), "log lines to watch, instead of a metric"),
+            may("ratio", Kind::Table(&RATIO), "one metric by another, instead of a metric"),
+            may(
+                "all",
+                Kind::List(&Kind::Table(&CONDITION), 1),
+                "conditions that must all hold, instead of metric, window and when; while one has no value and none \
+                 fails, the last verdict stands",
+            ),
+            may("any", Kind::List(&Kind::Table(&CONDITION), 1), "conditions of which one must hold, likewise"),
+            may("by", Kind::List(&Kind::Name, 0), "identity labels; left out: every label of the series"),
+            may("window", Kind::Table(&WINDOW), "which samples count; needed"),
+            may("across", Kind::Word(FOLDS), "how the series of one identity become one number"),
+            may("when", Kind::Word(COMPARISONS), "compares the value with the threshold; needed"),
+            may("severity", Kind::Table(&LEVELS), "thresholds; needed"),
+            may("recover", Kind::Table(&RECOVER), "when it is good again"),
+            may("overrides", Kind::List(&Kind::Table(&OVERRIDE), 0), "other numbers for some identities"),
+            may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
+            may("no_data", Kind::Table(&NO_DATA), "what silence means"),
+            or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
+            may("chain", Kind::Id, "chain to tell; left out: the one that fits"),
+            later("expr", "PromQL joins with the rules issue: use metric, window and severity"),
+            later("for", "stands under a severity: severity: { S2: { value: …, for: 5m } }"),
+        ]
+    };
+}
+
 /// The keys of one rule.
 static RULE: Table = Table {
     name: "rule",
     doc: "What to watch, over which window, when it is bad, when it is good again.",
-    keys: &[
+    keys: rule_keys![
         must("id", Kind::Id, "stable: state, silences and history hang on it"),
-        may("title", Kind::Text, "Korean title; goes into messages"),
-        or("domain", "인프라", Kind::Word(&["인프라", "응용", "통신", "보안"]), "구간"),
-        may("metric", Kind::Name, "metric to watch"),
-        may("match", Kind::Map(&Kind::Matcher), "conditions on labels, all must fit"),
-        may("log", Kind::Table(&LOG), "log lines to watch, instead of a metric"),
-        may("by", Kind::List(&Kind::Name, 0), "identity labels; left out: every label of the series"),
-        must("window", Kind::Table(&WINDOW), "which samples count"),
-        may("across", Kind::Word(&["sum", "avg", "max", "min"]), "how the series of one identity become one number"),
-        must(
-            "when",
-            Kind::Word(&["above", "at_least", "below", "at_most", "equals", "outside"]),
-            "compares the value with the threshold",
-        ),
-        must("severity", Kind::Table(&LEVELS), "thresholds"),
-        may("recover", Kind::Table(&RECOVER), "when it is good again"),
-        may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
+        may("use", Kind::Name, "template of this file whose keys it takes where it has none of its own")
+    ],
+};
+
+static TEMPLATE: Table = Table {
+    name: "template",
+    doc: "Keys for the rules that `use` it. A rule's own keys win, map by map.",
+    keys: rule_keys![],
+};
+
+static DEFAULT_RECOVER: Table = Table {
+    name: "recover of defaults",
+    doc: "When it is good again.",
+    keys: &[may("for", Kind::Duration(0, 30 * DAY), "good at every tick for so long")],
+};
+
+static DEFAULTS: Table = Table {
+    name: "defaults",
+    doc: "Keys for all rules of this file that neither they nor their templates have.",
+    keys: &[
+        may("interval", Kind::Duration(SECOND, HOUR), "distance of ticks"),
+        may("domain", Kind::Word(&["인프라", "응용", "통신", "보안"]), "구간"),
+        may("chain", Kind::Id, "chain to tell"),
         may("no_data", Kind::Table(&NO_DATA), "what silence means"),
-        or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
-        may("chain", Kind::Id, "chain to tell; left out: the one that fits"),
-        later("ratio", "quotients join with the rules issue: watch the two metrics with a rule each"),
-        later("expr", "PromQL joins with the rules issue: use metric, window and severity"),
-        later("for", "stands under a severity: severity: { S2: { value: …, for: 5m } }"),
-        later("overrides", "join with the rules issue: write a second rule with its own `match`"),
+        may("recover", Kind::Table(&DEFAULT_RECOVER), "when it is good again"),
+        may("forget", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
+        may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
     ],
 };
 
@@ -112,6 +227,8 @@ pub(crate) static FILE: Table = Table {
     keys: &[
         or("version", "1", Kind::Int(1, 1), "version of the format"),
         or("interval", "1s", Kind::Duration(SECOND, HOUR), "distance of ticks"),
+        may("defaults", Kind::Table(&DEFAULTS), "what rules of this file do not say themselves"),
+        may("templates", Kind::Map(&Kind::Table(&TEMPLATE)), "parts of rules by name, for `use`"),
         may("rules", Kind::List(&Kind::Table(&RULE), 0), "the rules"),
         may("scenarios", SCENARIOS, "what happens on a virtual clock, and what must come of it"),
         may("contacts", CONTACT_LIST, "contacts for the scenarios of this file alone"),

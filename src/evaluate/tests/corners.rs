@@ -170,7 +170,7 @@ fn counter_that_is_reset_from_far_up_is_judged_the_same_unseen() {
     let world: Vec<(Ms, Decoded)> = times.zip(values).map(|(at, value)| (at, number(1, at, value))).collect();
     let (got, _) = feed(&mut start(&setup), &world);
     let mut plain = start(&setup);
-    plain.plan.rules.iter_mut().for_each(|rule| rule.safe = None);
+    plain.plan.rules.iter_mut().for_each(|rule| rule.unguard());
     let (want, _) = feed(&mut plain, &world);
     assert_eq!(show(&got), show(&want));
 }

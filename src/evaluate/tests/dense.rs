@@ -160,7 +160,7 @@ fn run(setup: &Arc<Setup>, world: &[(Ms, Decoded)], bounds: bool, crash: usize) 
             partition = restore(setup, world, &stored(&partition), &rows);
         }
         if !bounds {
-            partition.plan.rules.iter_mut().for_each(|compiled| compiled.safe = None);
+            partition.plan.rules.iter_mut().for_each(|compiled| compiled.unguard());
         }
         partition.apply(offset as i64, *append, record, &mut out);
         signals.append(&mut out.signals);

@@ -72,7 +72,7 @@ fn run(setup: &Arc<Setup>, world: &[(Ms, Decoded)], memo: bool, crash: usize) ->
             partition = restore(setup, world, &stored(&partition), &rows);
         }
         if !memo {
-            partition.plan.rules.iter_mut().for_each(|compiled| compiled.memo = false);
+            partition.plan.rules.iter_mut().for_each(|compiled| compiled.parts[0].memo = false);
         }
         out.clear();
         partition.apply(offset as i64, *append, record, &mut out);

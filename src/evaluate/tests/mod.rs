@@ -3,10 +3,13 @@
 mod calm;
 mod corners;
 mod dense;
+mod expected;
 mod exprs;
 mod functions;
 mod lag;
 mod meaning;
+mod panes;
+mod parts;
 mod reload;
 mod review;
 mod verdicts;
@@ -18,8 +21,9 @@ use std::sync::Arc;
 
 use crate::evaluate::{Effects, Limits, Partition, Setup, SkewPolicy, Warm};
 use crate::model::{
-    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Kind, Labels, Level, Line, NoData,
-    Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then, Threshold, Watch,
+    Comparison, Decoded, Domain, FUNCTIONS, Fingerprint, Fold, Function, Inventory, Join, Kind, Labels, Level, Line,
+    Mode, NoData, Progress, Recover, RowChange, Rule, RuleSet, SeriesKey, Severity, Shape, Signal, StateRow, Then,
+    Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -36,6 +40,7 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         by: Some(vec!["host".to_owned()]),
         function,
         over: MINUTE,
+        step: None,
         across: None,
         when,
         levels: vec![level(Severity::S2, limit, 0)],
@@ -44,6 +49,11 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         no_data: NoData { after: 5 * MINUTE, then: Then::Hold },
         forget: DAY,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     }
 }
 

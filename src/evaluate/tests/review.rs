@@ -194,6 +194,9 @@ fn rules(local: bool) -> impl Strategy<Value = Vec<Rule>> {
             one.levels = levels(when, [first, second], n);
             one.recover.hold = recover;
             one.over = over;
+            // Every third rule that can be is kept in panes.
+            let paned = min_samples == 1 && !matches!(one.function, Function::Quantile(_));
+            one.step = paned.then_some(over / 4);
             one.interval = interval;
             one.min_samples = min_samples;
             one.no_data = NoData { after, then };
@@ -245,7 +248,7 @@ fn run(setup: &Arc<Setup>, world: &[(Ms, Decoded)], fate: &Fate) -> (Vec<Signal>
             partition.reload(Arc::clone(setup), &mut out);
         }
         if fate.unguarded || fate.busy {
-            partition.plan.rules.iter_mut().for_each(|compiled| compiled.safe = None);
+            partition.plan.rules.iter_mut().for_each(|compiled| compiled.unguard());
         }
         if fate.busy {
             while let Some(tick) = partition.next_tick().filter(|tick| tick < append) {

@@ -181,7 +181,7 @@ proptest! {
 }
 
 /// Wide signals of one partition, which is lost and restored at each of `crashes`.
-fn run_wide(setup: &Arc<Setup>, world: &[(Ms, Decoded)], crashes: &[usize]) -> Vec<Signal> {
+pub(super) fn run_wide(setup: &Arc<Setup>, world: &[(Ms, Decoded)], crashes: &[usize]) -> Vec<Signal> {
     let mut partition = start(setup);
     let mut wide = Wide::start(Arc::clone(setup), None, Vec::new());
     let (mut signals, mut own, mut rows) = (Vec::new(), Rows::default(), Rows::default());
@@ -217,8 +217,13 @@ pub(super) fn differs<'a>(got: &'a [Signal], want: &'a [Signal]) -> Option<(Opti
 }
 
 /// Wide signals where hosts are spread over `partitions`; time reaches all of them as pulses.
-fn merged(rules: &[Rule], world: &[(Ms, Decoded)], partitions: i32) -> Vec<Signal> {
-    let mut set = (*setup(rules.to_vec(), false)).clone();
+pub(super) fn merged(rules: &[Rule], world: &[(Ms, Decoded)], partitions: i32) -> Vec<Signal> {
+    merged_in(&setup(rules.to_vec(), false), world, partitions)
+}
+
+/// The same where more is set up.
+pub(super) fn merged_in(setup: &Setup, world: &[(Ms, Decoded)], partitions: i32) -> Vec<Signal> {
+    let mut set = setup.clone();
     set.partitions = partitions;
     let setup = Arc::new(set);
     let mut all: Vec<Partition> =

@@ -7,8 +7,8 @@ use super::{Evaluator, Sides};
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::{NewRecord, Sink as _};
 use crate::model::{
-    Comparison, Domain, Function, Inventory, Level, NoData, Recover, Rule, RuleSet, Severity, State, Then, Threshold,
-    Watch,
+    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, Recover, Rule, RuleSet, Severity, State, Then,
+    Threshold, Watch,
 };
 use crate::pipeline::sim::MemoryLog;
 use crate::store::{MemoryStore, Store};
@@ -27,6 +27,7 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             by: Some(vec!["host".to_owned()]),
             function: Function::Max,
             over: *over,
+            step: None,
             across: None,
             when: Comparison::Above,
             levels: vec![Level { severity: Severity::S2, threshold: Threshold::One(90.0), hold: 30 * SECOND }],
@@ -35,6 +36,11 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             no_data: NoData { after: 20 * MINUTE, then: Then::Hold },
             forget: DAY,
             chain: None,
+            overrides: Vec::new(),
+            also: Vec::new(),
+            join: Join::All,
+            mode: Mode::Live,
+            expected: false,
         })
     };
     Arc::new(Setup {

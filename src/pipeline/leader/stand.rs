@@ -89,6 +89,7 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         by: None,
         function: Function::Last,
         over: MINUTE,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels: vec![Level { severity: Severity::S1, threshold: Threshold::One(0.9), hold: 0 }],
@@ -97,6 +98,11 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         no_data: hold,
         forget: DAY,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     })
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::model::{
-    Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Last, Level, NoData, People, Recover, Rule,
-    RuleSet, Severity, SeverityPlan, Step, Target, Then, Threshold, Watch,
+    Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Join, Last, Level, Mode, NoData, People,
+    Recover, Rule, RuleSet, Severity, SeverityPlan, Step, Target, Then, Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -32,6 +32,7 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
         by: Some(vec!["host".to_owned()]),
         function,
         over,
+        step: None,
         across: None,
         when: Comparison::Above,
         levels,
@@ -40,6 +41,11 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
         no_data: NoData { after: over.max(5 * MINUTE), then: Then::Hold },
         forget: DAY,
         chain: None,
+        overrides: Vec::new(),
+        also: Vec::new(),
+        join: Join::All,
+        mode: Mode::Live,
+        expected: false,
     }
 }
 
