@@ -72,6 +72,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         what it knows: host, class, zone, service, parent.",
     ),
     (
+        "expr-alone",
+        "A rule that is an expression compares, folds and looks back by itself: `metric`, `window`, `when`, thresholds and \
+         what hangs on them say it a second time, and one of the two would not count. Beside it stand `for`, `severity`, \
+         `recover: { for }` and what tells people of it.",
+    ),
+    (
         "expr-outside",
         "The expression is PromQL, but uses a part of it that this version does not answer. It is refused rather than \
         answered wrongly.",

@@ -352,7 +352,7 @@ impl Load<'_> {
             let file = judged(root, &FILE, &mut source.notes);
             let own: Option<Vec<String>> =
                 file.has("chains").then(|| file.subs("chains").filter_map(|c| c.owned("id")).collect());
-            let around = Around { chains: own.as_deref().or(ids.as_deref()), keeps, guard };
+            let around = Around { chains: own.as_deref().or(ids.as_deref()), keeps, guard, source: &source.file.text };
             let name = source.file.path.display().to_string();
             written += file.list("rules").len();
             for placed in rules::rules(file, around, &mut source.notes) {

@@ -6,7 +6,7 @@
 
 use super::problem::{Mark, Notes};
 use super::scalar;
-use super::table::{self, Key, Kind, Need, Table};
+use super::table::{self, Kind, Need, Table};
 use super::tree::{Data, Node, Style, shorten};
 use crate::model::{Function, Labels, Matcher, Severity, Test, Then, Threshold};
 use crate::time::{self, Ms};
@@ -25,10 +25,6 @@ fn keys(node: &Node, table: &'static Table, at: Mark, notes: &mut Notes) {
     let rule = (table.name == "rule").then(|| notes.within(node.get("id").and_then(Node::as_text).map(str::to_owned)));
     for entry in node.entries() {
         match table.key(&entry.key) {
-            Some(Key { kind: Kind::Later, doc, .. }) => {
-                let message = format!("`{}` is not in this version", entry.key);
-                notes.error("not-yet", entry.at, message, *doc);
-            }
             Some(key) => value(&entry.value, &key.kind, key.name, notes),
             None => unknown(&entry.key, entry.at, table, notes),
         }
@@ -90,7 +86,7 @@ fn value(node: &Node, kind: &'static Kind, name: &str, notes: &mut Notes) {
         (Kind::Partition, Data::Map(_)) if partition(node).is_none() => wrong(node, kind, name, notes),
         (Kind::Partition, Data::Map(_)) => {}
         (Kind::Threshold, Data::List(items)) => range(node, items, name, notes),
-        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts | Kind::Later | Kind::Partition, _) => {
+        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts | Kind::Partition, _) => {
             wrong(node, kind, name, notes);
         }
         (_, Data::Scalar { text, style }) => one(node, kind, (text, *style), name, notes),

@@ -93,8 +93,6 @@ pub(super) enum Kind {
     Partition,
     /// `hold`, `resolve` or `raise: S3`.
     Then,
-    /// Something that this version does not do yet.
-    Later,
     /// A map with the keys of a table.
     Table(&'static Table),
     /// A list, with at least so many items.
@@ -122,11 +120,6 @@ pub(super) const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Ke
 /// A key with a default.
 pub(super) const fn or(name: &'static str, default: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key { name, kind, need: Need::Default(default), doc }
-}
-
-/// A key that a later version will take.
-pub(super) const fn later(name: &'static str, doc: &'static str) -> Key {
-    Key { name, kind: Kind::Later, need: Need::May, doc }
 }
 
 impl Table {
@@ -172,7 +165,6 @@ impl Kind {
             Self::Partition => "`{ n: up }` or `{ n: down }`".to_owned(),
             Self::Function => format!("one of {}", functions().join(", ")),
             Self::Then => "`hold`, `resolve` or `{ raise: S3 }`".to_owned(),
-            Self::Later => "nothing yet".to_owned(),
             Self::Table(table) => format!("a map ({})", names(table)),
             Self::List(..) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
@@ -214,7 +206,6 @@ impl Kind {
             Self::Partition => "{n: up|down}".to_owned(),
             Self::Function => functions().join("|"),
             Self::Then => "hold|resolve|{raise: S3}".to_owned(),
-            Self::Later => "not in this version".to_owned(),
             Self::Texts => "map of text".to_owned(),
             Self::Length => "duration".to_owned(),
             Self::Any => "any".to_owned(),
@@ -253,7 +244,6 @@ impl Kind {
             Self::Table(table) => object(table),
             Self::List(kind, min) => json!({"type": "array", "items": kind.schema(), "minItems": min}),
             Self::Map(kind) => json!({"type": "object", "additionalProperties": kind.schema()}),
-            Self::Later => json!({"not": {}}),
             Self::Any => json!({}),
             Self::Texts => json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
             Self::Length => json!({"type": "string", "pattern": "^(0|([0-9]+(ms|s|m|h|d|w|y))+)$"}),

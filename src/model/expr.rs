@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Labels;
+use crate::model::{Labels, Rule, Watch};
 use crate::time::Ms;
 
 /// Expressions that are evaluated one after the other.
@@ -21,6 +21,20 @@ pub struct ExprGroup {
     pub limit: usize,
     /// In the order of the file: a later one sees what an earlier one recorded at the same tick.
     pub steps: Vec<ExprStep>,
+}
+
+impl ExprGroup {
+    /// Whether the rule with this id is one of its alerts.
+    pub fn raises(&self, id: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, ExprStep::Alert { rule, .. } if **rule == *id))
+    }
+
+    /// The group of a rule that stands alone; `None` where it is no expression.
+    pub fn alone(rule: &Rule) -> Option<Self> {
+        let steps = vec![ExprStep::Alert { rule: Arc::clone(&rule.id), labels: Labels::default() }];
+        let group = Self { name: rule.id.to_string(), interval: rule.interval, behind: 0, limit: 0, steps };
+        matches!(rule.watch, Watch::Expr { .. }).then_some(group)
+    }
 }
 
 /// One expression of a group.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::{Expect, Feed, Kind, Loaded, Scenario, Verb, What, Which};
 use crate::evaluate::Setup;
-use crate::model::{Labels, Line, RuleSet, Signal, State};
+use crate::model::{ExprGroup, Labels, Line, RuleSet, Signal, State};
 use crate::pipeline::backtest::{Act, Backtest, Deed, Happening, Verb as DeedVerb};
 use crate::pipeline::leader::World;
 use crate::pipeline::service;
@@ -69,8 +69,9 @@ fn start(scenario: &Scenario, loaded: &Loaded, deeds: Vec<Deed>) -> Backtest {
     let own = &scenario.own;
     let mut loaded = loaded.clone();
     if let Some(rules) = &own.rules {
+        let groups = rules.iter().filter_map(ExprGroup::alone).map(Arc::new).collect();
         let rules = rules.iter().cloned().map(Arc::new).collect();
-        loaded.rules = RuleSet { hash: "scenario".to_owned(), rules, groups: Vec::new() };
+        loaded.rules = RuleSet { hash: "scenario".to_owned(), rules, groups };
     }
     loaded.people.contacts = own.contacts.clone().unwrap_or(loaded.people.contacts);
     loaded.people.chains = own.chains.clone().unwrap_or(loaded.people.chains);

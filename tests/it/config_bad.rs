@@ -170,7 +170,7 @@ fn one_mistake_of_sense_is_one_problem() {
         ("over: 5m }", "over: 5m, step: 3m }", &["window-step"]),
         ("avg, over: 5m }", "p95, over: 5m, step: 1m }", &["window-step"]),
         ("when: above", "when: above\n    overrides: []", &[]),
-        ("when: above", "when: above\n    for: 5m", &["not-yet"]),
+        ("when: above", "when: above\n    for: 5m", &["expr-alone"]),
         ("    window", "    log: { pattern: x }\n    window", &["log-function", "watch"]),
         ("when: above", "when: above\n    title: 아주아주아주아주아주아주아주아주긴 제목", &["title-long"]),
         ("when: above", "when: above\n    title: 디스크 💾 부족", &["title-charset"]),

@@ -99,6 +99,7 @@ mod faults;
 mod service;
 /// What a running service says of one rule, and how it takes other files.
 mod explain_reload;
+mod expr_rules;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.
 mod service_postgres;
 /// Whatever comes in, and whatever happens to the disk: said, counted, and nothing else lost.

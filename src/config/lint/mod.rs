@@ -31,6 +31,7 @@ use site::{Site, View};
 
 use super::files::{Source, SourceFile};
 use super::problem::{Level, Mark, Problem};
+use crate::model::Watch;
 
 /// How a check looks.
 #[derive(Debug, Clone, Copy)]
@@ -261,11 +262,11 @@ fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Finding> {
         let mut found = Found { check, source: 0, rule: None, list: Vec::new() };
         match (check.look, traffic) {
             (Look::Site(look), _) => look(site, &mut found),
-            (Look::Rule(look), _) => site.rules.iter().for_each(|view| {
+            (Look::Rule(look), _) => site.rules.iter().filter(|view| !is_expr(view)).for_each(|view| {
                 found.within(view);
                 look(view, site, &mut found);
             }),
-            (Look::Sample(look), Some(traffic)) => site.rules.iter().for_each(|view| {
+            (Look::Sample(look), Some(traffic)) => site.rules.iter().filter(|view| !is_expr(view)).for_each(|view| {
                 found.within(view);
                 look(view, traffic, &mut found);
             }),
@@ -274,6 +275,11 @@ fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Finding> {
         all.append(&mut found.list);
     }
     all
+}
+
+/// Whether a rule is an expression: it has neither a window nor a threshold that could be looked at.
+fn is_expr(view: &View<'_>) -> bool {
+    matches!(view.rule.watch, Watch::Expr { .. })
 }
 
 /// Asks the checks, and notes what they find where it stands.

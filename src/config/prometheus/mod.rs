@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub(super) use adopt::adopt;
 pub(super) use place::inside;
+pub(super) use rule::expr as wanted;
 
 use super::problem::Notes;
 use super::read::{Obj, check};

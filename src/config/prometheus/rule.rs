@@ -84,7 +84,7 @@ fn record(item: Obj<'_>, notes: &mut Notes) {
 }
 
 /// The expression as text; its kind must be one that makes series.
-fn expr(node: &Node, source: &str, notes: &mut Notes) -> Option<String> {
+pub(in crate::config) fn expr(node: &Node, source: &str, notes: &mut Notes) -> Option<String> {
     let text = node.as_text()?;
     if text.trim().is_empty() {
         notes.error("missing-key", node.at, "`expr` is empty", "expr: PromQL expression");

@@ -31,9 +31,17 @@ pub(in crate::config) fn merge(root: &mut Node, notes: &mut Notes) {
                 }
             }
         }
-        lay_under(rule, &defaults);
+        let windows = rule.get("expr").is_none();
+        let fitting: Vec<Entry> = defaults.iter().filter(|entry| windows || !of_windows(&entry.key)).cloned().collect();
+        lay_under(rule, &fitting);
+        super::expr::spread(rule);
         notes.within(outer);
     }
+}
+
+/// Whether a key is for rules with windows of their own: an expression has no use for it.
+fn of_windows(key: &str) -> bool {
+    matches!(key, "min_samples" | "no_data")
 }
 
 /// Gives `node` the entries that it lacks.

@@ -5,6 +5,7 @@
 //! What a rule means when it runs is not known here; see `evaluate`.
 
 mod conditions;
+mod expr;
 mod merge;
 mod sense;
 mod table;
@@ -31,6 +32,8 @@ pub(super) struct Around<'a> {
     pub keeps: Option<Ms>,
     /// The guard of outgoing texts.
     pub guard: &'a Guard,
+    /// The file's text: an expression's mistakes have places inside of it.
+    pub source: &'a str,
 }
 
 /// A rule with the place of its id.
@@ -121,6 +124,10 @@ fn watched(item: Obj<'_>) -> Option<Watched> {
         let watch = Watch::Metric { name: what.name, matchers: what.matchers };
         return Some(Watched { watch, function, over, step, across, when, join, also: all.collect() });
     }
+    if let Some((watch, over)) = expr::watch(item) {
+        let (function, when, join) = (Function::Last, Comparison::Present, Join::All);
+        return Some(Watched { watch, function, over, step: None, across: None, when, join, also: Vec::new() });
+    }
     let window = item.sub("window");
     Some(Watched {
         watch: watch(item)?,
@@ -148,6 +155,9 @@ fn watch(item: Obj<'_>) -> Option<Watch> {
 
 /// The thresholds of a rule, worst severity first: with conditions those of the first one.
 fn levels(item: Obj<'_>) -> Vec<Level> {
+    if item.has("expr") {
+        return levels_by(item, |_, _| Some(expr::ANY));
+    }
     let Some((key, _)) = conditions::join(item) else { return own_levels(item) };
     let first = item.subs(key).next();
     levels_by(item, |_, name| first.and_then(|first| conditions::threshold(first, name)))
@@ -194,9 +204,16 @@ fn comparison(name: &str) -> Option<Comparison> {
     }
 }
 
-/// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count.
-pub(super) fn set(mut rules: Vec<Rule>, groups: Vec<ExprGroup>) -> RuleSet {
+/// A rule set with its hash; `rules` are sorted by id first, so that neither file order nor comments count. An expression
+/// of no group is one of its own.
+pub(super) fn set(mut rules: Vec<Rule>, mut groups: Vec<ExprGroup>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
+    let alone: Vec<ExprGroup> = rules
+        .iter()
+        .filter(|rule| !groups.iter().any(|group| group.raises(&rule.id)))
+        .filter_map(ExprGroup::alone)
+        .collect();
+    groups.extend(alone);
     RuleSet {
         hash: super::hash::of(&rules, &groups),
         rules: rules.into_iter().map(Arc::new).collect(),

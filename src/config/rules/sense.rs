@@ -3,7 +3,7 @@
 //! The idea: one function per question, each over what could be read; none stops the others.
 
 use super::conditions::{check_conditions, check_overrides, check_ratio, join};
-use super::{Around, levels, needs};
+use super::{Around, expr, levels, needs};
 use crate::config::problem::Notes;
 use crate::config::read::{Obj, nearest};
 use crate::model::{Comparison, Function, Level, Severity, Threshold, builtin};
@@ -31,11 +31,12 @@ pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     expected(item, notes);
     thresholds(item, notes);
     recover(item, notes);
+    expr::check(item, around.source, notes);
 }
 
 /// Keys that every rule needs, be they its own, its template's or those of its conditions.
 fn missing(item: Obj<'_>, notes: &mut Notes) {
-    let conditions = join(item).is_some();
+    let conditions = join(item).is_some() || item.has("expr");
     let needed = [("window", "which samples count"), ("when", "compares the value with the threshold")];
     for (key, what) in needed.into_iter().filter(|(key, _)| !conditions && !item.has(key)) {
         notes.error("missing-key", item.place(), format!("rule without `{key}`"), format!("{key}: {what}"));

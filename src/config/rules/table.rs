@@ -1,12 +1,12 @@
 //! The keys of rule files.
 //!
-//! The idea: what a later version will take is in the table already, as a refusal with its name, so that a rule which
-//! asks for it is never half understood.
+//! The idea: a rule watches by one of several keys (`metric`, `log`, `ratio`, `all`, `any`, `expr`), so hardly any key is
+//! needed always; the table says what there is and of which shape, `sense` what goes with what.
 
 use crate::config::inventory::RESOURCES;
 use crate::config::people::{CHAIN_LIST, CONTACT_LIST};
 use crate::config::scenario::SCENARIOS;
-use crate::config::table::{Kind, Table, later, may, must, or};
+use crate::config::table::{Kind, Table, may, must, or};
 use crate::time::{DAY, HOUR, Ms, SECOND};
 
 /// Longest window: a year of hourly samples; what is longer belongs into a report.
@@ -178,8 +178,12 @@ macro_rules! rule_keys {
             may("no_data", Kind::Table(&NO_DATA), "what silence means"),
             or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
             may("chain", Kind::Id, "chain to tell; left out: the one that fits"),
-            later("expr", "PromQL joins with the rules issue: use metric, window and severity"),
-            later("for", "stands under a severity: severity: { S2: { value: …, for: 5m } }"),
+            may(
+                "expr",
+                Kind::Text,
+                "PromQL, names as Prometheus has them, instead of metric, window and when: what is in its result is bad",
+            ),
+            may("for", Kind::Duration(0, 30 * DAY), "with `expr` and `severity: S2`: bad at every tick for so long"),
         ]
     };
 }
