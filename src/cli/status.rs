@@ -109,6 +109,9 @@ fn human(status: &Value) -> Vec<String> {
     if let Some(shadow) = status["rules"]["shadow"].as_u64().filter(|shadow| *shadow > 0) {
         lines.push(format!("  {shadow} of the rules in shadow: nobody is told of them"));
     }
+    for (rule, why) in status["rules"]["troubles"].as_object().into_iter().flatten() {
+        lines.push(format!("  rule {rule} gives no result: {}", why.as_str().unwrap_or_default()));
+    }
     for (name, what) in [("rejected", "rejected"), ("pages", "pages")] {
         let members = counts[name].as_object().into_iter().flatten();
         let shown: Vec<String> =

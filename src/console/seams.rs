@@ -227,6 +227,8 @@ pub struct RulesView {
     pub count: usize,
     /// How many of them only watch: nobody is told.
     pub shadow: usize,
+    /// Expressions that gave no result at their last tick, by rule, and why.
+    pub troubles: BTreeMap<String, String>,
     /// Hash of their meaning.
     pub hash: String,
     /// Why the newest edit is not in force, where it is not.

@@ -422,6 +422,10 @@ pub(super) fn service(html: &mut Html, shown: &Shown) {
         if let Some(broken) = &it.rules.broken {
             html.raw("<p class=\"notice\" role=\"alert\">설정 오류(이전 설정으로 동작 중): ").text(broken).raw("</p>");
         }
+        for (rule, why) in &it.rules.troubles {
+            let text = format!("규칙 {rule}: 식이 결과를 내지 못해 이전 판정을 유지합니다: {why}");
+            html.raw("<p class=\"notice\" role=\"alert\">").text(&text).raw("</p>");
+        }
         html.raw("<dl class=\"facts\">");
         fact(html, "버전", &it.version);
         fact(html, "가동 시간", &show_duration(it.uptime_ms / 1000 * 1000));

@@ -54,6 +54,13 @@ pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
         rules: RulesView {
             count: evaluator.setup().rules.rules.len(),
             shadow: evaluator.setup().rules.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count(),
+            troubles: evaluator
+                .lanes()
+                .wide()
+                .troubles()
+                .iter()
+                .map(|(of, why)| (of.to_string(), why.clone()))
+                .collect(),
             hash: evaluator.setup().rules.hash.clone(),
             broken: None,
         },
