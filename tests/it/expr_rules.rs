@@ -1,11 +1,12 @@
 //! Rules of our own form that are PromQL expressions: from the file, its mistakes at their places, to the signal.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bongsu::config::{self, Ask, Loaded};
 use bongsu::model::Watch;
 
-use crate::site::{bongsu, json_lines};
+use crate::site::{Site, bongsu, eventually, json_lines, now};
 
 fn load(text: &str) -> Loaded {
     let folder = tempfile::tempdir().unwrap();
@@ -98,4 +99,33 @@ rules:
     let (windowed, written) = (of("windowed"), of("written"));
     assert!(windowed.len() > 20, "{windowed:?}");
     assert_eq!(windowed, written);
+}
+
+/// Live: one expression raises an incident for each host that it names, and one whose sides do not fit says so.
+#[test]
+fn a_running_service_raises_them_and_tells_what_gives_no_result() {
+    let rules = "  - { id: slow, title: 지연 과다, domain: 인프라, expr: 'app_delay > 3', severity: S2 }
+  - { id: torn, title: 지연 과다, domain: 인프라, expr: 'app_delay + on(job) app_delay > 0', severity: S4 }
+";
+    let site = Site::new(rules);
+    let service = site.start();
+    let record = |host: &str, value: u32| {
+        let ts = now();
+        format!("{{\"v\":1,\"ts\":{ts},\"sent\":{ts},\"host\":\"{host}\",\"points\":[[\"app.delay\",{value}]]}}\n")
+    };
+    for (host, value) in [("a", 9), ("b", 1), ("c", 7)] {
+        assert_eq!(site.offer(&record(host, value)), 1);
+    }
+    let hosts = eventually("two hosts are slow", || {
+        let list = site.get("/v1/incidents")["incidents"].as_array().cloned().unwrap_or_default();
+        let mine = list.iter().filter(|it| it["rule"] == "slow");
+        let hosts: BTreeSet<String> = mine.map(|it| it["labels"]["host"].as_str().unwrap().to_owned()).collect();
+        (hosts.len() >= 2).then_some(hosts)
+    });
+    assert_eq!(hosts.into_iter().collect::<Vec<_>>(), ["a", "c"]);
+    let why = eventually("the other one is told", || {
+        site.get("/v1/status")["rules"]["troubles"]["torn"].as_str().map(str::to_owned)
+    });
+    assert!(why.contains("duplicate series") || why.contains("many"), "{why}");
+    assert_eq!(service.end(), Some(0), "{}", site.service_log());
 }
