@@ -224,10 +224,14 @@ impl Lanes {
     /// Hands what a partition contributed to the wide rules over and runs the wide ticks that are complete.
     fn merge(&mut self, partition: i32, muted: bool, sink: &mut dyn FnMut(Fed<'_>)) {
         let leaves = std::mem::take(&mut self.effects.leaves);
+        // Whoever takes the wide rules reads the log again; what is kept for that would only pile up.
+        if self.held {
+            return;
+        }
         for leaf in leaves {
             self.wide.offer(partition, leaf);
         }
-        if self.held || self.wide.is_idle() {
+        if self.wide.is_idle() {
             return;
         }
         let clocks: BTreeMap<i32, Ms> =

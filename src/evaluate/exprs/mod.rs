@@ -51,6 +51,8 @@ pub(super) struct Exprs {
     recorded: BTreeMap<(usize, usize), BTreeSet<Labels>>,
     troubles: BTreeMap<Arc<str>, String>,
     trimmed: Ms,
+    /// When a sample was last left out for want of room.
+    full_at: Option<Ms>,
     /// No tick is before this; `None` while not every partition has a clock.
     begun: Option<Ms>,
     live: bool,
@@ -121,7 +123,8 @@ impl Exprs {
 
     /// Runs the groups whose tick `at` is. `true`: there was one.
     pub(super) fn tick(&mut self, plan: &Plan, at: Ms, limits: (usize, usize), out: &mut Effects) -> bool {
-        self.take(at, limits.0, out);
+        let refused = self.take(at, limits.0, out);
+        self.full(refused, limits.0, at);
         let mut ran = false;
         let mut tick = Tick { at, plan, limits, out };
         for (group, of) in plan.exprs.groups.iter().enumerate().filter(|(_, of)| at.rem_euclid(of.interval) == 0) {
@@ -142,15 +145,32 @@ impl Exprs {
     }
 
     /// What came up to `at` gets into the windows, in the order of partitions, not of their arrival.
-    fn take(&mut self, at: Ms, limit: usize, out: &mut Effects) {
+    /// Gives how many were left out for want of room.
+    fn take(&mut self, at: Ms, limit: usize, out: &mut Effects) -> u64 {
+        let mut refused = 0;
         while let Some(entry) = self.queue.first_entry().filter(|entry| *entry.key() <= at) {
             let mut samples = entry.remove();
             samples.sort_by_key(|(partition, _)| *partition);
             for (_, sample) in samples {
-                if !self.windows.insert(&sample.labels, sample.time, sample.value, limit) && self.live {
-                    out.counters.refused_series += 1;
-                }
+                refused += u64::from(!self.windows.insert(&sample.labels, sample.time, sample.value, limit));
             }
+        }
+        if self.live {
+            out.counters.refused_series += refused;
+        }
+        refused
+    }
+
+    /// Tells that samples were left out, until a minute passed without.
+    fn full(&mut self, refused: u64, limit: usize, at: Ms) {
+        let name: Arc<str> = Arc::from("limits.series");
+        if refused > 0 {
+            self.full_at = Some(at);
+            let why = format!("expressions see {limit} series, no more: samples of others were left out");
+            self.trouble(&name, Some(why));
+        } else if self.full_at.is_some_and(|last| at - last >= MINUTE) {
+            self.full_at = None;
+            self.trouble(&name, None);
         }
     }
 
@@ -201,7 +221,13 @@ impl Exprs {
                 self.instances.remove(&key);
             }
         }
-        tick.out.counters.refused_series += found.len().saturating_sub(room) as u64;
+        let over = found.len().saturating_sub(room);
+        if over > 0 {
+            tick.out.counters.refused_series += over as u64;
+            let limit = tick.limits.1;
+            let why = format!("{over} more results than limits.series_per_rule ({limit}) allows: they raise nothing");
+            self.trouble(id, Some(why));
+        }
         for (labels, value) in found.into_iter().take(room) {
             let fingerprint = Fingerprint::of(id, &labels);
             let mut it = Instance::new(place, labels.clone(), fingerprint, tick.at);

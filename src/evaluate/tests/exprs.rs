@@ -184,3 +184,28 @@ fn a_result_with_two_of_one_identity_is_an_error() {
     assert_eq!(show(&store.signals), ["0 alert inactive>firing S2"]);
     assert!(wide.troubles().contains_key("alert"), "{:?}", wide.troubles());
 }
+
+/// At a limit those that are there go on, and it is told.
+#[test]
+fn what_a_limit_keeps_out_is_told() {
+    let plain = world("m > 80", 0, 0, None, 1);
+    for (limits, of) in [((4, 1_000), "limits.series"), ((1_000, 2), "alert")] {
+        let limits = Limits { series: limits.0, series_per_rule: limits.1, window_memory: 1 << 30 };
+        let setup = Arc::new(Setup { limits, ..(*plain).clone() });
+        let mut wide = Wide::start(Arc::clone(&setup), None, Vec::new());
+        let mut part = start(&setup);
+        let (mut out, mut told) = (Effects::default(), false);
+        for (offset, (at, host, _)) in (0..).zip(records().into_iter().take(60)) {
+            part.apply(offset, at, &number(host, at, 99.0), &mut out);
+            for leaf in std::mem::take(&mut out.leaves) {
+                wide.offer(0, leaf);
+            }
+            wide.advance([(0, part.place().1)].into_iter(), &mut out);
+            told |= wide.troubles().contains_key(of);
+        }
+        let firing = out.signals.iter().filter(|signal| signal.to.is_active()).count();
+        assert!(told, "{of}: {:?}", wide.troubles());
+        assert_eq!(firing, if of == "alert" { 2 } else { 4 }, "{of}: the oldest stay");
+        assert!(out.signals.iter().all(|signal| signal.to.is_active()), "{of}: nobody who fires is dropped");
+    }
+}
