@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Evaluator, Sides};
-use crate::evaluate::{Limits, Setup, SkewPolicy};
+use crate::evaluate::{Limits, Setup, SkewPolicy, Warm};
 use crate::log::{NewRecord, Sink as _};
 use crate::model::{
-    Comparison, Domain, Function, Inventory, Join, Level, Mode, NoData, Recover, Rule, RuleSet, Severity, State, Then,
-    Threshold, Watch,
+    Comparison, Domain, ExprGroup, Function, Inventory, Join, Level, Mode, NoData, Progress, Recover, Rule, RuleSet,
+    Severity, State, Then, Threshold, Watch,
 };
 use crate::pipeline::sim::MemoryLog;
+use crate::pipeline::stages::{At, Lanes};
 use crate::store::{MemoryStore, Store};
 use crate::time::{Clock, DAY, MINUTE, ManualClock, Ms, SECOND};
 
@@ -139,4 +140,31 @@ fn other_numbers_alone_read_nothing_again() {
     evaluator.reload(setup(&[("short", MINUTE)])).unwrap();
     world.pass(&mut evaluator, 1, 1);
     assert_eq!(evaluator.tally().muted, 0);
+}
+
+/// Wide rules that are held take nothing in: whoever takes them reads the log again.
+#[test]
+fn while_wide_rules_are_held_nothing_piles_up() {
+    let plain = setup(&[("cpu", MINUTE)]);
+    let mut rule = (*plain.rules.rules[0]).clone();
+    (rule.watch, rule.when) = (Watch::Expr { text: "m > 90".to_owned() }, Comparison::Present);
+    let groups = ExprGroup::alone(&rule).map(Arc::new).into_iter().collect();
+    let rules = RuleSet { hash: "x".to_owned(), rules: vec![Arc::new(rule)], groups };
+    let of = Setup { rules: Arc::new(rules), partitions: 2, ..(*plain).clone() };
+    let limits = crate::decode::Limits::default();
+    let size = |hold: bool, records: i64| {
+        let mut lanes = Lanes::new(Arc::new(of.clone()), limits, None, Vec::new());
+        if hold {
+            lanes.hold_wide(&mut |_| {});
+        }
+        lanes.start(0, Some(&Progress::default()), Vec::new(), Warm::default());
+        for n in 0..records {
+            let at = BEGIN + n * SECOND;
+            let text = format!("{{\"v\":1,\"ts\":{at},\"host\":\"h\",\"points\":[[\"m\",1]]}}");
+            lanes.feed(At { partition: 0, offset: n, append: at }, b"h", text.as_bytes(), &mut |_| {});
+        }
+        format!("{:?}", lanes.wide()).len()
+    };
+    assert_eq!(size(true, 10), size(true, 1_000));
+    assert!(size(false, 10) < size(false, 1_000), "what waits for the other partition shows");
 }
