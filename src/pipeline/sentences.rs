@@ -24,6 +24,7 @@ fn number(value: f64) -> String {
 /// The side of a threshold that is bad.
 pub(super) fn threshold(when: Comparison, threshold: Threshold) -> String {
     match (when, threshold) {
+        (Comparison::Present, _) => "식의 결과에 있음".to_owned(),
         (Comparison::Above, Threshold::One(limit)) => format!("> {}", number(limit)),
         (Comparison::AtLeast, Threshold::One(limit)) => format!("≥ {}", number(limit)),
         (Comparison::Below, Threshold::One(limit)) => format!("< {}", number(limit)),
@@ -63,6 +64,12 @@ pub(super) fn instance(seen: &Inspection) -> Vec<String> {
 }
 
 fn value(seen: &Inspection) -> String {
+    if matches!(seen.rule.watch, Watch::Expr { .. }) {
+        return match seen.value {
+            Some(value) => format!("값: {} (식의 결과)", number(value)),
+            None => "값: 없음 — 식의 결과에 이 식별자가 없습니다".to_owned(),
+        };
+    }
     let over = show_duration(seen.rule.over);
     let samples: usize = seen.series.iter().map(|series| series.samples).sum();
     let newest = seen.newest.map_or_else(String::new, |newest| {
@@ -84,6 +91,9 @@ fn level_line(seen: &Inspection, level: &Level) -> String {
     let hold = if level.hold > 0 { format!(" {} 지속", show_duration(level.hold)) } else { String::new() };
     let head =
         format!("{} {}: {}{hold}", level.severity.code(), level.severity.word(), threshold(rule.when, level.threshold));
+    if rule.when == Comparison::Present && seen.value.is_none() {
+        return format!("{head} — 성립하지 않음");
+    }
     let Some(value) = seen.value else { return format!("{head} — 값이 없어 판정하지 않았습니다") };
     if !rule.when.holds(value, level.threshold) {
         let apart =

@@ -93,7 +93,6 @@ rules:
         let words = mine.map(|line| {
             format!("{} {} {} {} {}", line["at"], line["labels"], line["from"], line["to"], line["severity"])
         });
-        // A window has a value before it is good again; an expression has left it out.
         words.collect()
     };
     let (windowed, written) = (of("windowed"), of("written"));
@@ -126,6 +125,13 @@ fn a_running_service_raises_them_and_tells_what_gives_no_result() {
     let why = eventually("the other one is told", || {
         site.get("/v1/status")["rules"]["troubles"]["torn"].as_str().map(str::to_owned)
     });
+    let config = site.path("bongsu.yaml").display().to_string();
+    let data = site.data().display().to_string();
+    let ask = ["explain", "--rule", "slow", "--labels", "host=a", "-c", &config, "--data-dir", &data];
+    let told = bongsu(&ask);
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(text.contains("값: 9 (식의 결과)") && text.contains("식의 결과에 있음"), "{text}{told:?}");
+    assert!(!text.contains("표본 0건"), "{text}");
     assert!(why.contains("duplicate series") || why.contains("many"), "{why}");
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
 }

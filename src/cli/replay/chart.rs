@@ -194,6 +194,8 @@ fn picture(drawn: &Drawn, results: &Results) -> Picture {
 /// The ends of a threshold with the side that is bad.
 fn ends(when: Comparison, threshold: Threshold) -> Vec<(&'static str, f64)> {
     match (when, threshold) {
+        // An expression has compared already: there is no line to draw.
+        (Comparison::Present, _) => Vec::new(),
         (Comparison::Above, Threshold::One(value)) => vec![(">", value)],
         (Comparison::AtLeast, Threshold::One(value)) => vec![("≥", value)],
         (Comparison::Below, Threshold::One(value)) => vec![("<", value)],
