@@ -19,8 +19,8 @@ const BEGINNING: Ms = 1_767_571_200_000;
 const EVERY: Ms = 30 * SECOND;
 const METRICS: usize = 5;
 /// The log's writer moves its journal into the file after 8 MiB of rows, which are some 13 MiB of pages; the store's is
-/// moved at 4 MiB. On a busy machine a reader may be at it just then, and it starts over at one of the next tries.
-const JOURNAL_MAX: u64 = 32 << 20;
+/// moved at 4 MiB.
+const JOURNAL_MAX: u64 = 16 << 20;
 /// Names the number of hosts for the child.
 const HOSTS: &str = "BONGSU_TEST_HOSTS";
 

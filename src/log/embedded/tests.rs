@@ -350,3 +350,25 @@ fn a_topic_grows_keeps_its_identity_and_never_shrinks() {
     assert_ne!(other.source().topic().unwrap().id, before.id, "made anew is another topic");
     assert!(bench.log().source("nowhere").is_err() && bench.log().sink("nowhere").is_err());
 }
+
+#[test]
+fn a_reader_in_the_way_lets_the_wal_grow_by_little() {
+    const PIECE: usize = 256 * 1024;
+    let bench = Bench::new(|_| {});
+    let mut written = 0;
+    let mut fill = |until: usize| {
+        while written < until {
+            bench.append(0, &noise(written as u64, PIECE));
+            written += PIECE;
+        }
+    };
+    fill(7 << 20);
+    let reader = Connection::open(&bench.path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM batch").unwrap();
+    // The round ends while somebody reads from the WAL: it cannot start over.
+    fill(10 << 20);
+    reader.execute_batch("COMMIT").unwrap();
+    fill(24 << 20);
+    let wal = std::fs::metadata(bench.path.with_file_name("log.db-wal")).unwrap().len();
+    assert!(wal < 13 << 20, "{wal} bytes");
+}

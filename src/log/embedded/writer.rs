@@ -31,10 +31,10 @@ const SWEEP_ROWS: usize = 256;
 const SWEEP_STRIDE: usize = 16;
 /// Bytes of rows after which the WAL goes into the file: bounds the WAL and the time of an opening after a kill.
 const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
-/// A WAL longer than this did not start over after the last time (a round of short rows fills 13 MiB of it) …
-const WAL_BYTES: u64 = 2 * CHECKPOINT_BYTES;
-/// … and is then tried again after so much.
+/// So much later it is looked at again: a WAL starts over with the commit after a checkpoint, unless a reader is at it.
 const CHECKPOINT_AGAIN_BYTES: u64 = 1024 * 1024;
+/// A WAL no longer than this has started over by then.
+const WAL_SHORT_BYTES: u64 = 4 * CHECKPOINT_AGAIN_BYTES;
 /// What a row costs beside its bytes: its share of a leaf, which the WAL takes whole.
 const ROW_PAGE_BYTES: u64 = 1024;
 
@@ -177,16 +177,15 @@ impl Writer {
     }
 
     fn checkpoint(&mut self) {
-        self.bytes_since_checkpoint = 0;
-        match self.file.checkpoint("PASSIVE") {
-            // A reader was at it when it should have started over. Trying again soon keeps it from growing by a whole
-            // round each time.
-            Ok(pages) if pages * ROW_PAGE_BYTES > WAL_BYTES => {
-                self.bytes_since_checkpoint = CHECKPOINT_BYTES - CHECKPOINT_AGAIN_BYTES;
+        // Looking again soon keeps it from growing by a whole round each time that a reader was in the way.
+        self.bytes_since_checkpoint = match self.file.checkpoint("PASSIVE") {
+            Ok(pages) if pages * ROW_PAGE_BYTES <= WAL_SHORT_BYTES => pages * ROW_PAGE_BYTES,
+            Ok(_) => CHECKPOINT_BYTES - CHECKPOINT_AGAIN_BYTES,
+            Err(why) => {
+                tracing::warn!(%why, "embedded log could not be checkpointed, its WAL grows");
+                0
             }
-            Ok(_) => {}
-            Err(why) => tracing::warn!(%why, "embedded log could not be checkpointed, its WAL grows"),
-        }
+        };
     }
 
     // --- retention
