@@ -162,6 +162,20 @@ fn a_configuration_runs_them() {
     assert_ne!(load(folder.path()).rules.hash, hash, "what is recorded counts");
 }
 
+/// Ids hang on names alone: an alert that is put before others changes none.
+#[test]
+fn korean_names_have_ids_of_their_own() {
+    let ids = |names: &[&str]| -> Vec<String> {
+        let rules: Vec<String> = names.iter().map(|name| format!("{{ alert: {name}, expr: up == 0 }}")).collect();
+        let loaded = load_text(&format!("groups:\n  - name: a\n    rules: [{}]\n", rules.join(", ")));
+        assert_eq!(loaded.problems, []);
+        loaded.rules.rules.iter().map(|rule| rule.id.to_string()).collect()
+    };
+    let (two, three) = (ids(&["느림", "빠름"]), ids(&["멈춤", "느림", "빠름"]));
+    assert_eq!((two.len(), three.len()), (2, 3));
+    assert!(two.iter().all(|id| three.contains(id) && id.is_ascii()), "{two:?} {three:?}");
+}
+
 /// A recording, and two alerts of one name over it.
 const RUN: &str = r#"groups:
   - name: cpu

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use sha2::Digest;
+
 use crate::config::guard::Guard;
 use crate::evaluate::promql;
 use crate::model::{
@@ -113,10 +115,16 @@ fn title(rule: &GroupRule, annotations: &Labels, guard: &Guard) -> String {
     if title.is_empty() || !guard.hits(title).is_empty() { PLAIN.to_owned() } else { title.to_owned() }
 }
 
-/// An id of an alert's name that nobody has yet. Alerts of one name are told apart by their order.
+/// An id of an alert's name that nobody has yet. Alerts of one name are told apart by their order; names that hold what an
+/// id may not, by their hash, so that two Korean names do not become one.
 fn free(name: &str, taken: &mut BTreeSet<String>) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     let mut id: String = name.chars().take(ID_MAX).map(plain).collect();
+    if id != name {
+        let digest = sha2::Sha256::digest(name.as_bytes());
+        id.push('-');
+        id.extend(digest.iter().take(3).map(|byte| format!("{byte:02x}")));
+    }
     if !id.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         id.insert(0, 'a');
     }
