@@ -33,6 +33,8 @@ pub(super) struct Key {
     pub need: Need,
     /// What it does, one line.
     pub doc: &'static str,
+    /// Words that may stand in place of the value; whoever reads the file spreads them before this table is asked.
+    pub short: &'static [&'static str],
 }
 
 /// Whether a key has to be there.
@@ -109,17 +111,22 @@ pub(super) enum Kind {
 
 /// A key that has to be there.
 pub(super) const fn must(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, need: Need::Must, doc }
+    Key { name, kind, need: Need::Must, doc, short: &[] }
 }
 
 /// A key that may be left out.
 pub(super) const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, need: Need::May, doc }
+    Key { name, kind, need: Need::May, doc, short: &[] }
 }
 
 /// A key with a default.
 pub(super) const fn or(name: &'static str, default: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, need: Need::Default(default), doc }
+    Key { name, kind, need: Need::Default(default), doc, short: &[] }
+}
+
+/// A key that may be left out, or be one of `short` instead of its value.
+pub(super) const fn brief(name: &'static str, short: &'static [&'static str], kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, need: Need::May, doc, short }
 }
 
 impl Table {
@@ -218,8 +225,14 @@ impl Kind {
             Self::Id => json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}),
             Self::Name => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_./:-]*$"}),
             Self::Bool => json!({"type": "boolean"}),
-            Self::Int(min, i64::MAX) => json!({"type": "integer", "minimum": min}),
-            Self::Int(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
+            // 1_000 is a number to the reader and a text to YAML 1.2, which editors follow.
+            Self::Int(min, max) => {
+                let whole = match *max {
+                    i64::MAX => json!({"type": "integer", "minimum": min}),
+                    max => json!({"type": "integer", "minimum": min, "maximum": max}),
+                };
+                json!({"anyOf": [whole, {"type": "string", "pattern": "^-?[0-9]+(_[0-9]+)+$"}]})
+            }
             Self::Duration(..) => json!({"type": "string", "pattern": "^(0|([0-9]+(ms|s|m|h|d|w))+)$"}),
             Self::Shift => json!({"type": "string", "pattern": "^[+-]?([0-9]+(ms|s|m|h|d|w))+$"}),
             Self::Number | Self::Size(..) => json!({"type": ["number", "string"]}),
@@ -264,7 +277,10 @@ fn names(table: &Table) -> String {
 fn object(table: &Table) -> Value {
     let mut properties = serde_json::Map::new();
     for key in table.keys {
-        let mut value = key.kind.schema();
+        let mut value = match key.short {
+            [] => key.kind.schema(),
+            words => json!({"anyOf": [{"enum": words}, key.kind.schema()]}),
+        };
         if let Some(object) = value.as_object_mut() {
             object.insert("description".to_owned(), Value::from(key.doc));
             if let Need::Default(text) = key.need {
@@ -310,7 +326,8 @@ fn list(table: &Table, depth: usize, out: &mut String) {
             Need::Default(text) => format!(", default {text}"),
         };
         let indent = "  ".repeat(depth);
-        let _ = writeln!(out, "{indent}{}: <{}{need}> {}", key.name, key.kind.word(), key.doc);
+        let short = if key.short.is_empty() { String::new() } else { format!("{} or ", key.short.join("|")) };
+        let _ = writeln!(out, "{indent}{}: <{short}{}{need}> {}", key.name, key.kind.word(), key.doc);
         match &key.kind {
             Kind::Table(inner) | Kind::List(Kind::Table(inner), _) => list(inner, depth + 1, out),
             _ => {}

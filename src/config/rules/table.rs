@@ -6,7 +6,7 @@
 use crate::config::inventory::RESOURCES;
 use crate::config::people::{CHAIN_LIST, CONTACT_LIST};
 use crate::config::scenario::SCENARIOS;
-use crate::config::table::{Kind, Table, may, must, or};
+use crate::config::table::{Kind, Table, brief, may, must, or};
 use crate::time::{DAY, HOUR, Ms, SECOND};
 
 /// Longest window: a year of hourly samples; what is longer belongs into a report.
@@ -144,6 +144,8 @@ static OVERRIDE: Table = Table {
     ],
 };
 
+/// Of a rule that is an expression: all of `{ S2: { for: 0s } }`.
+const SEVERITIES: &[&str] = &["S1", "S2", "S3", "S4"];
 const FOLDS: &[&str] = &["sum", "avg", "max", "min"];
 const COMPARISONS: &[&str] = &["above", "at_least", "below", "at_most", "equals", "outside"];
 
@@ -171,7 +173,7 @@ macro_rules! rule_keys {
             may("window", Kind::Table(&WINDOW), "which samples count; needed"),
             may("across", Kind::Word(FOLDS), "how the series of one identity become one number"),
             may("when", Kind::Word(COMPARISONS), "compares the value with the threshold; needed"),
-            may("severity", Kind::Table(&LEVELS), "thresholds; needed"),
+            brief("severity", SEVERITIES, Kind::Table(&LEVELS), "thresholds; needed. The short form is for `expr` alone"),
             may("recover", Kind::Table(&RECOVER), "when it is good again"),
             may("overrides", Kind::List(&Kind::Table(&OVERRIDE), 0), "other numbers for some identities"),
             may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),

@@ -33,3 +33,6 @@ pub fn key_reference() -> String {
     let tables = [&SETTINGS, &FILE, &CONTACTS, &CHAINS, &INVENTORY, &CALENDAR];
     tables.map(table::reference).join("\n")
 }
+
+#[cfg(test)]
+mod tests;
