@@ -122,6 +122,13 @@ pub fn civil(at: Ms) -> Civil {
     }
 }
 
+/// The instant at which a civil day begins in Korea; `None` for a day that no month has.
+pub fn midnight(year: i32, month: u8, day: u8) -> Option<Ms> {
+    let month = time::Month::try_from(month).ok()?;
+    let date = time::Date::from_calendar_date(year, month, day).ok()?;
+    Some(date.midnight().assume_utc().unix_timestamp() * SECOND - KST)
+}
+
 /// `at` as RFC 3339 with +09:00, milliseconds only where there are some.
 pub fn rfc3339(at: Ms) -> String {
     let c = civil(at);
@@ -223,5 +230,7 @@ mod tests {
         let c = civil(1_764_000_000_000);
         assert_eq!((c.year, c.month, c.day, c.hour, c.minute), (2025, 11, 25, 1, 0));
         assert_eq!(rfc3339(1_764_000_000_450), "2025-11-25T01:00:00.450+09:00");
+        assert_eq!(midnight(2025, 11, 25), Some(1_764_000_000_000 - HOUR));
+        assert_eq!((midnight(2027, 2, 29), midnight(2028, 2, 29).is_some(), midnight(2028, 13, 1)), (None, true, None));
     }
 }

@@ -1,6 +1,6 @@
-//! `inventory.yaml` and `calendar.yaml`: what is watched, and the days off that cannot be computed.
+//! `inventory.yaml`: what is watched.
 //!
-//! The idea: both are plain lists; what counts is that an id or a day stands once.
+//! The idea: it is a plain list; what counts is that an id stands once and that outward names may leave the house.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,6 @@ use super::problem::{Mark, Notes};
 use super::read::Obj;
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{Inventory, Resource};
-use crate::time::{Civil, civil};
 
 static RESOURCE: Table = Table {
     name: "resource",
@@ -40,43 +39,6 @@ pub(super) static INVENTORY: Table = Table {
 /// A list of resources, for scenario files too.
 pub(super) const RESOURCES: Kind = Kind::List(&Kind::Table(&RESOURCE), 0);
 
-static HOLIDAY: Table = Table {
-    name: "holiday",
-    doc: "A day off that cannot be computed, or one that is none after all.",
-    keys: &[
-        must("date", Kind::Date, "the day"),
-        must("name", Kind::Text, "its name"),
-        or("off", "true", Kind::Bool, "false = a working day although it would be computed as a day off"),
-        may("announced", Kind::Date, "when it was announced"),
-    ],
-};
-
-/// The keys of `calendar.yaml`.
-pub(super) static CALENDAR: Table = Table {
-    name: "calendar.yaml",
-    doc: "Days off that cannot be computed: 임시공휴일, 선거일.",
-    keys: &[
-        or("version", "1", Kind::Int(1, 1), "version of the format"),
-        may("holidays", Kind::List(&Kind::Table(&HOLIDAY), 0), "the days"),
-    ],
-};
-
-/// A day off, or one that is none after all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holiday {
-    /// Its name.
-    pub name: String,
-    /// Whether it is a day off.
-    pub off: bool,
-}
-
-/// The override list of `calendar.yaml` by (year, month, day).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Calendar {
-    /// The days.
-    pub holidays: BTreeMap<(i32, u8, u8), Holiday>,
-}
-
 /// The inventory of a checked tree.
 pub(super) fn inventory(file: Obj<'_>, notes: &mut Notes) -> Inventory {
     let guard = Guard::default();
@@ -106,18 +68,4 @@ pub(super) fn inventory(file: Obj<'_>, notes: &mut Notes) -> Inventory {
         resources.insert(id, (resource, item.at("id")));
     }
     Inventory { resources: resources.into_iter().map(|(id, (resource, _))| (id, resource)).collect() }
-}
-
-/// The calendar of a checked tree.
-pub(super) fn calendar(file: Obj<'_>, notes: &mut Notes) -> Calendar {
-    let mut holidays = BTreeMap::new();
-    for item in file.subs("holidays") {
-        let (Some(at), Some(name)) = (item.date("date"), item.owned("name")) else { continue };
-        let Civil { year, month, day, .. } = civil(at);
-        if holidays.insert((year, month, day), Holiday { name, off: item.flag("off") }).is_some() {
-            let message = format!("{year:04}-{month:02}-{day:02} stands twice");
-            notes.error("duplicate-id", item.at("date"), message, "keep one");
-        }
-    }
-    Calendar { holidays }
 }

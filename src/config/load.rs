@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::adjust::adjust;
+use super::calendar::{CALENDAR, Edited, calendar};
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
-use super::inventory::{CALENDAR, Calendar, INVENTORY, calendar, inventory};
+use super::inventory::{INVENTORY, inventory};
 use super::lint::{self, Parts, Sifted, Traffic};
 use super::overrides::lay_over;
 use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
@@ -25,7 +26,7 @@ use super::settings::{Role, SETTINGS, Settings, settings};
 use super::table::Table;
 use super::tree::{Data, Node};
 use super::unit::{UnitFile, unit_file};
-use crate::model::{Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet};
+use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
@@ -55,7 +56,7 @@ pub struct Loaded {
     pub people: People,
     /// Resources.
     pub inventory: Inventory,
-    /// Days off that cannot be computed.
+    /// Days off and business hours.
     pub calendar: Calendar,
     /// Scenarios without errors.
     pub scenarios: Vec<Scenario>,
@@ -152,7 +153,7 @@ struct Read {
     contacts: Option<Vec<Placed<Contact>>>,
     chains: Option<Vec<(Chain, ChainPlaces)>>,
     inventory: Inventory,
-    calendar: Calendar,
+    calendar: Edited,
 }
 
 impl Read {
@@ -288,7 +289,7 @@ impl Load<'_> {
             unit_files,
             people,
             inventory: read.inventory,
-            calendar: read.calendar,
+            calendar: read.calendar.calendar(),
             scenarios,
             problems,
             silenced,
@@ -318,6 +319,7 @@ impl Load<'_> {
                 FileKind::Calendar => {
                     let calendar = calendar(judged(root, &CALENDAR, notes), notes);
                     read.calendar.holidays.extend(calendar.holidays);
+                    read.calendar.office = calendar.office;
                 }
                 FileKind::Settings | FileKind::Rules | FileKind::Prometheus | FileKind::Unit => {}
             }

@@ -9,6 +9,7 @@
 //! Not here: watching files (`pipeline`), and what rules, chains and pages mean when they run.
 
 mod adjust;
+mod calendar;
 mod explain;
 mod files;
 mod guard;
@@ -34,7 +35,6 @@ mod unit;
 
 pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
-pub use inventory::{Calendar, Holiday};
 pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};
 pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
 pub use overrides::environment;

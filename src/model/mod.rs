@@ -6,6 +6,7 @@
 
 mod book;
 mod builtin;
+mod calendar;
 mod expr;
 mod flush;
 mod function;
@@ -26,6 +27,7 @@ pub mod wire;
 
 pub use book::*;
 pub use builtin::*;
+pub use calendar::*;
 pub use expr::*;
 pub use flush::*;
 pub use function::{Bound, Facts, Function, TABLE as FUNCTIONS};

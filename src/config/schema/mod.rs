@@ -3,7 +3,8 @@
 //! The idea: both are drawn from the reader's own tables; `configs/.schema/` holds what [`SCHEMAS`] gives, and a test
 //! compares the two.
 
-use super::inventory::{CALENDAR, INVENTORY};
+use super::calendar::CALENDAR;
+use super::inventory::INVENTORY;
 use super::people::{CHAINS, CONTACTS};
 use super::rules::FILE;
 use super::settings::SETTINGS;

@@ -1,0 +1,127 @@
+//! `calendar.yaml`: business hours, and the days off that cannot be computed.
+//!
+//! The idea: public holidays and their substitutes are computed (see [`crate::model::Calendar`]); what is written here
+//! is laid over them, so the file stays as short as the list of elections.
+
+use std::collections::BTreeMap;
+
+use super::problem::Notes;
+use super::read::Obj;
+use super::table::{Kind, Table, may, must, or};
+use crate::model::{Calendar, Day, Holiday, OfficeHours};
+use crate::time::{Civil, DAY, MINUTE, Ms, civil};
+
+static HOLIDAY: Table = Table {
+    name: "holiday",
+    doc: "A day off that cannot be computed, or one that is none after all.",
+    keys: &[
+        must("date", Kind::Date, "the day"),
+        must("name", Kind::Text, "its name"),
+        or("off", "true", Kind::Bool, "false = a working day although it would be computed as a day off"),
+        may("announced", Kind::Date, "when it was announced"),
+    ],
+};
+
+const WEEKDAYS: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
+
+static BUSINESS: Table = Table {
+    name: "business",
+    doc: "Business hours, KST; public holidays are never in them.",
+    keys: &[
+        or("from", "09:00", Kind::Text, "first minute"),
+        or("until", "18:00", Kind::Text, "first minute that is no longer in them; 24:00 = midnight"),
+        may("weekdays", Kind::List(&Kind::Word(&WEEKDAYS), 1), "days of the week; left out: 월 to 금"),
+    ],
+};
+
+/// The keys of `calendar.yaml`.
+pub(super) static CALENDAR: Table = Table {
+    name: "calendar.yaml",
+    doc: "Business hours, and days off that cannot be computed: 임시공휴일, 선거일.",
+    keys: &[
+        or("version", "1", Kind::Int(1, 1), "version of the format"),
+        may("business", Kind::Table(&BUSINESS), "business hours"),
+        may("holidays", Kind::List(&Kind::Table(&HOLIDAY), 0), "the days"),
+    ],
+};
+
+/// What `calendar.yaml` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Edited {
+    /// Days laid over the computed ones.
+    pub holidays: BTreeMap<Day, Holiday>,
+    /// Business hours.
+    pub office: OfficeHours,
+}
+
+impl Edited {
+    /// The calendar that it makes.
+    pub(super) fn calendar(&self) -> Calendar {
+        Calendar::new(self.holidays.clone(), self.office)
+    }
+}
+
+/// The calendar of a checked tree.
+pub(super) fn calendar(file: Obj<'_>, notes: &mut Notes) -> Edited {
+    let mut holidays = BTreeMap::new();
+    for item in file.subs("holidays") {
+        let (Some(at), Some(name)) = (item.date("date"), item.owned("name")) else { continue };
+        let Civil { year, month, day, .. } = civil(at);
+        if holidays.insert((year, month, day), Holiday { name, off: item.flag("off") }).is_some() {
+            let message = format!("{year:04}-{month:02}-{day:02} stands twice");
+            notes.error("duplicate-id", item.at("date"), message, "keep one");
+        }
+    }
+    Edited { holidays, office: office(file.sub("business"), notes) }
+}
+
+fn office(part: Obj<'_>, notes: &mut Notes) -> OfficeHours {
+    let mut office = OfficeHours::default();
+    for (key, place) in [("from", &mut office.from), ("until", &mut office.until)] {
+        match part.text(key).map(time_of_day) {
+            Some(Some(time)) => *place = time,
+            Some(None) if part.has(key) => {
+                notes.error("bad-value", part.at(key), format!("`{key}` is no time of day"), "write HH:MM, in quotes");
+            }
+            _ => {}
+        }
+    }
+    if office.until <= office.from {
+        let message = "business hours end before they begin";
+        notes.error(
+            "out-of-range",
+            part.at("until"),
+            message,
+            "write a later `until`; hours over midnight are not known",
+        );
+    }
+    if part.has("weekdays") {
+        let days = part.texts("weekdays");
+        office.weekdays = WEEKDAYS.map(|word| days.iter().any(|day| day == word));
+    }
+    office
+}
+
+/// `HH:MM` as ms since midnight; `24:00` is the end of the day.
+pub(super) fn time_of_day(text: &str) -> Option<Ms> {
+    let (hour, minute) = text.split_once(':')?;
+    let digits = |part: &str| (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<Ms>());
+    let (hour, minute) = (digits(hour)?.ok()?, digits(minute)?.ok()?);
+    let at = (hour * 60 + minute) * MINUTE;
+    (minute < 60 && at <= DAY).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::HOUR;
+
+    #[test]
+    fn times_of_day_are_hours_and_minutes() {
+        let rows = [("09:00", Some(9 * HOUR)), ("23:59", Some(DAY - MINUTE)), ("24:00", Some(DAY)), ("00:00", Some(0))];
+        let wrong = ["9:00", "24:01", "12:60", "1200", "-1:00", "aa:bb", ""].map(|text| (text, None));
+        for (text, wanted) in rows.into_iter().chain(wrong) {
+            assert_eq!(time_of_day(text), wanted, "{text}");
+        }
+    }
+}
