@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::evaluate::QUIET;
 use crate::evaluate::plan::Compiled;
-use crate::model::{Cause, Ended, Fingerprint, Labels, RowChange, Severity, Signal, State, StateRow, Then};
+use crate::evaluate::verdict::Verdict;
+use crate::model::{Ended, Fingerprint, Labels, RowChange, Signal, State, StateRow, Then};
 use crate::time::Ms;
 
 /// Born before anything that is remembered.
@@ -47,25 +48,6 @@ pub(super) struct Instance {
     pub(super) calm: bool,
     /// The row as the store has it.
     saved: Option<StateRow>,
-}
-
-/// What was decided of an instance.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Verdict {
-    /// State.
-    pub(super) state: State,
-    /// Severity while active.
-    pub(super) severity: Option<Severity>,
-    /// Per severity: since when its condition holds.
-    pub(super) since: [Option<Ms>; 4],
-    /// First tick of the pending.
-    pub(super) occurred: Option<Ms>,
-    /// Since when the recover condition holds.
-    pub(super) recovering: Option<Ms>,
-    /// Why nothing is known.
-    pub(super) unknown: Option<Cause>,
-    /// Since when.
-    pub(super) unknown_since: Option<Ms>,
 }
 
 /// The change that a signal tells of, beside the verdicts.

@@ -1,14 +1,15 @@
 //! The verdict of one instance at one tick: known or not, which severity, and when to look again.
 //!
 //! The idea: a pure step from (verdict, what is seen, tick) to the next verdict, so that visiting a tick at which
-//! nothing changed leaves everything as it was. It never looks into windows or the log; `leaf` does that.
+//! nothing changed leaves everything as it was. How a verdict moves stands in `verdict`; here is why, what is told of it
+//! and when to come again. It never looks into windows or the log; `leaf` does that.
 
-use crate::evaluate::instance::{Change, Instance, Verdict};
+use crate::evaluate::instance::{Change, Instance};
 use crate::evaluate::leaf::Seen;
 use crate::evaluate::plan::Compiled;
-use crate::evaluate::terms::Terms;
+use crate::evaluate::verdict::Verdict;
 use crate::evaluate::{Effects, QUIET, next};
-use crate::model::{Cause, Ended, Level, Rule, Severity, State, Then};
+use crate::model::{Cause, Ended, Level, State};
 use crate::time::{HOUR, Ms};
 
 /// What becomes of an instance after a visit.
@@ -42,12 +43,13 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         Some(cause) => {
             // Of a source that never spoke nobody else tells.
             let gone = cause == Cause::SeriesGone || (cause == Cause::SourceSilent && it.never_spoke());
-            change.ended = lose(&mut it.verdict, &rule.rule, at, (cause, gone));
+            change.ended = it.verdict.lose(rule.rule.no_data.then, at, (cause, gone));
         }
         None => {
-            know(&mut it.verdict, at);
+            it.verdict.know(at);
             if seen.value.is_some() && !waits(it, rule, at, seen) {
-                step(&mut it.verdict, &rule.terms[it.terms], at, seen);
+                let terms = &rule.terms[it.terms];
+                it.verdict.step(&terms.levels, terms.recover.hold, at, (seen.bad, seen.good));
             }
         }
     }
@@ -71,10 +73,8 @@ pub(super) fn answer(it: &mut Instance, rule: &Compiled, at: Ms, value: Option<f
     it.has = true;
     it.valued = Some(at);
     it.newest = Some(at);
-    know(&mut it.verdict, at);
-    // What an expression has left in is bad at every severity, what it has left out is good.
-    let seen = Seen { value, bad: if value.is_some() { u8::MAX } else { 0 }, good: value.is_none(), ..Seen::default() };
-    step(&mut it.verdict, &rule.terms[0], at, &seen);
+    let terms = &rule.terms[0];
+    it.verdict.answer(&terms.levels, terms.recover.hold, at, value.is_some());
     out.signals.extend(it.tell(rule, &before, Change { at, value, ended: None }));
     if it.verdict.state == State::Inactive {
         it.erase(&mut out.rows);
@@ -139,7 +139,7 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
         return;
     }
     let before = it.verdict.clone();
-    know(&mut it.verdict, at);
+    it.verdict.know(at);
     for level in levels.iter().filter(at_once) {
         it.verdict.since[level.severity.index()].get_or_insert(at);
     }
@@ -179,112 +179,6 @@ fn cause(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Option<Cause> {
         return Some(Cause::ParseError);
     }
     Some(if seen.speaking { Cause::SeriesGone } else { Cause::SourceSilent })
-}
-
-/// Nothing is known any more, or still: pending freezes, firing goes on, and a gone series does what the rule says.
-fn lose(verdict: &mut Verdict, rule: &Rule, at: Ms, (cause, gone): (Cause, bool)) -> Option<Ended> {
-    verdict.unknown = Some(cause);
-    verdict.unknown_since.get_or_insert(at);
-    if !gone {
-        return None;
-    }
-    match rule.no_data.then {
-        Then::Hold => None,
-        Then::Raise(severity) => {
-            if verdict.state.is_active() {
-                verdict.severity = verdict.severity.min(Some(severity));
-            } else {
-                verdict.state = State::Firing;
-                verdict.severity = Some(severity);
-                verdict.occurred.get_or_insert(at);
-            }
-            None
-        }
-        Then::Resolve => {
-            let active = verdict.state.is_active();
-            let (unknown, since) = (verdict.unknown, verdict.unknown_since);
-            let occurred = verdict.occurred;
-            *verdict = Verdict { unknown, unknown_since: since, occurred, ..Verdict::default() };
-            active.then_some(Ended::NoData)
-        }
-    }
-}
-
-/// Something is known again: the time in between does not count towards any `for`.
-fn know(verdict: &mut Verdict, at: Ms) {
-    verdict.unknown = None;
-    if let Some(since) = verdict.unknown_since.take() {
-        for mark in verdict.since.iter_mut().chain([&mut verdict.recovering]).flatten() {
-            *mark += at - since;
-        }
-    }
-}
-
-/// One tick with a value.
-fn step(verdict: &mut Verdict, terms: &Terms, at: Ms, seen: &Seen) {
-    let mut reached: Option<Severity> = None;
-    let mut holding: Option<Severity> = None;
-    let current = verdict.severity;
-    let mut kept = false;
-    for level in &terms.levels {
-        let since = &mut verdict.since[level.severity.index()];
-        if !seen.holds(level.severity) {
-            *since = None;
-            continue;
-        }
-        let began = *since.get_or_insert(at);
-        if at - began >= level.hold && reached.is_none() {
-            reached = Some(level.severity);
-        }
-        if current.is_some_and(|current| level.severity <= current) {
-            kept = true;
-        } else if holding.is_none() {
-            holding = Some(level.severity);
-        }
-    }
-    if !verdict.state.is_active() {
-        rise(verdict, at, reached, holding.is_some());
-        return;
-    }
-    if kept || holding.is_some() {
-        verdict.state = State::Firing;
-        verdict.recovering = None;
-        verdict.severity = match reached {
-            Some(reached) if current.is_some_and(|current| reached < current) => Some(reached),
-            _ if kept => current,
-            _ => holding,
-        };
-        return;
-    }
-    recover(verdict, terms, at, seen.good);
-}
-
-/// Not firing: pending while any condition holds, firing with the worst that was reached.
-fn rise(verdict: &mut Verdict, at: Ms, reached: Option<Severity>, holds: bool) {
-    verdict.recovering = None;
-    if !holds {
-        verdict.state = State::Inactive;
-        return;
-    }
-    verdict.occurred.get_or_insert(at);
-    verdict.state = if reached.is_some() { State::Firing } else { State::Pending };
-    verdict.severity = reached;
-}
-
-/// Firing, and no condition holds: the level stays until the recover condition has held for long enough.
-fn recover(verdict: &mut Verdict, terms: &Terms, at: Ms, good: bool) {
-    if terms.recover.hold > 0 {
-        verdict.state = State::Recovering;
-    }
-    if !good {
-        verdict.recovering = None;
-        return;
-    }
-    let since = *verdict.recovering.get_or_insert(at);
-    if at - since >= terms.recover.hold {
-        let occurred = verdict.occurred;
-        *verdict = Verdict { occurred, ..Verdict::default() };
-    }
 }
 
 /// The first tick at which something can change without a new sample.

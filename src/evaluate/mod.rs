@@ -35,6 +35,7 @@ pub mod template;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod visit;
 mod wide;
 mod window;
@@ -49,6 +50,7 @@ pub use inspect::{Inspection, Near, SERIES_LISTED, SeriesSeen};
 pub use leaf::LeafTick;
 pub use partition::Partition;
 pub use status::{Reading, SourceStatus};
+pub use verdict::Verdict;
 pub use wide::Wide;
 
 /// From this age of its newest sample on, or of its last value, an identity has a row of its own.

@@ -166,7 +166,7 @@ impl Run<'_> {
     }
 
     fn alerts(&mut self, manager: &Manager, test: &AlertTest) {
-        let firing = manager.alerts().filter(|(name, alert)| *name == test.alert && alert.firing);
+        let firing = manager.alerts().filter(|(name, alert)| *name == test.alert && alert.firing());
         let mut found: Vec<(Labels, Labels)> =
             firing.map(|(_, alert)| (alert.labels.clone(), alert.annotations.clone())).collect();
         let named = |labels: &Labels| labels.with("alertname", &test.alert);

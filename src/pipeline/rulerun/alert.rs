@@ -1,14 +1,15 @@
 //! Alerts of one rule: pending, firing, kept, ended.
 //!
-//! The idea: an alert is a label set that the expression gives. Its time counts from the first evaluation that gave it;
-//! one that gives it no more ends a pending alert at once, and a firing one after `keep_firing_for`.
+//! The idea: an alert is a label set that the expression gives; whether it is pending, firing or kept is for the state
+//! machine of all rules to say ([`Verdict`]), which live alerts go through too.
 
 use std::collections::BTreeMap;
 
 use super::{At, Setting, Wrong, expression, vector, without_empty};
+use crate::evaluate::Verdict;
 use crate::evaluate::promql::{Memory, NAME, Sample};
 use crate::evaluate::template::{Problem, Scene, Template};
-use crate::model::{GroupRule, GroupRuleKind, Labels};
+use crate::model::{GroupRule, GroupRuleKind, Labels, Level, Severity, State, Threshold};
 use crate::time::{Ms, SECOND};
 
 /// Label that names an alert.
@@ -21,20 +22,29 @@ pub struct Alert {
     pub labels: Labels,
     /// Its annotations, rendered at the last evaluation that gave it.
     pub annotations: Labels,
-    /// First evaluation that gave it.
-    pub active_at: Ms,
-    /// Firing, or still pending.
-    pub firing: bool,
     /// Value of its expression when it was last given.
     pub value: f64,
-    /// Since when it fires only because of `keep_firing_for`.
-    pub kept_since: Option<Ms>,
+    verdict: Verdict,
+}
+
+impl Alert {
+    /// Firing, or still pending.
+    pub fn firing(&self) -> bool {
+        self.verdict.state().is_active()
+    }
+
+    /// First evaluation that gave it, ms.
+    pub fn active_at(&self) -> Ms {
+        self.verdict.occurred().unwrap_or_default()
+    }
 }
 
 /// What an alerting rule needs beside its expression, and its alerts.
 #[derive(Debug)]
 pub(super) struct Plan {
-    hold: Ms,
+    /// Its `for`; there is one severity.
+    levels: [Level; 1],
+    /// Its `keep_firing_for`, ms.
     keep: Ms,
     labels: Vec<(String, Template)>,
     annotations: Vec<(String, Template)>,
@@ -46,7 +56,7 @@ impl Plan {
     pub(super) fn new(rule: &GroupRule) -> Result<Option<Self>, Problem> {
         let GroupRuleKind::Alert { hold, keep, annotations } = &rule.kind else { return Ok(None) };
         Ok(Some(Self {
-            hold: *hold,
+            levels: [Level { severity: Severity::S1, threshold: Threshold::One(0.0), hold: *hold }],
             keep: *keep,
             labels: templates(&rule.labels)?,
             annotations: templates(annotations)?,
@@ -70,31 +80,14 @@ impl Plan {
     ) -> Result<Vec<Sample>, Wrong> {
         let given = self.given(rule, found, memory, setting, when)?;
         for (labels, new) in &given {
-            match self.active.get_mut(labels) {
-                Some(alert) => {
-                    alert.value = new.value;
-                    alert.annotations = new.annotations.clone();
-                    alert.kept_since = None;
-                }
-                None => {
-                    self.active.insert(labels.clone(), new.clone());
-                }
-            }
+            let alert = self.active.entry(labels.clone()).or_insert_with(|| new.clone());
+            alert.value = new.value;
+            alert.annotations = new.annotations.clone();
         }
-        let (hold, keep) = (self.hold, self.keep);
-        self.active.retain(|labels, alert| {
-            if !given.contains_key(labels) {
-                if !alert.firing || keep == 0 {
-                    return false;
-                }
-                let since = *alert.kept_since.get_or_insert(when.at);
-                return when.at - since < keep;
-            }
-            true
-        });
-        for alert in self.active.values_mut() {
-            alert.firing |= when.at - alert.active_at >= hold;
+        for (labels, alert) in &mut self.active {
+            alert.verdict.answer(&self.levels, self.keep, when.at, given.contains_key(labels));
         }
+        self.active.retain(|_, alert| alert.verdict.state() != State::Inactive);
         if when.limit > 0 && self.active.len() > when.limit {
             let message = format!("{} alerts, more than the group's limit of {}", self.active.len(), when.limit);
             self.active.clear();
@@ -133,10 +126,8 @@ impl Plan {
             let alert = Alert {
                 labels: labels.clone(),
                 annotations: Labels::new(rendered(&self.annotations, &scene)),
-                active_at: when.at,
-                firing: false,
                 value: sample.value,
-                kept_since: None,
+                verdict: Verdict::default(),
             };
             if given.insert(labels, alert).is_some() {
                 return Err(("several series have the same labels once the rule's own are added".to_owned(), None));
@@ -160,13 +151,13 @@ fn rendered(templates: &[(String, Template)], scene: &Scene<'_>) -> Vec<(String,
 
 /// The two series that show an alert.
 fn shown(rule: &GroupRule, alert: &Alert) -> [Sample; 2] {
-    let state = if alert.firing { "firing" } else { "pending" };
+    let state = if alert.firing() { "firing" } else { "pending" };
     // As in Prometheus, the alert's labels lie over the rule's own texts: a label that its template leaves empty is
     // shown here as the template.
     let labels = without_empty(rule.labels.iter().chain(alert.labels.iter()));
     let is = labels.with(NAME, "ALERTS").with("alertstate", state);
     let since = labels.with(NAME, "ALERTS_FOR_STATE");
     #[expect(clippy::cast_precision_loss, reason = "seconds of this calendar are exact")]
-    let seconds = alert.active_at.div_euclid(SECOND) as f64;
+    let seconds = alert.active_at().div_euclid(SECOND) as f64;
     [Sample { labels: is, value: 1.0 }, Sample { labels: since, value: seconds }]
 }

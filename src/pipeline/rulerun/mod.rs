@@ -196,7 +196,7 @@ impl Rule {
             None => recorded(&self.rule, found, when.limit)?,
         };
         self.showed |= match &self.alert {
-            Some(plan) => plan.active().any(|alert| alert.firing),
+            Some(plan) => plan.active().any(Alert::firing),
             None => !samples.is_empty(),
         };
         Ok(samples)

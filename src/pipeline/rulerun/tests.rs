@@ -35,7 +35,7 @@ fn up(memory: &mut Memory, at: Ms, value: f64) {
 }
 
 fn states(manager: &Manager) -> Vec<(String, bool, Ms)> {
-    manager.alerts().map(|(name, alert)| (name.to_owned(), alert.firing, alert.active_at)).collect()
+    manager.alerts().map(|(name, alert)| (name.to_owned(), alert.firing(), alert.active_at())).collect()
 }
 
 /// Points of every series called `name`.
