@@ -1,4 +1,4 @@
-//! What people do to incidents: ack, unack, resolve, reopen.
+//! What people do to incidents: ack, by number or by one-time code, hand over, unack, resolve, reopen.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,12 @@ use super::service::Place;
 /// `bongsu ack`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AckArgs {
-    /// The incident's number, for example INC-2611-001.
-    incident: String,
+    /// The incident's number, for example INC-2611-001; with --code it may be left out.
+    #[arg(required_unless_present = "code")]
+    incident: Option<String>,
+    /// The one-time code of its messages, as somebody on the phone reads it out.
+    #[arg(long, value_name = "NNNNNN")]
+    code: Option<String>,
     /// Who takes it: a contact id.
     #[arg(long, value_name = "CONTACT", default_value = "operator")]
     by: String,
@@ -24,6 +28,22 @@ pub(crate) struct AckArgs {
     /// How to print the answer.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// `bongsu handover`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct HandoverArgs {
+    #[command(flatten)]
+    act: Act,
+    /// Who has it from now on, and is told so: a contact id.
+    #[arg(long, value_name = "CONTACT")]
+    to: String,
+    /// What to note in the ledger.
+    #[arg(long, default_value = "")]
+    note: String,
+    /// How long it holds from now on; left out: as long as before.
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    hold: Option<String>,
 }
 
 /// `bongsu unack`.
@@ -70,8 +90,26 @@ fn duration(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn ack(args: &AckArgs) -> anyhow::Result<u8> {
-    let body = json!({ "by": args.by, "note": args.note, "for": args.hold });
-    submit(&args.place, &args.incident, "ack", &body, args.format)
+    let mut body = json!({ "by": args.by, "note": args.note, "for": args.hold });
+    match (&args.incident, &args.code) {
+        (Some(incident), None) => submit(&args.place, incident, "ack", &body, args.format),
+        (incident, code) => {
+            body["code"] = json!(code);
+            body["incident"] = json!(incident);
+            let (status, answer) = args.place.service()?.post("/v1/ack-code", &body)?;
+            let found = answer.get("incident").and_then(Value::as_str).or(incident.as_deref()).unwrap_or_default();
+            print(found, "ack", (status, &answer), args.format)
+        }
+    }
+}
+
+pub(crate) fn handover(args: &HandoverArgs) -> anyhow::Result<u8> {
+    let act = &args.act;
+    let mut body = json!({ "by": act.by, "to": args.to, "note": args.note });
+    if let Some(hold) = &args.hold {
+        body["for"] = json!(hold);
+    }
+    submit(&act.place, &act.incident, "handover", &body, act.format)
 }
 
 pub(crate) fn unack(args: &UnackArgs) -> anyhow::Result<u8> {
@@ -94,6 +132,10 @@ fn submit(place: &Place, incident: &str, verb: &str, body: &Value, format: Forma
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     anyhow::ensure!(incident.chars().all(plain), "`{incident}` is no incident number; write for example INC-2611-001");
     let (status, answer) = place.service()?.post(&format!("/v1/incidents/{incident}/{verb}"), body)?;
+    print(incident, verb, (status, &answer), format)
+}
+
+fn print(incident: &str, verb: &str, (status, answer): (u16, &Value), format: Format) -> anyhow::Result<u8> {
     let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
     let done = status == 200;
     anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");

@@ -52,6 +52,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Take an incident (수신확인).
     Ack(ack::AckArgs),
+    /// Hand an incident over to another person, who is told.
+    Handover(ack::HandoverArgs),
     /// Give an incident back.
     Unack(ack::UnackArgs),
     /// Say that an incident is over.
@@ -96,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Ack(args) => ack::ack(&args),
+        Command::Handover(args) => ack::handover(&args),
         Command::Unack(args) => ack::unack(&args),
         Command::Resolve(args) => ack::resolve(&args),
         Command::Reopen(args) => ack::reopen(&args),

@@ -16,9 +16,9 @@ use crate::model::Input;
 use crate::time::{DAY, HOUR, MINUTE, Ms, SECOND, parse_duration};
 
 /// How long a person's request waits for the leader.
-const ANSWER_WAIT: Ms = 10 * SECOND;
+pub(super) const ANSWER_WAIT: Ms = 10 * SECOND;
 /// An ack holds so long unless it says otherwise.
-const ACK_HOLD: Ms = 4 * HOUR;
+pub(super) const ACK_HOLD: Ms = 4 * HOUR;
 /// Rows given unless asked otherwise, and at most.
 const ROWS: usize = 200;
 const ROWS_MAX: usize = 5_000;
@@ -150,12 +150,14 @@ pub(super) async fn sign_in_link(State(app): State<App>) -> Response {
 pub(super) struct ActBody {
     by: String,
     note: String,
+    /// To whom an incident is handed over.
+    to: String,
     /// How long an ack holds: `4h`.
     #[serde(rename = "for")]
     hold: Option<String>,
 }
 
-/// Ack, unack, resolve or reopen: from a program (JSON) or from the page (a form).
+/// Ack, hand over, unack, resolve or reopen: from a program (JSON) or from the page (a form).
 pub(super) async fn act(
     State(app): State<App>,
     Path((id, verb)): Path<(String, String)>,
@@ -170,16 +172,21 @@ pub(super) async fn act(
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
     let answer = app.blocking(move |parts| parts.act.submit(input, ANSWER_WAIT)).await.and_then(|answer| answer);
-    let (status, answer) = match answer {
-        Ok(Some(answer)) if answer.done => (StatusCode::OK, answer),
-        Ok(Some(answer)) => (StatusCode::CONFLICT, answer),
-        Ok(None) => {
+    let (status, answer) =
+        answer.map_or_else(|text| (StatusCode::SERVICE_UNAVAILABLE, Answer { done: false, text }), settle);
+    if form { page::answered(status, &id, &answer.text) } else { (status, Json(answer)).into_response() }
+}
+
+/// The leader's answer with its status; `None`: it has not come yet.
+pub(super) fn settle(answer: Option<Answer>) -> (StatusCode, Answer) {
+    match answer {
+        Some(answer) if answer.done => (StatusCode::OK, answer),
+        Some(answer) => (StatusCode::CONFLICT, answer),
+        None => {
             let text = "접수했으나 아직 처리되지 않았습니다. 잠시 뒤 상태를 확인하십시오.".to_owned();
             (StatusCode::ACCEPTED, Answer { done: false, text })
         }
-        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, Answer { done: false, text }),
-    };
-    if form { page::answered(status, &id, &answer.text) } else { (status, Json(answer)).into_response() }
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -197,6 +204,7 @@ fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
         return Ok(ActBody {
             by: field("by"),
             note: field("note"),
+            to: field("to"),
             hold: Some(field("for")).filter(|f| !f.is_empty()),
         });
     }
@@ -210,26 +218,40 @@ fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
 
 /// The input that `verb` means, `None` where it is no verb.
 fn act_input(incident: &str, verb: &str, body: ActBody) -> Result<Option<Input>, String> {
-    let by = if body.by.trim().is_empty() { "console".to_owned() } else { body.by.trim().to_owned() };
-    if by.chars().count() > BY_CHARS || body.note.chars().count() > NOTE_CHARS {
-        return Err(format!("`by` has at most {BY_CHARS} characters and `note` {NOTE_CHARS}"));
-    }
+    let by = who_and_note(&body.by, &body.note)?;
     let (incident, note) = (incident.to_owned(), body.note);
     Ok(Some(match verb {
-        "ack" => {
-            let hold = match body.hold.as_deref() {
-                None => ACK_HOLD,
-                Some(text) => parse_duration(text)
-                    .filter(|hold| (MINUTE..=7 * DAY).contains(hold))
-                    .ok_or_else(|| format!("`for`: `{text}` is no length between 1m and 7d, such as 4h"))?,
-            };
-            Input::Ack { incident, by, note, hold }
+        "ack" => Input::Ack { incident, by, note, hold: hold(body.hold.as_deref())? },
+        "handover" => {
+            let to = body.to.trim().to_owned();
+            if to.is_empty() {
+                return Err("`to` is missing: the contact who has it from now on".to_owned());
+            }
+            let hold = body.hold.as_deref().map(|text| hold(Some(text))).transpose()?;
+            Input::Handover { incident, by, to, note, hold }
         }
         "unack" => Input::Unack { incident, by },
         "resolve" => Input::Resolve { incident, by, note },
         "reopen" => Input::Reopen { incident, by },
         _ => return Ok(None),
     }))
+}
+
+/// Who does something, `console` where nobody says; refuses names and notes that are too long.
+pub(super) fn who_and_note(by: &str, note: &str) -> Result<String, String> {
+    let by = by.trim();
+    if by.chars().count() > BY_CHARS || note.chars().count() > NOTE_CHARS {
+        return Err(format!("`by` has at most {BY_CHARS} characters and `note` {NOTE_CHARS}"));
+    }
+    Ok(if by.is_empty() { "console".to_owned() } else { by.to_owned() })
+}
+
+/// How long an ack holds, from what a person wrote.
+pub(super) fn hold(text: Option<&str>) -> Result<Ms, String> {
+    let Some(text) = text else { return Ok(ACK_HOLD) };
+    parse_duration(text)
+        .filter(|hold| (MINUTE..=7 * DAY).contains(hold))
+        .ok_or_else(|| format!("`for`: `{text}` is no length between 1m and 7d, such as 4h"))
 }
 
 /// The fields of a form: its body is written as a query is. `None` where it is not ASCII or not decodable.

@@ -8,6 +8,7 @@
 //! Not here: what a record means (`decode`), what an ack does (`incident`), who reads the log.
 
 mod api;
+mod codes;
 mod door;
 mod explain;
 mod guard;
@@ -34,7 +35,7 @@ use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 
-use crate::model::Secret;
+use crate::model::{AckKey, Secret};
 use crate::time::{Clock, Ms};
 
 /// After the call to stop, requests under way have so long to end.
@@ -82,6 +83,8 @@ pub struct Parts {
     pub metrics_type: &'static str,
     /// The token: [`token_file`].
     pub token: Secret,
+    /// What one-time codes are made with.
+    pub codes: AckKey,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What the door takes at most.
@@ -111,6 +114,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     parts: Parts,
     sessions: secret::Sessions,
+    guesses: codes::Guesses,
     bodies: Arc<Semaphore>,
 }
 
@@ -118,7 +122,8 @@ impl App {
     /// A console of `parts`.
     pub fn new(parts: Parts) -> Self {
         let bodies = Arc::new(Semaphore::new(BODIES * parts.limits.body_share(None)));
-        Self(Arc::new(Inner { parts, sessions: secret::Sessions::default(), bodies }))
+        let guesses = codes::Guesses::default();
+        Self(Arc::new(Inner { parts, sessions: secret::Sessions::default(), guesses, bodies }))
     }
 
     /// The path of a sign-in link, good once and for 15 minutes: `/sign-in?code=…`.
@@ -160,6 +165,8 @@ impl App {
             .route("/v1/explain", post(explain::explain))
             .route("/v1/sign-in-link", post(api::sign_in_link))
             .route("/v1/incidents/{id}/{verb}", post(api::act))
+            .route("/v1/ack-code", post(codes::ack_code))
+            .route("/a", get(codes::form).post(codes::submit))
             .route("/", get(page::overview))
             .route("/incidents/{id}", get(page::incident))
             .route("/sign-in", get(page::sign_in_by_code).post(page::sign_in_by_token))

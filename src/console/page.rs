@@ -59,7 +59,7 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 /// A whole page. `again`: what the browser loads next, and when.
-fn page(title: &str, again: Option<&'static str>, fill: impl FnOnce(&mut Html)) -> Body<String> {
+pub(super) fn page(title: &str, again: Option<&'static str>, fill: impl FnOnce(&mut Html)) -> Body<String> {
     let mut html = Html::default();
     html.raw("<!DOCTYPE html>\n<html lang=\"ko\"><head><meta charset=\"utf-8\">");
     html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");

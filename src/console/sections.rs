@@ -354,6 +354,7 @@ const fn reason_word(it: Reason) -> &'static str {
         Reason::Drill => "모의훈련",
         Reason::ContactCheck => "연락처 점검",
         Reason::GatewaySwitched => "발송 경로 전환",
+        Reason::Handover => "인수인계",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What people do to incidents: take, give back, resolve, reopen.
+//! What people do to incidents: take, hand over, give back, resolve, reopen.
 //!
 //! The idea: every command gets one English sentence, and one that finds nothing to do says so and is refused.
 
@@ -39,6 +39,58 @@ impl Book {
             (IncidentState::Resolved | IncidentState::Closed, _) => {
                 out.answer = format!("{id} is over already.");
                 out.refused = true;
+            }
+        }
+    }
+
+    /// `code`: the occurrence and the count that it was made of.
+    pub(super) fn ack_by_code(
+        &mut self,
+        id: &str,
+        code: (i64, i64),
+        by: &str,
+        terms: (&str, Ms),
+        now: Ms,
+        out: &mut Decided,
+    ) {
+        let Some(incident) = self.find(id, out) else { return };
+        if (incident.occurrence, incident.codes_used) != code {
+            out.answer = format!("this code of {id} was used already, or is of an earlier occurrence of it.");
+            out.refused = true;
+            return;
+        }
+        self.ack(id, by, terms, now, out);
+        if !out.refused
+            && let Some(mut incident) = self.incidents.get(id).cloned()
+        {
+            incident.codes_used += 1;
+            self.put(incident);
+        }
+    }
+
+    /// The ack becomes another person's; it holds as long as before, or as `terms` say.
+    pub(super) fn hand_over(
+        &mut self,
+        id: &str,
+        (by, to): (&str, &str),
+        (note, hold): (&str, Option<Ms>),
+        now: Ms,
+        out: &mut Decided,
+    ) {
+        let Some(mut incident) = self.find(id, out) else { return };
+        out.refused = true;
+        match incident.ack.take().filter(|_| incident.state == IncidentState::Acked) {
+            None if incident.state == IncidentState::Open => {
+                out.answer = format!("{id} is not taken by anybody: there is nothing to hand over.");
+            }
+            None => out.answer = format!("{id} is over already."),
+            Some(ack) if ack.by == to => out.answer = format!("{id} is with {to} already."),
+            Some(ack) => {
+                out.refused = false;
+                let until = hold.map_or(ack.until, |hold| now + hold.clamp(HOLD_MIN, HOLD_MAX));
+                incident.ack = Some(Ack { by: to.to_owned(), at: now, until, note: note.to_owned() });
+                self.moved(Change::HandedOver, incident, out);
+                out.answer = format!("{id} is handed over by {by} to {to} until {}.", rfc3339(until));
             }
         }
     }

@@ -174,6 +174,12 @@ impl Book {
             }
             Input::CaughtUp { topic, partition } => self.caught_up(topic, *partition, &mut decided),
             Input::Ack { incident, by, note, hold } => self.ack(incident, by, (note, *hold), now, &mut decided),
+            Input::AckCode { incident, occurrence, used, by, note, hold } => {
+                self.ack_by_code(incident, (*occurrence, *used), by, (note, *hold), now, &mut decided);
+            }
+            Input::Handover { incident, by, to, note, hold } => {
+                self.hand_over(incident, (by, to), (note, *hold), now, &mut decided);
+            }
             Input::Unack { incident, by } => self.unack(incident, by, &mut decided),
             Input::Resolve { incident, by, note: _ } => self.resolve_by_hand(incident, by, now, &mut decided),
             Input::Reopen { incident, by } => self.reopen_by_hand(incident, by, now, &mut decided),

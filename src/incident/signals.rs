@@ -116,6 +116,7 @@ impl Book {
             notify_by: notify_within(severity).map(|within| signal.at + within),
             notified: None,
             calm_since: Some(arrival.now),
+            codes_used: 0,
         };
         self.moved(Change::Opened, incident, out);
     }

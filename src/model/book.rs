@@ -42,6 +42,34 @@ pub enum Input {
         /// How long it holds, ms.
         hold: Ms,
     },
+    /// A person took the incident by a one-time code; see [`crate::model::ack_code`].
+    AckCode {
+        /// Its number.
+        incident: String,
+        /// The occurrence that the code is of.
+        occurrence: i64,
+        /// How many codes had been used when it was made.
+        used: i64,
+        /// Contact id, or who says so.
+        by: String,
+        /// What they noted.
+        note: String,
+        /// How long it holds, ms.
+        hold: Ms,
+    },
+    /// Whoever has the incident hands it to another person, who is told.
+    Handover {
+        /// Its number.
+        incident: String,
+        /// Who hands it over.
+        by: String,
+        /// Contact id of the person who has it from now on.
+        to: String,
+        /// What they noted.
+        note: String,
+        /// How long it holds from now on, ms; `None`: as long as before.
+        hold: Option<Ms>,
+    },
     /// The ack is taken back.
     Unack {
         /// Its number.
@@ -194,6 +222,8 @@ pub struct Incident {
     pub notified: Option<Ms>,
     /// Last instant at which it did not change for flapping's sake: calm since.
     pub calm_since: Option<Ms>,
+    /// How many one-time codes took it so far: each is good once.
+    pub codes_used: i64,
 }
 
 /// Who took an incident.
@@ -241,6 +271,8 @@ pub enum Change {
     Eased,
     /// Somebody took it.
     Acked,
+    /// Another person has it now, and must be told.
+    HandedOver,
     /// The ack ran out or was taken back.
     Unacked,
     /// Over.

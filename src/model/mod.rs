@@ -4,6 +4,7 @@
 //! The idea: the pure stages are strangers to each other and meet only here, so every hand-over is a plain value.
 //! Nothing in this module decides anything, reads a clock or touches the outside.
 
+pub mod ack_code;
 mod book;
 mod builtin;
 mod calendar;
@@ -25,6 +26,7 @@ mod signal;
 mod way;
 pub mod wire;
 
+pub use ack_code::AckKey;
 pub use book::*;
 pub use builtin::*;
 pub use calendar::*;

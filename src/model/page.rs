@@ -30,11 +30,13 @@ pub enum Reason {
     ContactCheck,
     /// Another gateway sends now.
     GatewaySwitched,
+    /// Somebody handed the incident over to this person.
+    Handover,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::First,
         Self::Escalated,
         Self::Worsened,
@@ -47,6 +49,7 @@ impl Reason {
         Self::Drill,
         Self::ContactCheck,
         Self::GatewaySwitched,
+        Self::Handover,
     ];
 
     /// Its word in rows and output.
@@ -64,6 +67,7 @@ impl Reason {
             Self::Drill => "drill",
             Self::ContactCheck => "contact_check",
             Self::GatewaySwitched => "gateway_switched",
+            Self::Handover => "handover",
         }
     }
 

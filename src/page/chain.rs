@@ -85,6 +85,8 @@ impl Desk {
             spoken.push((to, channel));
         }
         for (seat, step, reason) in withdrawn {
+            // Nobody has it any more: what is left to say is that it got worse.
+            let reason = if reason == Reason::Handover { Reason::Worsened } else { reason };
             if !spoken.contains(&seat) {
                 self.page(call, (step, round, reason), (&seat.0, seat.1), out);
                 spoken.push(seat);
@@ -101,6 +103,24 @@ impl Desk {
     pub(super) fn hush(&mut self, call: Call<'_>, why: &str, out: &mut Decisions) {
         self.set_due(&call.incident.id, None);
         self.withdraw(&call.incident.id, why, call.now, out);
+    }
+
+    /// Somebody else has it: told on the channels of the step where the chain stands, whatever else is quiet.
+    pub(super) fn hand_over(&mut self, call: Call<'_>, out: &mut Decisions) {
+        let Some(ack) = call.incident.ack.as_ref() else { return };
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        // A page to whoever had it before, that has not left, is no longer true.
+        self.withdraw(&call.incident.id, "handed over", call.now, out);
+        run.row.round += 1;
+        let step = run.row.step.unwrap_or(0);
+        let place = (step, run.row.round, Reason::Handover);
+        let by = usize::try_from(step).ok().and_then(|step| run.chain.steps.get(step));
+        let seats = group::person(&self.people, &ack.by, by.map_or(&run.chain.last.by, |step| &step.by));
+        self.put(run);
+        // Past the cap: a fold leaves only what nobody has.
+        for (to, channel) in seats {
+            self.send(call, place, (&to, channel), out);
+        }
     }
 
     /// Pages may leave (again): the chain starts, or goes on at the step where it stood.

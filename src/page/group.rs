@@ -46,6 +46,13 @@ pub(super) fn last(people: &People, to: &[Target], by: &[Channel], domain: Domai
     wider.iter().map(|found| found()).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
+/// One person on those of the channels `by` that reach them, else on any that does.
+pub(super) fn person(people: &People, id: &str, by: &[Channel]) -> Vec<Seat> {
+    let named = || people.contacts.iter().filter(|contact| contact.id == id).collect();
+    let found = seats(named(), by);
+    if found.is_empty() { seats(named(), &Channel::ALL) } else { found }
+}
+
 /// The channel to try where `failed` did not reach a person of a step that used `by`. Each is tried once: those of `by`
 /// were told already, and MMS falls back to SMS, SMS to mail, mail to SMS only where the step used mail alone.
 pub(super) fn instead(people: &People, to: &str, failed: Channel, by: &[Channel]) -> Option<Channel> {

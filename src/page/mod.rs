@@ -172,6 +172,7 @@ impl Desk {
             Change::Reopened | Change::Flapping => self.reopen(call, change == Change::Flapping, &mut out),
             Change::Worsened => self.worsen(call, was_acked, &mut out),
             Change::Acked => self.hush(call, "acked", &mut out),
+            Change::HandedOver => self.hand_over(call, &mut out),
             Change::Unacked | Change::Released => self.go_on(call, &mut out),
             Change::Resolved => self.end(call, &mut out),
             Change::Closed => self.forget(&incident.id),

@@ -236,7 +236,10 @@ impl Desk {
     /// The next channel of the same person at once; and where nobody of the step can be reached, the next step.
     fn after_failure(&mut self, call: Call<'_>, failed: &Known, out: &mut Decisions) {
         let Some(run) = self.runs.get(&failed.incident).cloned() else { return };
-        let is_open = call.incident.state == IncidentState::Open && call.incident.held_until.is_none();
+        let is_open = match failed.reason {
+            Reason::Handover => call.incident.ack.as_ref().is_some_and(|ack| ack.by == failed.to),
+            _ => call.incident.state == IncidentState::Open && call.incident.held_until.is_none(),
+        };
         if !is_open || failed.occurrence < run.since {
             return;
         }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::guard::GuardSet;
 use super::wording::{Several, Telling, fits_sms, render, render_several};
 use super::*;
-use crate::model::{Domain, Ended, Fingerprint, Labels};
+use crate::model::{Domain, Ended, Fingerprint, Labels, ack_code};
 use crate::time::{DAY, HOUR, MINUTE};
 
 /// 2026-11-24 09:12 KST.
@@ -34,6 +34,7 @@ fn incident(title: &str) -> Incident {
         notify_by: None,
         notified: None,
         calm_since: None,
+        codes_used: 0,
     }
 }
 
@@ -65,20 +66,30 @@ fn each_reason_has_its_words() {
     let over = Incident { resolved: Some(AT + 35 * MINUTE), ..open.clone() };
     let gone = Incident { ended: Some(Ended::Gone), ..over.clone() };
     for (incident, reason, after, wanted) in [
-        (&open, Reason::First, 0, "[긴급신고][장애발생]INC-2611-001 경미/인프라 09:12 CPU 사용률 과다. 확인요망"),
+        (
+            &open,
+            Reason::First,
+            0,
+            "[긴급신고][장애발생]INC-2611-001 경미/인프라 09:12 CPU 사용률 과다. 확인요망 코드<0000>",
+        ),
         (
             &open,
             Reason::Escalated,
             10 * MINUTE,
-            "[긴급신고][전파2차]INC-2611-001 경미/인프라 10분 미확인 CPU 사용률 과다. 즉시 확인요망",
+            "[긴급신고][전파2차]INC-2611-001 경미/인프라 10분 미확인 CPU 사용률 과다 코드<0000>",
         ),
         (
             &open,
             Reason::Worsened,
             MINUTE,
-            "[긴급신고][등급상향]INC-2611-001 경미/인프라 09:13 CPU 사용률 과다. 즉시 확인요망",
+            "[긴급신고][등급상향]INC-2611-001 경미/인프라 09:13 CPU 사용률 과다. 확인요망 코드<0000>",
         ),
-        (&open, Reason::Reopened, 0, "[긴급신고][재발생]INC-2611-001 경미/인프라 09:12 CPU 사용률 과다. 확인요망"),
+        (
+            &open,
+            Reason::Reopened,
+            0,
+            "[긴급신고][재발생]INC-2611-001 경미/인프라 09:12 CPU 사용률 과다. 확인요망 코드<0000>",
+        ),
         (
             &open,
             Reason::Flapping,
@@ -89,7 +100,7 @@ fn each_reason_has_its_words() {
             &open,
             Reason::Repeat,
             5 * HOUR,
-            "[긴급신고][재통보]INC-2611-001 경미/인프라 5시간 미확인 14:12 CPU 사용률 과다. 확인요망",
+            "[긴급신고][재통보]INC-2611-001 경미/인프라 5시간 미확인 14:12 CPU 사용률 과다 코드<0000>",
         ),
         (
             &over,
@@ -137,9 +148,32 @@ fn a_title_too_long_for_a_text_message_makes_the_long_form() {
         got.text,
         "[긴급신고] 장애발생 알림\n■ 접수번호: INC-2611-001\n■ 등급/구간: 경미 / 인프라\n■ 발생: 11.24(화) 09:10\n\
          ■ 감지: 11.24(화) 09:12\n■ 현상: 데이터베이스 연결 대기 시간이 기준을 크게 넘음\n■ 전파: 11.24(화) 09:12\n\
-         관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
+         ■ 수신확인코드<0000>\n관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
     );
     assert!(!fits_sms(&long.title, Domain::Infra) && fits_sms("CPU 사용률 과다", Domain::Infra));
+}
+
+#[test]
+fn a_code_never_makes_a_long_message_of_a_short_one() {
+    let coded = |text: &str| text.contains("코드<");
+    // Two bytes stay free for wider numbers.
+    let room = wording::SMS_BYTES - 2;
+    for reason in [Reason::First, Reason::Escalated, Reason::Repeat, Reason::Flapping, Reason::Worsened] {
+        let of = |length: usize| text(&incident(&"가".repeat(length)), reason, 10 * MINUTE, Channel::Sms);
+        let short: Vec<_> = (1..60).map(of).take_while(|got| got.title.is_empty()).collect();
+        assert!(short.iter().any(|got| coded(&got.text)) && short.iter().any(|got| !coded(&got.text)), "{short:?}");
+        for got in &short {
+            let bytes = ksx1001::len(&got.text).expect("KS X 1001");
+            assert!(bytes <= room, "{}", got.text);
+            let bare = ack_code::fill(&got.text, "INC-2611-001", 1, None);
+            assert!(!coded(&bare) && !bare.ends_with(' '), "{bare}");
+        }
+        let longest = ksx1001::len(&short.last().expect("some are short").text).expect("KS X 1001");
+        assert!(longest + 2 > room, "one syllable more, and no form without a code would fit: {longest}");
+        assert!(coded(&of(50).text), "a long message has room for it");
+    }
+    let end = Incident { resolved: Some(AT), ..incident("가") };
+    assert!(!coded(&text(&end, Reason::Resolved, MINUTE, Channel::Mail).text), "nothing is left to take");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! A text holds number, severity, 구간, times and the rule's title, nothing else; whatever the guard finds in the
 //! finished text turns it into an opaque one. Sentences end in nouns, as such messages do.
 
-use crate::model::{Channel, Domain, Ended, Incident, Reason, Severity};
+use crate::model::{Channel, Domain, Ended, Incident, Reason, Severity, ack_code};
 use crate::time::{Civil, DAY, HOUR, MINUTE, Ms, civil};
 
 use super::guard::GuardSet;
@@ -138,6 +138,7 @@ fn what(telling: &Telling<'_>) -> String {
         Reason::Drill => "모의훈련".to_owned(),
         Reason::ContactCheck => "연락망점검".to_owned(),
         Reason::GatewaySwitched => "발송전환".to_owned(),
+        Reason::Handover => "인수인계".to_owned(),
     }
 }
 
@@ -164,9 +165,24 @@ fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
             (format!("1시간 {n}회 재발 {detected} {title}"), &[". 원인 확인요망", ". 확인요망", ""])
         }
         Reason::Drill => (format!("{detected} 실제 장애 아님"), &[". 확인 회신요망", ""]),
+        Reason::Handover => (format!("{detected} {title}"), &[". 담당 인수요망", ". 인수요망", ""]),
         _ => (format!("{detected} {title}"), &[". 확인요망", ""]),
     };
-    endings.iter().map(|ending| format!("{head} {body}{ending}")).collect()
+    let plain = || endings.iter().map(|ending| format!("{head} {body}{ending}"));
+    // A code is worth more than a word of urgency, and never a second message.
+    let coded = code(telling).map(|code| plain().map(move |text| format!("{text} {code}")));
+    coded.into_iter().flatten().chain(plain()).collect()
+}
+
+/// The mark of the code that takes the incident, where it is there to be taken.
+fn code(telling: &Telling<'_>) -> Option<String> {
+    let asks = match telling.reason {
+        Reason::First | Reason::Escalated | Reason::Worsened | Reason::Reopened => true,
+        Reason::Flapping | Reason::Repeat | Reason::Sla => true,
+        Reason::Resolved | Reason::Digest | Reason::Drill => false,
+        Reason::ContactCheck | Reason::GatewaySwitched | Reason::Handover => false,
+    };
+    asks.then(|| ack_code::mark(telling.incident.codes_used))
 }
 
 /// The one-line forms of an end.
@@ -221,11 +237,18 @@ fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
             ));
             "즉시 관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
         }
+        (Reason::Handover, _) => {
+            text.push_str(&format!("■ 인수: {}\n", stamp(telling.now)));
+            "이 장애를 인수하였음. 경과는 관제콘솔에서 확인 바람"
+        }
         _ => {
             text.push_str(&format!("■ 전파: {}\n", stamp(telling.now)));
             "관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
         }
     };
+    if let Some(code) = code(telling) {
+        text.push_str(&format!("■ 수신확인{code}\n"));
+    }
     text.push_str(closing);
     text
 }

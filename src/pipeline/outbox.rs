@@ -2,14 +2,31 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{Channel, Lease, Outcome, People, Severity};
+use crate::model::{AckKey, Channel, Lease, Outcome, People, Severity, ack_code};
 use crate::notify::{Address, AddressBook, Outbox, OutboxError, OutboxResult};
 use crate::store::{Store, StoreError};
 use crate::time::Ms;
 
-/// The store as an outbox.
+/// The store as an outbox. Texts leave it with the one-time codes that rows never hold.
 #[derive(Debug, Clone)]
-pub struct StoreOutbox(pub Arc<dyn Store>);
+pub struct StoreOutbox {
+    store: Arc<dyn Store>,
+    key: Option<AckKey>,
+}
+
+impl StoreOutbox {
+    /// The outbox of `store`; without a key messages have no code.
+    pub fn new(store: Arc<dyn Store>, key: Option<AckKey>) -> Self {
+        Self { store, key }
+    }
+
+    fn filled(&self, mut leases: Vec<Lease>) -> Vec<Lease> {
+        for Lease { page, .. } in &mut leases {
+            page.text = ack_code::fill(&page.text, &page.incident, page.occurrence, self.key.as_ref());
+        }
+        leases
+    }
+}
 
 fn plain(error: StoreError) -> OutboxError {
     OutboxError(error.to_string())
@@ -24,27 +41,27 @@ impl Outbox for StoreOutbox {
         now: Ms,
         until: Ms,
     ) -> OutboxResult<Vec<Lease>> {
-        self.0.claim(worker, severity, limit, now, until).map_err(plain)
+        self.store.claim(worker, severity, limit, now, until).map(|leases| self.filled(leases)).map_err(plain)
     }
 
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>> {
-        self.0.reclaim(worker, limit, now, until).map_err(plain)
+        self.store.reclaim(worker, limit, now, until).map(|leases| self.filled(leases)).map_err(plain)
     }
 
     fn renew(&self, lease: &Lease, until: Ms) -> OutboxResult<bool> {
-        self.0.renew(lease, until).map_err(plain)
+        self.store.renew(lease, until).map_err(plain)
     }
 
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
-        self.0.outcome(lease, outcome, now).map_err(plain)
+        self.store.outcome(lease, outcome, now).map_err(plain)
     }
 
     fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> OutboxResult<bool> {
-        self.0.give_back(lease, why, due).map_err(plain)
+        self.store.give_back(lease, why, due).map_err(plain)
     }
 
     fn expire(&self, now: Ms) -> OutboxResult<usize> {
-        self.0.expire(now).map_err(plain)
+        self.store.expire(now).map_err(plain)
     }
 }
 

@@ -284,6 +284,7 @@ fn page_line((page, state, detail): &(Page, Option<PageState>, String)) -> Strin
         Reason::Drill => "훈련",
         Reason::ContactCheck => "연락처 확인",
         Reason::GatewaySwitched => "발송 경로 전환",
+        Reason::Handover => "인수인계",
     };
     let became = match state {
         None => "결정",

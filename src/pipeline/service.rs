@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::config::{AgentTo, Loaded, LogKind, Role, Settings, Skew, StoreUrl};
+use crate::config::{self, AgentTo, Loaded, LogKind, Role, Settings, Skew, StoreUrl};
 use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
-use crate::model::RuleSet;
+use crate::model::{AckKey, RuleSet};
 use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::evaluator::{Evaluator, Sides};
@@ -32,6 +32,8 @@ const RECEIPTS_EVERY: std::time::Duration = std::time::Duration::from_millis(500
 
 /// The command line's and the browser's secret in the data directory.
 const TOKEN_FILE: &str = "token";
+/// The file with the key of one-time codes, unless the settings name another.
+const ACK_KEY_FILE: &str = "ack-key";
 
 /// What `evaluate` runs under these settings.
 pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::model::Inventory>, topic: &str) -> Setup {
@@ -87,6 +89,7 @@ struct Making<'a> {
     contacts: Contacts,
     owner: String,
     ways: Vec<Arc<Paced>>,
+    codes: AckKey,
 }
 
 impl Service {
@@ -118,6 +121,7 @@ impl Service {
             world,
             contacts: Contacts::new(people),
             owner: owner(settings, &dir),
+            codes: ack_key(settings, &dir)?,
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
@@ -180,6 +184,7 @@ fn check(settings: &Settings, dir: &DataDir) -> anyhow::Result<()> {
     if on(Role::Console) {
         files.push(Path::new(TOKEN_FILE));
     }
+    files.push(Path::new(ACK_KEY_FILE));
     let handset = on(Role::Notify) && ways::shows_on_handset(settings);
     let folders: &[&Path] = if handset { &[Path::new(ways::HANDSET_FOLDER)] } else { &[] };
     dir.check(&databases, &files, folders)?;
@@ -187,6 +192,15 @@ fn check(settings: &Settings, dir: &DataDir) -> anyhow::Result<()> {
         console::read_token(&dir.path.join(TOKEN_FILE))?;
     }
     Ok(())
+}
+
+/// The key of one-time codes: the one that instances share, or one of this data directory's own.
+fn ack_key(settings: &Settings, dir: &DataDir) -> anyhow::Result<AckKey> {
+    let secret = match &settings.ack_key_file {
+        Some(file) => config::read_secret_file(file)?,
+        None => console::token_file(&dir.path.join(ACK_KEY_FILE))?,
+    };
+    Ok(AckKey::new(secret))
 }
 
 type Console = (tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>);
@@ -316,7 +330,7 @@ fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
     let unwritten = Unwritten::default();
     for n in 0..ways::senders(&making.loaded.settings) {
         let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
-        let outbox = Arc::new(StoreOutbox(Arc::clone(&shell.shared.store)));
+        let outbox = Arc::new(StoreOutbox::new(Arc::clone(&shell.shared.store), Some(making.codes.clone())));
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
         let book = Arc::new(making.contacts.clone());
         let worker = Worker::new(name, outbox, gateways, book, Arc::clone(&making.clock)).sharing(&unwritten);
@@ -357,6 +371,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
         metrics: Arc::new(move || metrics.encode()),
         metrics_type: Metrics::CONTENT_TYPE,
         token: console::token_file(&making.dir.path.join(TOKEN_FILE))?,
+        codes: making.codes.clone(),
         clock: Arc::clone(&making.clock),
         limits: console::Limits { record_bytes: settings.limits.record_bytes, ..console::Limits::default() },
     }))

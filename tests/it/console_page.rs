@@ -12,7 +12,7 @@ use crate::console_world::{NOW, World, answer};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=y>&\u{202e}";
 
-fn incident(id: &str, host: &str) -> Incident {
+pub(crate) fn incident(id: &str, host: &str) -> Incident {
     let labels = Labels::new([("host", host)]);
     Incident {
         id: id.to_owned(),
@@ -36,10 +36,11 @@ fn incident(id: &str, host: &str) -> Incident {
         notify_by: Some(NOW + MINUTE),
         notified: None,
         calm_since: None,
+        codes_used: 0,
     }
 }
 
-fn page(id: &str, state: PageState, detail: &str) -> PageRow {
+pub(crate) fn page(id: &str, state: PageState, detail: &str) -> PageRow {
     let page = Page {
         id: id.to_owned(),
         incident: "INC-2511-001".to_owned(),
@@ -59,7 +60,7 @@ fn page(id: &str, state: PageState, detail: &str) -> PageRow {
     PageRow { page, state, detail: detail.to_owned(), handed: Some(NOW), done: Some(NOW + SECOND), tries: 1 }
 }
 
-fn contact() -> Contact {
+pub(crate) fn contact() -> Contact {
     Contact {
         id: "msp-duty-1".to_owned(),
         org: "MSP".to_owned(),

@@ -8,7 +8,7 @@ use bongsu::console::{
     Act, Answer, App, ExplainAsk, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView,
     Unposted, View, bind, serve, token_file,
 };
-use bongsu::model::{Contact, Entry, Incident, Input, PageRow, Secret};
+use bongsu::model::{AckKey, Contact, Entry, Incident, Input, PageRow, Secret};
 use bongsu::time::{ManualClock, Ms};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 
@@ -141,6 +141,7 @@ impl World {
             metrics: Arc::new(|| "bongsu_records_total 1\n# EOF\n".to_owned()),
             metrics_type: "text/plain",
             token: token.clone(),
+            codes: AckKey::new(Secret::new("a key")),
             clock: clock.clone(),
             limits: Limits::default(),
         });

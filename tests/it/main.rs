@@ -31,7 +31,9 @@ mod decode_reference;
 mod console_door;
 /// The console over real HTTP: who may do what, and what people see.
 mod console_page;
-/// A console with small seams behind it, for the two above.
+/// One-time codes: the phone page, the duty desk, and where a code must not be.
+mod console_codes;
+/// A console with small seams behind it, for those above.
 mod console_world;
 /// The mail gateway against a real server.
 mod gateway_mail;

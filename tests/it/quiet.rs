@@ -89,7 +89,7 @@ impl Life {
         let leading = Leading::new(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, "quiet", world);
         let gateways: Vec<Arc<dyn Gateway>> = vec![Arc::new(FakeGateway::new(true))];
         let contacts = Arc::new(Contacts::new(Arc::new(people())));
-        let outbox = Arc::new(StoreOutbox(Arc::clone(&store)));
+        let outbox = Arc::new(StoreOutbox::new(Arc::clone(&store), None));
         let worker = Worker::new("quiet", outbox, gateways, contacts, Arc::clone(&clock) as Arc<dyn Clock>);
         Self { clock, log, store, node: Node { evaluator, leading, worker } }
     }

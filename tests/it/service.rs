@@ -3,7 +3,7 @@
 use crate::site::{Site, eventually, json_lines, now, record};
 use serde_json::Value;
 
-const RULE: &str = "  - id: load-high
+pub(crate) const RULE: &str = "  - id: load-high
     title: 부하 과다
     domain: 인프라
     metric: app.load

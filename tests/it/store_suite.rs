@@ -180,6 +180,7 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         notify_by: Some(70),
         notified: None,
         calm_since: None,
+        codes_used: 0,
     }
 }
 

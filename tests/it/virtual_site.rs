@@ -63,7 +63,7 @@ impl VirtualSite {
         let handset = Handset::open(&site.data().join("handset"), clock.clone()).unwrap();
         let gateways: Vec<Arc<dyn Gateway>> = vec![Arc::new(handset)];
         let book = Arc::new(Contacts::new(Arc::new(loaded.people.clone())));
-        let outbox = Arc::new(StoreOutbox(store.clone()));
+        let outbox = Arc::new(StoreOutbox::new(store.clone(), None));
         let worker = Worker::new(worker, outbox, gateways, book, clock);
         let node = Node { evaluator, leading, worker };
         Self { clock: manual, store, node, sink, log, writer: Some(writer) }

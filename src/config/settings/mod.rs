@@ -73,6 +73,8 @@ pub struct Settings {
     pub store: StoreUrl,
     /// Where the door listens.
     pub listen: SocketAddr,
+    /// The file with the key of one-time codes, where instances share one.
+    pub ack_key_file: Option<PathBuf>,
     /// Edited files, absolute or relative to the working directory.
     pub paths: Paths,
     /// Gateways in order of preference; empty = the handset sink for every channel.
@@ -211,6 +213,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
         log: log(file.sub("log"), folder, notes),
         store: store::store(file.sub("store"), folder, notes),
         listen: listen(file.sub("console"), notes),
+        ack_key_file: file.sub("console").text("ack_key_file").map(|path| folder.join(path)),
         paths: paths(file.sub("paths"), folder),
         gateways: gateways::gateways(file, folder, notes),
         limits: Limits {

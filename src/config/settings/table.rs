@@ -97,7 +97,15 @@ static STORE: Table = Table {
 static CONSOLE: Table = Table {
     name: "console",
     doc: "The one address that `run` listens on: health, metrics, page, command line, records.",
-    keys: &[or("listen", "127.0.0.1:9480", Kind::Listen, "address and port; loopback")],
+    keys: &[
+        or("listen", "127.0.0.1:9480", Kind::Listen, "address and port; loopback"),
+        may(
+            "ack_key_file",
+            Kind::Text,
+            "file with the key of one-time codes, relative to this one; instances on one store need the same; left out: \
+             made in the data directory",
+        ),
+    ],
 };
 
 static PATHS: Table = Table {

@@ -65,6 +65,8 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::Own(_) => "own",
         Input::CaughtUp { .. } => "caught_up",
         Input::Ack { .. } => "ack",
+        Input::AckCode { .. } => "ack_code",
+        Input::Handover { .. } => "handover",
         Input::Unack { .. } => "unack",
         Input::Resolve { .. } => "resolve",
         Input::Reopen { .. } => "reopen",
@@ -94,6 +96,19 @@ pub fn input_to_json(input: &Input) -> Value {
             .put("by", by.as_str())
             .put("note", note.as_str())
             .put("hold", *hold),
+        Input::AckCode { incident, occurrence, used, by, note, hold } => writer
+            .put("incident", incident.as_str())
+            .put("occurrence", *occurrence)
+            .put("used", *used)
+            .put("by", by.as_str())
+            .put("note", note.as_str())
+            .put("hold", *hold),
+        Input::Handover { incident, by, to, note, hold } => writer
+            .put("incident", incident.as_str())
+            .put("by", by.as_str())
+            .put("to", to.as_str())
+            .put("note", note.as_str())
+            .maybe("hold", *hold),
         Input::Unack { incident, by } | Input::Reopen { incident, by } => {
             writer.put("incident", incident.as_str()).put("by", by.as_str())
         }
@@ -128,6 +143,21 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "ack" => {
             Input::Ack { incident: incident()?, by: by()?, note: reader.string("note")?, hold: reader.int("hold")? }
         }
+        "ack_code" => Input::AckCode {
+            incident: incident()?,
+            occurrence: reader.int("occurrence")?,
+            used: reader.int("used")?,
+            by: by()?,
+            note: reader.string("note")?,
+            hold: reader.int("hold")?,
+        },
+        "handover" => Input::Handover {
+            incident: incident()?,
+            by: by()?,
+            to: reader.string("to")?,
+            note: reader.string("note")?,
+            hold: reader.maybe_int("hold")?,
+        },
         "unack" => Input::Unack { incident: incident()?, by: by()? },
         "resolve" => Input::Resolve { incident: incident()?, by: by()?, note: reader.string("note")? },
         "reopen" => Input::Reopen { incident: incident()?, by: by()? },
@@ -177,6 +207,7 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("notify_by", incident.notify_by)
         .maybe("notified", incident.notified)
         .maybe("calm_since", incident.calm_since)
+        .maybe("codes_used", Some(incident.codes_used).filter(|used| *used != 0))
         .done()
 }
 
@@ -210,6 +241,7 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         notify_by: reader.maybe_int("notify_by")?,
         notified: reader.maybe_int("notified")?,
         calm_since: reader.maybe_int("calm_since")?,
+        codes_used: reader.maybe_int("codes_used")?.unwrap_or(0),
     })
 }
 

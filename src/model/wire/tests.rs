@@ -47,13 +47,14 @@ prop_compose! {
         reopened in prop::collection::vec(any::<i64>(), 0..3),
         partition in prop::option::of((text(), any::<i32>())),
         times in any::<[Option<i64>; 4]>(),
+        codes_used in 0..9i64,
     ) -> Incident {
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since,
+            partition, notify_by, notified, calm_since, codes_used,
         }
     }
 }
@@ -106,6 +107,16 @@ fn input() -> impl Strategy<Value = Input> {
         signal().prop_map(Input::Own),
         (text(), any::<i32>()).prop_map(|(topic, partition)| Input::CaughtUp { topic, partition }),
         (two(), text(), any::<i64>()).prop_map(|((incident, by), note, hold)| Input::Ack { incident, by, note, hold }),
+        (two(), text(), any::<[i64; 3]>()).prop_map(|((incident, by), note, [occurrence, used, hold])| {
+            Input::AckCode { incident, occurrence, used, by, note, hold }
+        }),
+        (two(), two(), any::<Option<i64>>()).prop_map(|((incident, by), (to, note), hold)| Input::Handover {
+            incident,
+            by,
+            to,
+            note,
+            hold
+        }),
         two().prop_map(|(incident, by)| Input::Unack { incident, by }),
         (two(), text()).prop_map(|((incident, by), note)| Input::Resolve { incident, by, note }),
         two().prop_map(|(incident, by)| Input::Reopen { incident, by }),

@@ -21,6 +21,8 @@ use crate::page::{Decisions, Desk};
 use crate::time::Ms;
 
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod scenes;
@@ -230,7 +232,7 @@ impl Leader {
             self.cursors.insert(place.clone(), key.seq);
             self.cursors_moved.insert(place);
         }
-        let decided = self.book.apply(input, now);
+        let decided = self.unreachable(input).unwrap_or_else(|| self.book.apply(input, now));
         let mut decisions = Decisions::default();
         for moved in &decided.moved {
             let named = self.world.chains.get(&moved.incident.rule).map(String::as_str);
@@ -249,6 +251,18 @@ impl Leader {
         };
         self.gather(more, &mut decisions, now);
         self.write(taken, now, &decided, decisions);
+    }
+
+    /// The refusal of a hand-over to somebody whom no message can reach: the book knows no people.
+    fn unreachable(&self, input: &Input) -> Option<Decided> {
+        let Input::Handover { to, .. } = input else { return None };
+        let contact = self.world.people.contacts.iter().find(|contact| contact.id == *to);
+        let answer = match contact {
+            Some(contact) if contact.phone.is_some() || contact.email.is_some() => return None,
+            Some(_) => format!("{to} has neither a phone nor an address: nobody could be told."),
+            None => format!("no contact is called `{to}`."),
+        };
+        Some(Decided { refused: true, answer, ..Decided::default() })
     }
 
     /// Adds `more` to what one input decided; the book hears of first tellings and of digests.
@@ -340,6 +354,7 @@ pub const fn change_word(change: Change) -> &'static str {
         Change::Worsened => "worsened",
         Change::Eased => "eased",
         Change::Acked => "acked",
+        Change::HandedOver => "handed_over",
         Change::Unacked => "unacked",
         Change::Resolved => "resolved",
         Change::Closed => "closed",

@@ -351,7 +351,10 @@ fn a_title_that_must_not_leave_is_replaced_and_the_page_still_leaves() {
     world.rules.rules = vec![rule("cpu", "db-01 과부하 10.0.0.1")];
     let mut stand = Stand::with(World::new(world.rules, people(), world.inventory));
     stand.signal("cpu", "db-01", S1);
-    assert_eq!(stand.pages[0].page.text, "[긴급신고][장애발생]INC-2611-001 중대/인프라 09:00 이상 감지. 확인요망");
+    assert_eq!(
+        stand.pages[0].page.text,
+        "[긴급신고][장애발생]INC-2611-001 중대/인프라 09:00 이상 감지. 확인요망 코드<0000>"
+    );
 }
 
 #[test]

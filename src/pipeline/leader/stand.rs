@@ -342,7 +342,8 @@ impl Stand {
         for row in self.pages.iter().filter(|row| row.state == PageState::Waiting) {
             let incident = self.rows.incidents.iter().find(|incident| incident.id == row.page.incident);
             let is_acked = incident.is_some_and(|incident| incident.state == IncidentState::Acked);
-            assert!(!is_acked || row.page.step < -1, "a page about an acked incident waits: {row:?}");
+            let is_told_of_it = row.page.step < -1 || row.page.reason == Reason::Handover;
+            assert!(!is_acked || is_told_of_it, "a page about an acked incident waits: {row:?}");
         }
     }
 

@@ -114,7 +114,7 @@ impl World {
         let contacts = Contacts::new(Arc::new(setting::people()));
         let gateways: Vec<Arc<dyn crate::notify::Gateway>> = vec![Arc::new(self.gateway.clone())];
         let name = format!("worker-{}", self.crashes);
-        let worker = Worker::new(name, Arc::new(StoreOutbox(store)), gateways, Arc::new(contacts), clock);
+        let worker = Worker::new(name, Arc::new(StoreOutbox::new(store, None)), gateways, Arc::new(contacts), clock);
         Ok(Node { evaluator, leading, worker })
     }
 

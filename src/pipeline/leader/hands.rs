@@ -1,0 +1,153 @@
+//! What people do to incidents, on the test stand: one-time codes, hand-overs, and what none of it may hide.
+
+use super::stand::*;
+use super::*;
+use crate::model::*;
+use crate::time::{HOUR, MINUTE, SECOND};
+
+const FIRST: &str = "INC-2611-001";
+
+fn by_code(stand: &mut Stand, occurrence: i64, used: i64) -> (bool, String) {
+    let (incident, by) = (FIRST.to_owned(), "csp-duty".to_owned());
+    stand.input(Input::AckCode { incident, occurrence, used, by, note: String::new(), hold: HOUR })
+}
+
+fn hand_over(stand: &mut Stand, to: &str, hold: Option<Ms>) -> (bool, String) {
+    let (incident, by) = (FIRST.to_owned(), "msp-duty-1".to_owned());
+    stand.input(Input::Handover { incident, by, to: to.to_owned(), note: "교대".to_owned(), hold })
+}
+
+/// The count of the mark in the newest page.
+fn mark(stand: &Stand) -> Option<String> {
+    let text = &stand.pages.last()?.page.text;
+    text.split_once("코드<").map(|(_, rest)| rest.chars().take(4).collect())
+}
+
+#[test]
+fn a_code_takes_its_incident_once() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    assert_eq!(mark(&stand).as_deref(), Some("0000"));
+    assert!(by_code(&mut stand, 1, 0).0);
+    assert_eq!(stand.incident(FIRST).state, IncidentState::Acked);
+    let gone = stand.input(Input::Unack { incident: FIRST.to_owned(), by: "csp-duty".to_owned() });
+    assert!(gone.0);
+    assert_eq!(mark(&stand).as_deref(), Some("0001"), "the chain goes on with another code");
+    let (done, answer) = by_code(&mut stand, 1, 0);
+    assert!(!done && answer.contains("used already"), "{answer}");
+    assert_eq!(stand.incident(FIRST).state, IncidentState::Open);
+    assert!(by_code(&mut stand, 1, 1).0);
+}
+
+#[test]
+fn a_code_ends_with_its_occurrence() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    stand.signal("cpu", "db-01", None);
+    assert!(!by_code(&mut stand, 1, 0).0, "it is over");
+    stand.pass(MINUTE);
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    assert!(!by_code(&mut stand, 1, 0).0, "it is another occurrence");
+    assert!(by_code(&mut stand, 2, 0).0);
+}
+
+#[test]
+fn a_code_that_somebody_elses_ack_came_before_is_not_used_up() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    assert!(stand.ack(FIRST, HOUR).0);
+    let (done, answer) = by_code(&mut stand, 1, 0);
+    assert!(!done && answer.contains("already taken by msp-duty-1"), "{answer}");
+    assert_eq!(stand.incident(FIRST).codes_used, 0);
+}
+
+#[test]
+fn an_ack_by_code_hides_no_rise_in_severity() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S3));
+    assert!(by_code(&mut stand, 1, 0).0);
+    stand.pass(MINUTE);
+    stand.regrade("cpu", "db-01", Severity::S1);
+    assert_eq!(stand.heard(stand.now), [("msp-duty-1".to_owned(), "sms", "worsened")]);
+    assert_eq!(stand.incident(FIRST).state, IncidentState::Open);
+    assert_eq!(mark(&stand).as_deref(), Some("0001"), "the used code is good for nothing more");
+}
+
+#[test]
+fn whoever_gets_an_incident_is_told_and_hears_of_its_end() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S1));
+    assert!(stand.ack(FIRST, HOUR).0);
+    let until = stand.incident(FIRST).ack.clone().unwrap().until;
+    stand.pass(MINUTE);
+    let (done, answer) = hand_over(&mut stand, "boss", None);
+    assert!(done, "{answer}");
+    assert_eq!(stand.heard(stand.now), [("boss".to_owned(), "sms", "handover")]);
+    let ack = stand.incident(FIRST).ack.clone().unwrap();
+    assert_eq!((ack.by.as_str(), ack.at, ack.until), ("boss", stand.now, until), "the time is kept");
+    stand.pass(10 * MINUTE);
+    assert_eq!(stand.heard(stand.now - MINUTE), [], "the chain stays where it is");
+    let since = stand.now;
+    stand.signal("cpu", "db-01", None);
+    let told: Vec<_> = stand.heard(since).into_iter().map(|(to, ..)| to).collect();
+    assert_eq!(told, ["msp-duty-1", "boss"]);
+}
+
+#[test]
+fn a_hand_over_may_renew_the_time_and_come_back() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    assert!(stand.ack(FIRST, HOUR).0);
+    for to in ["boss", "msp-duty-1", "boss"] {
+        assert!(hand_over(&mut stand, to, Some(2 * HOUR)).0);
+        assert_eq!(stand.incident(FIRST).ack.clone().unwrap().until, stand.now + 2 * HOUR);
+        assert_eq!(stand.heard(stand.now).last().unwrap().0, to, "told each time");
+        stand.pass(SECOND);
+    }
+    stand.pass(2 * HOUR);
+    assert_eq!(stand.incident(FIRST).state, IncidentState::Open, "and then the chain goes on");
+}
+
+#[test]
+fn what_cannot_be_handed_over_is_said() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    for (to, says) in [("boss", "not taken by anybody"), ("nobody", "no contact is called")] {
+        let (done, answer) = hand_over(&mut stand, to, None);
+        assert!(!done && answer.contains(says), "{answer}");
+    }
+    assert!(stand.ack(FIRST, HOUR).0);
+    let (done, answer) = hand_over(&mut stand, "msp-duty-1", None);
+    assert!(!done && answer.contains("with msp-duty-1 already"), "{answer}");
+    stand.signal("cpu", "db-01", None);
+    let (done, answer) = hand_over(&mut stand, "boss", None);
+    assert!(!done && answer.contains("over already"), "{answer}");
+}
+
+#[test]
+fn a_hand_over_that_does_not_arrive_takes_the_next_channel() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    assert!(stand.ack(FIRST, HOUR).0);
+    stand.delivers = false;
+    assert!(hand_over(&mut stand, "boss", None).0);
+    let page = stand.pages.last().unwrap().page.id.clone();
+    stand.hand(&page);
+    stand.outcome(&page, Outcome::Failed { reason: "recipient".to_owned() });
+    let last = &stand.pages.last().unwrap().page;
+    assert_eq!((last.to.as_str(), last.channel, last.reason), ("boss", Channel::Mail, Reason::Handover));
+}
+
+#[test]
+fn the_ledger_gives_codes_and_hand_overs_again() {
+    let mut stand = Stand::new();
+    stand.is_crashing = true;
+    stand.signal("cpu", "db-01", Some(Severity::S1));
+    assert!(by_code(&mut stand, 1, 0).0);
+    assert!(hand_over(&mut stand, "boss", None).0);
+    stand.regrade("cpu", "db-01", Severity::S2);
+    stand.signal("cpu", "db-01", None);
+    stand.pass(HOUR);
+    let mut again = Leader::load(&BookRows::default(), stand.world.clone());
+    again.replay(&stand.entries, |_| None).unwrap();
+}
