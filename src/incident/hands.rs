@@ -46,8 +46,7 @@ impl Book {
     /// `code`: the occurrence and the count that it was made of.
     pub(super) fn ack_by_code(
         &mut self,
-        id: &str,
-        code: (i64, i64),
+        (id, code): (&str, (i64, i64)),
         by: &str,
         terms: (&str, Ms),
         now: Ms,

@@ -175,7 +175,7 @@ impl Book {
             Input::CaughtUp { topic, partition } => self.caught_up(topic, *partition, &mut decided),
             Input::Ack { incident, by, note, hold } => self.ack(incident, by, (note, *hold), now, &mut decided),
             Input::AckCode { incident, occurrence, used, by, note, hold } => {
-                self.ack_by_code(incident, (*occurrence, *used), by, (note, *hold), now, &mut decided);
+                self.ack_by_code((incident, (*occurrence, *used)), by, (note, *hold), now, &mut decided);
             }
             Input::Handover { incident, by, to, note, hold } => {
                 self.hand_over(incident, (by, to), (note, *hold), now, &mut decided);
