@@ -16,6 +16,8 @@ use crate::time::{HOUR, MINUTE, Ms, SECOND};
 
 mod blind;
 mod hands;
+pub mod mute;
+mod muting;
 mod notes;
 mod signals;
 #[cfg(test)]
@@ -71,11 +73,13 @@ pub struct Decided {
     pub answer: String,
 }
 
-/// Title and 구간 of every rule in force, and which of them only watch.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// What the book looks up: title and 구간 of every rule in force, which of them only watch, and what mutes.
+#[derive(Debug, Clone, Default)]
 pub struct Names {
     known: BTreeMap<Arc<str>, (String, Domain)>,
     shadow: BTreeSet<Arc<str>>,
+    intervals: BTreeMap<Arc<str>, Ms>,
+    mute: mute::Setup,
 }
 
 impl Names {
@@ -85,7 +89,20 @@ impl Names {
         Self {
             known: rules.rules.iter().map(|rule| (rule.id.clone(), (rule.title.clone(), rule.domain))).collect(),
             shadow: shadow.map(|rule| rule.id.clone()).collect(),
+            intervals: rules.rules.iter().map(|rule| (rule.id.clone(), rule.interval)).collect(),
+            mute: mute::Setup::default(),
         }
+    }
+
+    /// These, and what mutes.
+    pub fn muted_by(mut self, mute: mute::Setup) -> Self {
+        self.mute = mute;
+        self
+    }
+
+    /// Distance of the ticks of `rule`, ms; that of the engine's own is not known.
+    fn interval(&self, rule: &str) -> Ms {
+        self.intervals.get(rule).copied().unwrap_or_default()
     }
 
     /// Whether nobody is told of `rule`.
@@ -116,6 +133,11 @@ pub struct Book {
     counters: BTreeMap<String, i64>,
     notes: Notes,
     blind: blind::Silence,
+    mutes: mute::Mutes,
+    /// The next instant at which a window or silence begins or ends.
+    mute_edge: Option<Ms>,
+    /// The instant of the input at hand.
+    now: Ms,
     changed: BTreeSet<String>,
     counted: BTreeSet<String>,
 }
@@ -142,6 +164,9 @@ impl Book {
             counters: counters.iter().cloned().collect(),
             notes,
             blind,
+            mutes: mute::Mutes::default(),
+            mute_edge: None,
+            now: Ms::MIN,
             changed: BTreeSet::new(),
             counted: BTreeSet::new(),
         };
@@ -149,17 +174,20 @@ impl Book {
             book.put(incident.clone());
         }
         book.changed.clear();
+        book.load_mutes();
         book
     }
 
     /// Uses other titles from now on; incidents keep the title under which they opened.
     pub fn rename(&mut self, names: Arc<Names>) {
         self.names = names;
+        self.mutes.refile(&self.names.mute, self.incidents.values());
     }
 
     /// Takes one input. Inputs about pages move nothing here: see [`Book::told`].
     pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
         let mut decided = Decided::default();
+        self.now = now;
         match input {
             Input::Signal { key, signal, heard, caught_up } => {
                 let origin = Some((key.topic.clone(), key.partition));
@@ -184,8 +212,13 @@ impl Book {
             Input::Resolve { incident, by, note: _ } => self.resolve_by_hand(incident, by, now, &mut decided),
             Input::Reopen { incident, by } => self.reopen_by_hand(incident, by, now, &mut decided),
             Input::Due => self.due(now, &mut decided),
-            Input::Handed { .. } | Input::GivenBack { .. } | Input::Outcome { .. } | Input::Reload { .. } => {}
+            Input::Silence(ask) => self.silence(ask, &mut decided),
+            Input::Expire { silence, by } => self.expire(silence, by, &mut decided),
+            Input::Approve { silence, by } => self.approve(silence, by, &mut decided),
+            Input::Reload { .. } => self.judge_all(&mut decided),
+            Input::Handed { .. } | Input::GivenBack { .. } | Input::Outcome { .. } => {}
         }
+        self.judge_touched(&mut decided);
         debug_assert!(self.live.len() <= self.by_fingerprint.len(), "two live incidents share a fingerprint");
         decided
     }
@@ -209,7 +242,7 @@ impl Book {
     /// When [`Input::Due`] has something to do here.
     pub fn next_due(&self) -> Option<Ms> {
         let first = self.timers.first().map(|(at, _)| *at);
-        [first, self.blind.next_due()].into_iter().flatten().min()
+        [first, self.blind.next_due(), self.mute_edge].into_iter().flatten().min()
     }
 
     /// All incidents that are not closed, by number (and those closed since the last [`Book::drain`]).
@@ -236,6 +269,7 @@ impl Book {
             commit.counters.push((key, last));
         }
         self.blind.save(&mut self.notes);
+        self.save_mutes();
         self.notes.drain(&mut commit.notes);
     }
 
@@ -262,14 +296,26 @@ impl Book {
         } else {
             self.live.remove(&id);
         }
+        self.mutes.file(&self.names.mute, &incident);
         self.changed.insert(id.clone());
         self.incidents.insert(id, incident);
     }
 
-    /// Writes an incident back and tells of it.
-    fn moved(&mut self, change: Change, incident: Incident, out: &mut Decided) {
-        let was_acked = self.incidents.get(&incident.id).is_some_and(|before| before.state == IncidentState::Acked);
+    /// Writes an incident back and tells of it. What mutes it from now on is known before anybody is told of the rest;
+    /// what no longer does is told of afterwards.
+    fn moved(&mut self, change: Change, mut incident: Incident, out: &mut Decided) {
+        let before = self.incidents.get(&incident.id);
+        let was_acked = before.is_some_and(|before| before.state == IncidentState::Acked);
+        let known = before.filter(|before| before.state.is_live()).map(|before| before.severity);
+        self.mutes.file(&self.names.mute, &incident);
+        let begins = self.begin_muting(&mut incident, known);
+        let id = incident.id.clone();
         self.put(incident.clone());
-        out.moved.push(Moved { change, incident, was_acked });
+        out.moved.push(Moved { change, incident: incident.clone(), was_acked });
+        if begins {
+            out.moved.push(Moved { change: Change::Muted, incident, was_acked: false });
+        } else if incident.muted.is_some() {
+            self.judge(&id, out);
+        }
     }
 }

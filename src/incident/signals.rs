@@ -3,7 +3,10 @@
 //! The idea: a signal says what an instance *is* now; whether that is news is decided against the incident of its
 //! fingerprint. Only a rise opens or reopens: a signal that an instance still fires does not undo a person's resolve.
 
-use crate::model::{Change, Fingerprint, Incident, IncidentState, LIMIT, Labels, Severity, Signal, State};
+use crate::model::{
+    Change, DRILL_LABEL, DRILL_PREFIX, Domain, Fingerprint, Incident, IncidentState, LIMIT, Labels, Severity, Signal,
+    State,
+};
 use crate::time::{Ms, civil};
 
 use super::{Book, Decided, FLAP_REOPENS, FLAP_WINDOW, HOLD_LATE, REOPEN_WITHIN, notify_within};
@@ -95,7 +98,7 @@ impl Book {
         self.notes.remove(&still_key(signal.fingerprint));
         let (title, domain) = self.names.get(&signal.rule);
         let incident = Incident {
-            id: self.number(domain, signal.at),
+            id: self.number(domain, signal),
             fingerprint: signal.fingerprint,
             rule: signal.rule.clone(),
             labels: signal.labels.clone(),
@@ -117,13 +120,23 @@ impl Book {
             notified: None,
             calm_since: Some(arrival.now),
             codes_used: 0,
+            muted: None,
         };
         self.moved(Change::Opened, incident, out);
     }
 
-    /// The next number: KST month of `at`, never given twice because the counter commits with the incident.
-    fn number(&mut self, domain: crate::model::Domain, at: Ms) -> String {
-        let prefix = if domain == crate::model::Domain::Security { "SEC" } else { "INC" };
+    /// The next number of an incident: KST month of its beginning, never given twice because the counter commits with the incident.
+    fn number(&mut self, domain: Domain, signal: &Signal) -> String {
+        let prefix = match (signal.labels.get(DRILL_LABEL), domain) {
+            (Some("true"), _) => DRILL_PREFIX,
+            (_, Domain::Security) => "SEC",
+            _ => "INC",
+        };
+        self.next_number(prefix, signal.at)
+    }
+
+    /// The next number that begins with `prefix`.
+    pub(super) fn next_number(&mut self, prefix: &str, at: Ms) -> String {
         let day = civil(at);
         let key = format!("{prefix}-{:02}{:02}", day.year.rem_euclid(100), day.month);
         let last = self.counters.entry(key.clone()).or_insert(0);

@@ -3,7 +3,7 @@
 //! The idea: an incident's next instant is computed from its own fields whenever it is written, so no timer can be
 //! forgotten by a change of leaders.
 
-use crate::model::{Change, Incident, IncidentState};
+use crate::model::{Change, Incident, IncidentState, MuteKind};
 use crate::time::Ms;
 
 use super::{Book, CALM, Decided, REOPEN_WITHIN};
@@ -13,7 +13,13 @@ impl Book {
     pub(super) fn timer(&self, incident: &Incident) -> Option<Ms> {
         match incident.state {
             IncidentState::Open | IncidentState::Acked => {
-                let times = [incident.held_until, ack_end(incident), calm_end(incident), self.sla_end(incident)];
+                let times = [
+                    incident.held_until,
+                    ack_end(incident),
+                    calm_end(incident),
+                    linger_end(incident),
+                    self.sla_end(incident),
+                ];
                 times.into_iter().flatten().min()
             }
             IncidentState::Resolved => Some(close_at(incident)),
@@ -23,12 +29,17 @@ impl Book {
 
     /// When notify-within passes unheard; asked once per opening.
     fn sla_end(&self, incident: &Incident) -> Option<Ms> {
-        let waits = incident.notified.is_none() && self.notes.get(&overdue_key(&incident.id)).is_none();
+        let waits = incident.notified.is_none()
+            && incident.muted.is_none()
+            && self.notes.get(&overdue_key(&incident.id)).is_none();
         incident.notify_by.filter(|_| waits)
     }
 
     pub(super) fn due(&mut self, now: Ms, out: &mut Decided) {
         self.release_silence(now, out);
+        if self.mute_edge.is_some_and(|edge| edge <= now) {
+            self.judge_all(out);
+        }
         while let Some((at, id)) = self.timers.first().cloned() {
             if at > now {
                 break;
@@ -54,6 +65,8 @@ impl Book {
         } else if passed(calm_end(&incident)) {
             incident.flapping = false;
             self.moved(Change::Released, incident, out);
+        } else if passed(linger_end(&incident)) {
+            self.judge(&incident.id, out);
         } else {
             self.notes.put(&overdue_key(&incident.id), String::new());
             self.moved(Change::Overdue, incident, out);
@@ -77,6 +90,11 @@ impl Book {
 
 fn ack_end(incident: &Incident) -> Option<Ms> {
     incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked).map(|ack| ack.until)
+}
+
+/// When an incident is no longer muted by one that is over. Windows and silences end by their own clock.
+fn linger_end(incident: &Incident) -> Option<Ms> {
+    incident.muted.as_ref().filter(|muted| muted.kind == MuteKind::Inhibition).and_then(|muted| muted.until)
 }
 
 fn calm_end(incident: &Incident) -> Option<Ms> {

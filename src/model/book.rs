@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Domain, Ended, Fingerprint, Labels, Outcome, Page, PageRow, Severity, Signal};
+use crate::model::{Domain, Ended, Fingerprint, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk};
 use crate::time::Ms;
 
 /// Anything that moves the incident stage.
@@ -90,6 +90,22 @@ pub enum Input {
     Reopen {
         /// Its number.
         incident: String,
+        /// Contact id.
+        by: String,
+    },
+    /// A person asks that nobody be told of certain incidents for a while.
+    Silence(Box<SilenceAsk>),
+    /// A person ends a silence before its time.
+    Expire {
+        /// Its number.
+        silence: String,
+        /// Contact id, or who says so.
+        by: String,
+    },
+    /// The second approver of a silence says yes.
+    Approve {
+        /// Its number.
+        silence: String,
         /// Contact id.
         by: String,
     },
@@ -224,6 +240,8 @@ pub struct Incident {
     pub calm_since: Option<Ms>,
     /// How many one-time codes took it so far: each is good once.
     pub codes_used: i64,
+    /// Why no page about it leaves for the moment.
+    pub muted: Option<Muted>,
 }
 
 /// Who took an incident.
@@ -254,6 +272,21 @@ pub struct ChainRow {
     pub due: Option<Ms>,
     /// Everybody handed a page of this incident's present occurrence: (contact, channel), in order.
     pub told: Vec<(String, crate::model::Channel)>,
+    /// Where it stood when its incident was muted; `None` where it runs.
+    pub paused: Option<Paused>,
+}
+
+/// A chain that waits until pages may leave again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// The severity that people knew.
+    pub severity: Severity,
+    /// What was left of the wait for its next step, ms; `None` where none was planned.
+    pub left: Option<Ms>,
+    /// Somebody had taken the incident, then or meanwhile.
+    pub taken: bool,
+    /// (contact, channel) of pages that were decided and had not left.
+    pub owed: Vec<(String, crate::model::Channel)>,
 }
 
 /// What changed with an incident, for those who tell people.
@@ -283,6 +316,10 @@ pub enum Change {
     Released,
     /// Nobody was told in time.
     Overdue,
+    /// Maintenance, a silence or another incident keeps pages about it back.
+    Muted,
+    /// Nothing does any more.
+    Unmuted,
 }
 
 /// One entry of the ledger: SHA-256(previous hash ‖ bytes), append-only.

@@ -193,6 +193,26 @@ pub enum Test {
     FitsNot,
 }
 
+impl Test {
+    /// Every test.
+    pub const ALL: [Self; 4] = [Self::Is, Self::IsNot, Self::Fits, Self::FitsNot];
+
+    /// How PromQL writes it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Is => "=",
+            Self::IsNot => "!=",
+            Self::Fits => "=~",
+            Self::FitsNot => "!~",
+        }
+    }
+
+    /// Reads how PromQL writes it.
+    pub fn parse(sign: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|test| test.sign() == sign)
+    }
+}
+
 /// How the series of one identity become one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fold {

@@ -51,9 +51,9 @@ impl Desk {
     }
 
     /// Speaks from step 0, unless pages are held back or the severity waits for the digest.
-    fn begin(&mut self, call: Call<'_>, reason: Reason, out: &mut Decisions) {
+    pub(super) fn begin(&mut self, call: Call<'_>, reason: Reason, out: &mut Decisions) {
         let Some(run) = self.runs.get(&call.incident.id) else { return };
-        if call.incident.held_until.is_some() || call.incident.state != IncidentState::Open {
+        if call.incident.holds_pages() || call.incident.state != IncidentState::Open {
             return;
         }
         if group::is_digest(&run.chain, call.incident.severity) {
@@ -69,7 +69,7 @@ impl Desk {
         let incident = call.incident;
         let Some(mut run) = self.runs.get(&incident.id).cloned() else { return };
         let is_quiet = incident.flapping && incident.severity != Severity::S1;
-        if is_quiet || incident.held_until.is_some() || group::is_digest(&run.chain, incident.severity) {
+        if is_quiet || incident.holds_pages() || group::is_digest(&run.chain, incident.severity) {
             return;
         }
         let Some(step) = run.row.step else {
@@ -126,7 +126,7 @@ impl Desk {
     /// Pages may leave (again): the chain starts, or goes on at the step where it stood.
     pub(super) fn go_on(&mut self, call: Call<'_>, out: &mut Decisions) {
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
-        let is_still = call.incident.flapping || call.incident.held_until.is_some();
+        let is_still = call.incident.flapping || call.incident.holds_pages();
         if is_still || call.incident.state != IncidentState::Open || run.row.due.is_some() {
             return;
         }
@@ -145,12 +145,18 @@ impl Desk {
     /// Over: exactly those told of the beginning hear of the end. What nobody heard of is a line of the digest.
     pub(super) fn end(&mut self, call: Call<'_>, out: &mut Decisions) {
         self.hush(call, "resolved", out);
-        let Some(run) = self.runs.get(&call.incident.id).cloned() else { return };
+        let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
+        if run.row.paused.take().is_some() {
+            self.put(run.clone());
+        }
         if call.incident.flapping {
             return;
         }
         if run.row.told.is_empty() && run.row.step.is_none() {
-            self.add_digest_line(call);
+            // What came and went while it was muted is what the muting was for.
+            if call.incident.muted.is_none() {
+                self.add_digest_line(call);
+            }
             return;
         }
         let place = (run.row.step.unwrap_or(0), run.row.round, Reason::Resolved);
@@ -166,9 +172,8 @@ impl Desk {
             }
             self.set_due(&id, None);
             self.timers.remove(&(at, id.clone()));
-            let open = |incident: &&crate::model::Incident| {
-                incident.state == IncidentState::Open && incident.held_until.is_none()
-            };
+            let open =
+                |incident: &&crate::model::Incident| incident.state == IncidentState::Open && !incident.holds_pages();
             if let Some(incident) = incidents.get(&id).filter(open) {
                 self.step_on(Call { incident, now }, out);
             }
@@ -266,6 +271,6 @@ pub(super) fn next_step(run: &Run, severity: Severity) -> Option<(usize, bool)> 
 }
 
 /// The reason of a first page.
-fn first_reason(call: Call<'_>) -> Reason {
+pub(super) fn first_reason(call: Call<'_>) -> Reason {
     if call.incident.occurrence > 1 { Reason::Reopened } else { Reason::First }
 }

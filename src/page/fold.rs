@@ -103,7 +103,9 @@ impl Desk {
         let wanted = |member: &Member| {
             let incident = incidents.get(&member.incident);
             key.is_end
-                || incident.is_some_and(|it| it.state == IncidentState::Open && it.occurrence == member.occurrence)
+                || incident.is_some_and(|it| {
+                    it.state == IncidentState::Open && it.occurrence == member.occurrence && !it.holds_pages()
+                })
         };
         let members: Vec<Member> = std::mem::take(&mut fold.members).into_iter().filter(wanted).collect();
         let Some(first) = members.first().cloned() else { return };

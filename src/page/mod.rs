@@ -23,6 +23,7 @@ mod group;
 pub mod guard;
 pub mod ksx1001;
 mod outbox;
+mod pause;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -170,10 +171,26 @@ impl Desk {
             Change::Opened => self.open(call, named, &mut out),
             Change::Reopened if incident.flapping => {}
             Change::Reopened | Change::Flapping => self.reopen(call, change == Change::Flapping, &mut out),
-            Change::Worsened => self.worsen(call, was_acked, &mut out),
-            Change::Acked => self.hush(call, "acked", &mut out),
+            Change::Worsened => {
+                if was_acked {
+                    self.taken_meanwhile(&incident.id);
+                }
+                self.worsen(call, was_acked, &mut out);
+            }
+            Change::Acked => {
+                self.taken_meanwhile(&incident.id);
+                self.hush(call, "acked", &mut out);
+            }
+            Change::Muted => {
+                let known = incident.muted.as_ref().and_then(|muted| muted.severity);
+                self.pause(call, "muted", known, &mut out);
+            }
+            Change::Unacked | Change::Released | Change::Unmuted => {
+                if !self.resume(call, &mut out) {
+                    self.go_on(call, &mut out);
+                }
+            }
             Change::HandedOver => self.hand_over(call, &mut out),
-            Change::Unacked | Change::Released => self.go_on(call, &mut out),
             Change::Resolved => self.end(call, &mut out),
             Change::Closed => self.forget(&incident.id),
             Change::Eased | Change::Overdue => {}

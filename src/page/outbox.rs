@@ -238,7 +238,7 @@ impl Desk {
         let Some(run) = self.runs.get(&failed.incident).cloned() else { return };
         let is_open = match failed.reason {
             Reason::Handover => call.incident.ack.as_ref().is_some_and(|ack| ack.by == failed.to),
-            _ => call.incident.state == IncidentState::Open && call.incident.held_until.is_none(),
+            _ => call.incident.state == IncidentState::Open && !call.incident.holds_pages(),
         };
         if !is_open || failed.occurrence < run.since {
             return;

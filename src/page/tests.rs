@@ -35,6 +35,7 @@ fn incident(title: &str) -> Incident {
         notified: None,
         calm_since: None,
         codes_used: 0,
+        muted: None,
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn incident(id: &str, host: &str) -> Incident {
         notified: None,
         calm_since: None,
         codes_used: 0,
+        muted: None,
     }
 }
 

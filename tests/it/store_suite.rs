@@ -181,6 +181,7 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         notified: None,
         calm_since: None,
         codes_used: 0,
+        muted: None,
     }
 }
 
@@ -192,6 +193,7 @@ pub(crate) fn chain(incident: &str) -> ChainRow {
         round: 0,
         due: Some(300_000),
         told: vec![("msp-duty-1".to_owned(), Channel::Sms)],
+        paused: None,
     }
 }
 

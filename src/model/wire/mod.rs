@@ -14,10 +14,12 @@ use crate::model::{
 use fields::{Reader, Writer};
 
 mod fields;
+mod mute;
 #[cfg(test)]
 mod tests;
 
 pub use fields::twelve_digits;
+pub use mute::{matcher_from_json, matcher_to_json, silence_from_json, silence_to_json};
 
 /// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`,
 /// `acted` and the exact `bits` of the value.
@@ -70,6 +72,9 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::Unack { .. } => "unack",
         Input::Resolve { .. } => "resolve",
         Input::Reopen { .. } => "reopen",
+        Input::Silence(_) => "silence",
+        Input::Expire { .. } => "expire",
+        Input::Approve { .. } => "approve",
         Input::Handed { .. } => "handed",
         Input::GivenBack { .. } => "given_back",
         Input::Outcome { .. } => "outcome",
@@ -114,6 +119,10 @@ pub fn input_to_json(input: &Input) -> Value {
         }
         Input::Resolve { incident, by, note } => {
             writer.put("incident", incident.as_str()).put("by", by.as_str()).put("note", note.as_str())
+        }
+        Input::Silence(ask) => writer.put("silence", mute::ask_to_json(ask)),
+        Input::Expire { silence, by } | Input::Approve { silence, by } => {
+            writer.put("silence", silence.as_str()).put("by", by.as_str())
         }
         Input::Handed { page } | Input::GivenBack { page } => writer.put("page", page.as_str()),
         Input::Outcome { page, outcome } => {
@@ -161,6 +170,9 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "unack" => Input::Unack { incident: incident()?, by: by()? },
         "resolve" => Input::Resolve { incident: incident()?, by: by()?, note: reader.string("note")? },
         "reopen" => Input::Reopen { incident: incident()?, by: by()? },
+        "silence" => Input::Silence(Box::new(mute::ask_from_json(reader.get("silence")?)?)),
+        "expire" => Input::Expire { silence: reader.string("silence")?, by: by()? },
+        "approve" => Input::Approve { silence: reader.string("silence")?, by: by()? },
         "handed" => Input::Handed { page: reader.string("page")? },
         "given_back" => Input::GivenBack { page: reader.string("page")? },
         "outcome" => Input::Outcome {
@@ -208,6 +220,7 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("notified", incident.notified)
         .maybe("calm_since", incident.calm_since)
         .maybe("codes_used", Some(incident.codes_used).filter(|used| *used != 0))
+        .maybe("muted", incident.muted.as_ref().map(mute::muted_to_json))
         .done()
 }
 
@@ -242,6 +255,7 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         notified: reader.maybe_int("notified")?,
         calm_since: reader.maybe_int("calm_since")?,
         codes_used: reader.maybe_int("codes_used")?.unwrap_or(0),
+        muted: reader.maybe("muted", |reader, name| mute::muted_from_json(reader.get(name)?))?,
     })
 }
 
@@ -259,6 +273,7 @@ pub fn chain_to_json(chain: &ChainRow) -> Value {
         .put("round", chain.round)
         .maybe("due", chain.due)
         .put("told", told.collect::<Vec<_>>())
+        .maybe("paused", chain.paused.as_ref().map(mute::paused_to_json))
         .done()
 }
 
@@ -276,6 +291,7 @@ pub fn chain_from_json(value: &Value) -> Option<ChainRow> {
         round: reader.int("round")?,
         due: reader.maybe_int("due")?,
         told: reader.list("told", told)?,
+        paused: reader.maybe("paused", |reader, name| mute::paused_from_json(reader.get(name)?))?,
     })
 }
 

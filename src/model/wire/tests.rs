@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Test};
 
 /// Words people may put into names: quotes, Korean, control characters, line feeds.
 fn text() -> impl Strategy<Value = String> {
@@ -38,6 +39,66 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn matcher()((label, value) in (text(), text()), test in one_of(&Test::ALL)) -> Matcher {
+        Matcher { label, test, value }
+    }
+}
+
+prop_compose! {
+    fn muted()(
+        kind in one_of(&MuteKind::ALL),
+        (by, who, why) in (text(), text(), text()),
+        (since, until) in (any::<i64>(), any::<Option<i64>>()),
+        severity in prop::option::of(one_of(&Severity::ALL)),
+    ) -> Muted {
+        Muted { kind, by, who, why, since, until, severity }
+    }
+}
+
+prop_compose! {
+    fn paused()(
+        severity in one_of(&Severity::ALL),
+        left in any::<Option<i64>>(),
+        taken in any::<bool>(),
+        owed in prop::collection::vec((text(), one_of(&Channel::ALL)), 0..3),
+    ) -> Paused {
+        Paused { severity, left, taken, owed }
+    }
+}
+
+prop_compose! {
+    fn preview()([incidents, s1, pages, of, over] in any::<[i64; 5]>()) -> Preview {
+        Preview { incidents, s1, pages, of, over }
+    }
+}
+
+prop_compose! {
+    fn ask()(
+        matchers in prop::collection::vec(matcher(), 0..3),
+        (from, until) in (any::<Option<i64>>(), any::<i64>()),
+        (by, reason) in (text(), text()),
+        (approver, replaces) in (prop::option::of(text()), prop::option::of(text())),
+        hides in preview(),
+    ) -> SilenceAsk {
+        SilenceAsk { matchers, from, until, by, reason, approver, replaces, hides }
+    }
+}
+
+prop_compose! {
+    fn silence()(
+        ask in ask(),
+        (id, needs, expired_by) in (text(), prop::option::of(text()), prop::option::of(text())),
+        (from, made) in (any::<i64>(), any::<i64>()),
+        approved in prop::option::of((text(), any::<i64>())),
+    ) -> Silence {
+        let SilenceAsk { matchers, until, by, reason, approver, replaces, hides, .. } = ask;
+        Silence {
+            id, matchers, from, until, by, reason, made, hides, needs, approver, approved, expired_by, replaces,
+        }
+    }
+}
+
+prop_compose! {
     fn incident()(
         signal in signal(),
         (id, title, by, note) in (text(), text(), text(), text()),
@@ -48,13 +109,14 @@ prop_compose! {
         partition in prop::option::of((text(), any::<i32>())),
         times in any::<[Option<i64>; 4]>(),
         codes_used in 0..9i64,
+        muted in prop::option::of(muted()),
     ) -> Incident {
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since, codes_used,
+            partition, notify_by, notified, calm_since, codes_used, muted,
         }
     }
 }
@@ -88,8 +150,9 @@ prop_compose! {
         (incident, snapshot) in (text(), text()),
         (step, due, round) in (any::<Option<i64>>(), any::<Option<i64>>(), any::<i64>()),
         told in prop::collection::vec((text(), one_of(&Channel::ALL)), 0..3),
+        paused in prop::option::of(paused()),
     ) -> ChainRow {
-        ChainRow { incident, snapshot, step, round, due, told }
+        ChainRow { incident, snapshot, step, round, due, told, paused }
     }
 }
 
@@ -120,6 +183,9 @@ fn input() -> impl Strategy<Value = Input> {
         two().prop_map(|(incident, by)| Input::Unack { incident, by }),
         (two(), text()).prop_map(|((incident, by), note)| Input::Resolve { incident, by, note }),
         two().prop_map(|(incident, by)| Input::Reopen { incident, by }),
+        ask().prop_map(|ask| Input::Silence(Box::new(ask))),
+        two().prop_map(|(silence, by)| Input::Expire { silence, by }),
+        two().prop_map(|(silence, by)| Input::Approve { silence, by }),
         text().prop_map(|page| Input::Handed { page }),
         text().prop_map(|page| Input::GivenBack { page }),
         (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text())
@@ -163,6 +229,8 @@ proptest! {
     fn pages_come_back(page in page()) { same(&page, page_to_json, page_from_json)?; }
     #[test]
     fn chains_come_back(chain in chain()) { same(&chain, chain_to_json, chain_from_json)?; }
+    #[test]
+    fn silences_come_back(silence in silence()) { same(&silence, silence_to_json, silence_from_json)?; }
     #[test]
     fn state_rows_come_back(row in state()) { same(&row, state_to_json, state_from_json)?; }
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::incident::{Book, Decided, Moved, Names};
+use crate::incident::{Book, Decided, Moved, Names, mute};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Page, People, RuleSet, SignalKey, Taken,
-    TakenRow,
+    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Muting, Page, People, RuleSet, SignalKey,
+    Taken, TakenRow,
 };
 use crate::page::guard::GuardSet;
 use crate::page::{Decisions, Desk};
@@ -22,6 +22,8 @@ use crate::time::Ms;
 
 #[cfg(test)]
 mod hands;
+#[cfg(test)]
+mod mutes;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -58,8 +60,9 @@ impl World {
     /// A world with the default limit and the guard that inventory and contacts make.
     pub fn new(rules: RuleSet, people: People, inventory: Inventory) -> Self {
         let named = |rule: &Arc<crate::model::Rule>| Some((rule.id.clone(), rule.chain.clone()?));
+        let mute = mute::Setup::new(&Muting::default(), &inventory, &people);
         Self {
-            names: Arc::new(Names::of(&rules)),
+            names: Arc::new(Names::of(&rules).muted_by(mute)),
             chains: rules.rules.iter().filter_map(named).collect(),
             guard: Arc::new(GuardSet::of(&inventory, &people)),
             people: Arc::new(people),
@@ -67,6 +70,13 @@ impl World {
             rules,
             inventory,
         }
+    }
+
+    /// This world with maintenance, inhibition and the limits of silences.
+    pub fn muted_by(mut self, muting: &Muting) -> Self {
+        let mute = mute::Setup::new(muting, &self.inventory, &self.people);
+        self.names = Arc::new(Names::of(&self.rules).muted_by(mute));
+        self
     }
 }
 
@@ -336,13 +346,17 @@ impl Leader {
 
 fn moved_to_json(moved: &Moved) -> Value {
     let Moved { change, incident, .. } = moved;
-    json!({
+    let mut json = json!({
         "change": change_word(*change),
         "id": incident.id,
         "state": incident.state.word(),
         "severity": incident.severity.code(),
         "occurrence": incident.occurrence,
-    })
+    });
+    if let (Some(muted), Some(fields)) = (&incident.muted, json.as_object_mut()) {
+        fields.insert("muted".to_owned(), json!([muted.kind.word(), muted.by]));
+    }
+    json
 }
 
 /// The word of a change in the ledger.
@@ -360,5 +374,7 @@ pub const fn change_word(change: Change) -> &'static str {
         Change::Closed => "closed",
         Change::Released => "released",
         Change::Overdue => "overdue",
+        Change::Muted => "muted",
+        Change::Unmuted => "unmuted",
     }
 }

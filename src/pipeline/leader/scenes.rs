@@ -5,12 +5,12 @@ use super::*;
 use crate::model::*;
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
 
-const S1: Option<Severity> = Some(Severity::S1);
-const S2: Option<Severity> = Some(Severity::S2);
-const S3: Option<Severity> = Some(Severity::S3);
+pub(super) const S1: Option<Severity> = Some(Severity::S1);
+pub(super) const S2: Option<Severity> = Some(Severity::S2);
+pub(super) const S3: Option<Severity> = Some(Severity::S3);
 const FIRST: &str = "INC-2611-001";
 
-fn page(to: &str, channel: &'static str, reason: &'static str) -> (String, &'static str, &'static str) {
+pub(super) fn page(to: &str, channel: &'static str, reason: &'static str) -> (String, &'static str, &'static str) {
     (to.to_owned(), channel, reason)
 }
 

@@ -334,8 +334,7 @@ impl Stand {
             let other = seen.insert(incident.fingerprint, &incident.id);
             assert_eq!(other, None, "two live incidents of one fingerprint");
             let rests = incident.severity != Severity::S1 || incident.state == IncidentState::Acked;
-            let acts =
-                self.leader.chain_due(&incident.id).is_some() || incident.held_until.is_some() || incident.flapping;
+            let acts = self.leader.chain_due(&incident.id).is_some() || incident.holds_pages() || incident.flapping;
             assert!(rests || acts, "an open S1 without a next action: {incident:?}");
         }
         assert!(self.leader.next_due().is_none_or(|at| at > self.now), "what was due is done");

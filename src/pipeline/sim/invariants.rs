@@ -70,7 +70,7 @@ fn someone_will_act(world: &World, incidents: &[Incident], pages: &[PageRow]) ->
             .iter()
             .any(|row| row.page.incident == incident.id && matches!(row.state, PageState::Waiting | PageState::Handed));
         // While it flaps, the next action is that it is calm; while it is held for catching up, that it is released.
-        let later = (incident.flapping && incident.calm_since.is_some()) || incident.held_until.is_some();
+        let later = (incident.flapping && incident.calm_since.is_some()) || incident.holds_pages();
         if !moving && !later && leader.chain_due(&incident.id).is_none() {
             return Err(format!("I4: {} is open, S1, not acked, and nothing is due", incident.id));
         }

@@ -1,0 +1,255 @@
+//! Silences: asked for, approved, ended, kept.
+//!
+//! The idea: a silence has an owner, a reason and an end, or it is none. What would have hidden much, an S1 or
+//! everything waits until another contact approves. It never changes what it matches: an edit ends it and makes a new
+//! one. After its end it is kept for [`KEPT`], so that nobody wonders who had silenced what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fits::{Fits, Subject};
+use super::{Hit, Setup, may_hide};
+use crate::incident::notes::Notes;
+use crate::model::wire::{silence_from_json, silence_to_json};
+use crate::model::{Incident, MuteKind, Severity, Silence, SilenceAsk, SilenceState};
+use crate::time::{DAY, Ms, SECOND, rfc3339, show_duration};
+
+/// How long a silence is kept after its end.
+const KEPT: Ms = 90 * DAY;
+/// Silences that are not over, at most.
+const MOST: usize = 500;
+/// Matchers of one silence, at most.
+const MATCHERS_MAX: usize = 20;
+/// Key of the notes.
+const KEY: &str = "silence/";
+
+/// All silences that are kept, by number.
+#[derive(Debug, Clone, Default)]
+pub(in crate::incident) struct Silences {
+    all: BTreeMap<String, (Silence, Fits)>,
+    changed: BTreeSet<String>,
+}
+
+impl Silences {
+    pub(in crate::incident) fn load(notes: &Notes) -> Self {
+        let read = |(_, text): (String, String)| {
+            let silence = silence_from_json(&serde_json::from_str(&text).ok()?)?;
+            let fits = Fits::new(&silence.matchers).ok()?;
+            Some((silence.id.clone(), (silence, fits)))
+        };
+        Self { all: notes.under(KEY).into_iter().filter_map(read).collect(), changed: BTreeSet::new() }
+    }
+
+    pub(in crate::incident) fn save(&mut self, notes: &mut Notes) {
+        for id in std::mem::take(&mut self.changed) {
+            let key = format!("{KEY}{id}");
+            match self.all.get(&id) {
+                Some((silence, _)) => notes.put(&key, silence_to_json(silence).to_string()),
+                None => notes.remove(&key),
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The next instant at which one begins or ends.
+    pub(super) fn next(&self, now: Ms) -> Option<Ms> {
+        let edges = self.all.values().flat_map(|(silence, _)| [silence.from, silence.until]);
+        edges.filter(|edge| *edge > now).min()
+    }
+
+    /// The silence that mutes an incident, the first by number.
+    pub(super) fn hit(&self, incident: &Incident, subject: &Subject<'_>, now: Ms) -> Option<Hit> {
+        let fits = |(silence, fits): &&(Silence, Fits)| {
+            silence.state(now) == SilenceState::Active && mutes(fits, incident, subject)
+        };
+        let (silence, _) = self.all.values().find(fits)?;
+        Some(Hit {
+            kind: MuteKind::Silence,
+            by: silence.id.clone(),
+            who: silence.by.clone(),
+            why: silence.reason.clone(),
+            until: Some(silence.until),
+        })
+    }
+
+    /// Takes what was asked for: the sentence for whoever asked, or why it is refused. `number` draws the next number
+    /// for an instant; `live` are the incidents that are open or acked.
+    pub(in crate::incident) fn add<'a>(
+        &mut self,
+        ask: &SilenceAsk,
+        setup: &Setup,
+        live: impl Iterator<Item = &'a Incident>,
+        number: impl FnOnce() -> String,
+        now: Ms,
+    ) -> Result<String, String> {
+        let fits = self.sound(ask, setup, now)?;
+        let needs = self.needs(ask, &fits, setup, live);
+        if let Some(old) = &ask.replaces {
+            self.is_living(old, now)?;
+            if needs.is_none() {
+                self.end(old, &ask.by, now)?;
+            }
+        }
+        self.forget(now);
+        let silence = Silence {
+            id: number(),
+            matchers: ask.matchers.clone(),
+            from: ask.from.unwrap_or(now).max(now),
+            until: ask.until,
+            by: ask.by.clone(),
+            reason: ask.reason.clone(),
+            made: now,
+            hides: ask.hides,
+            needs,
+            approver: ask.approver.clone(),
+            approved: None,
+            expired_by: None,
+            replaces: ask.replaces.clone(),
+        };
+        let answer = told(&silence, now);
+        self.changed.insert(silence.id.clone());
+        self.all.insert(silence.id.clone(), (silence, fits));
+        Ok(answer)
+    }
+
+    /// Everything that must be right about a silence whatever it hides.
+    fn sound(&self, ask: &SilenceAsk, setup: &Setup, now: Ms) -> Result<Fits, String> {
+        let from = ask.from.unwrap_or(now).max(now);
+        let longest = setup.muting.silence_length;
+        let blank = |text: &str| text.trim().is_empty();
+        let living = self.all.values().filter(|(silence, _)| silence.until > now).count();
+        let wrong = if ask.matchers.is_empty() {
+            "a silence without a matcher would hide everything; say what it is about, such as host=db-01".to_owned()
+        } else if ask.matchers.len() > MATCHERS_MAX {
+            format!("a silence has at most {MATCHERS_MAX} matchers")
+        } else if blank(&ask.by) || blank(&ask.reason) {
+            "a silence needs an owner and a reason".to_owned()
+        } else if ask.until < from + SECOND {
+            format!("it would end ({}) before it begins ({})", rfc3339(ask.until), rfc3339(from))
+        } else if ask.until - from > longest {
+            let help = "make it shorter and renew it, or plan a maintenance window in calendar.yaml";
+            format!("a silence lasts at most {}; {help}", show_duration(longest))
+        } else if living >= MOST {
+            format!("{MOST} silences are in force already; expire some")
+        } else if ask.approver.as_ref() == Some(&ask.by) {
+            "nobody approves their own silence; name another contact".to_owned()
+        } else if let Some(other) = ask.approver.as_ref().filter(|other| !setup.contacts.contains(*other)) {
+            format!("there is no contact `{other}` to approve it")
+        } else {
+            return Fits::new(&ask.matchers);
+        };
+        Err(wrong)
+    }
+
+    /// Why a second approver is needed, where one is.
+    fn needs<'a>(
+        &self,
+        ask: &SilenceAsk,
+        fits: &Fits,
+        setup: &Setup,
+        live: impl Iterator<Item = &'a Incident>,
+    ) -> Option<String> {
+        let hides = |it: &&Incident| mutes(fits, it, &Subject::new(it, &setup.inventory));
+        let grave = live.filter(|it| it.severity == Severity::S1).find(hides);
+        let days = ask.hides.over / DAY;
+        let most = setup.muting.silence_incidents;
+        if fits.is_broad() {
+            Some("it fits everything".to_owned())
+        } else if let Some(grave) = grave {
+            Some(format!("it hides {}, which is S1", grave.id))
+        } else if ask.hides.s1 > 0 {
+            Some(format!("it would have hidden {} S1 incidents in {days} days", ask.hides.s1))
+        } else if ask.hides.incidents > most {
+            let n = ask.hides.incidents;
+            Some(format!("it would have hidden {n} incidents in {days} days, more than {most}"))
+        } else {
+            None
+        }
+    }
+
+    fn is_living(&self, id: &str, now: Ms) -> Result<(), String> {
+        match self.all.get(id) {
+            None => Err(format!("there is no silence `{id}`.")),
+            Some((silence, _)) if silence.until <= now => Err(format!("{id} is over already.")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Ends a silence before its time.
+    pub(in crate::incident) fn end(&mut self, id: &str, by: &str, now: Ms) -> Result<String, String> {
+        self.is_living(id, now)?;
+        if let Some((silence, _)) = self.all.get_mut(id) {
+            (silence.until, silence.expired_by) = (now, Some(by.to_owned()));
+            self.changed.insert(id.to_owned());
+        }
+        Ok(format!("{id} is ended by {by}."))
+    }
+
+    /// The second approver says yes.
+    pub(in crate::incident) fn approve(
+        &mut self,
+        id: &str,
+        by: &str,
+        setup: &Setup,
+        now: Ms,
+    ) -> Result<String, String> {
+        let Some((silence, _)) = self.all.get_mut(id) else { return Err(format!("there is no silence `{id}`.")) };
+        if silence.state(now) != SilenceState::Waiting {
+            return Err(format!("{id} waits for nobody's approval."));
+        }
+        if silence.by == by {
+            return Err(format!("{id} is {by}'s own: another contact must approve it."));
+        }
+        if !setup.contacts.contains(by) {
+            return Err(format!("there is no contact `{by}`: only a contact may approve a silence."));
+        }
+        if let Some(asked) = silence.approver.as_ref().filter(|asked| *asked != by) {
+            return Err(format!("{id} waits for {asked}, not for {by}."));
+        }
+        silence.approved = Some((by.to_owned(), now));
+        let (until, old) = (silence.until, silence.replaces.clone());
+        self.changed.insert(id.to_owned());
+        if let Some(old) = old {
+            // The one whose place it takes held until now; it may have ended by itself meanwhile.
+            let _ = self.end(&old, by, now);
+        }
+        Ok(format!("{id} is approved by {by} and mutes until {}.", rfc3339(until)))
+    }
+
+    fn forget(&mut self, now: Ms) {
+        let old = self.all.values().filter(|(silence, _)| silence.until + KEPT < now);
+        for id in old.map(|(silence, _)| silence.id.clone()).collect::<Vec<_>>() {
+            self.all.remove(&id);
+            self.changed.insert(id);
+        }
+    }
+}
+
+/// Whether matchers that fit an incident may also hide it: drills and S1 of 보안 have to be meant outright.
+fn mutes(fits: &Fits, incident: &Incident, subject: &Subject<'_>) -> bool {
+    let is_meant = !incident.is_drill() || fits.names("drill", "true") || fits.names("incident", &incident.id);
+    is_meant && fits.fit(subject) && may_hide(fits, incident)
+}
+
+/// The answer to whoever asked for it.
+fn told(silence: &Silence, now: Ms) -> String {
+    let Silence { id, until, hides, .. } = silence;
+    let seen = format!(
+        "in the last {} it would have hidden {} of {} incidents ({} S1) and {} pages",
+        show_duration(hides.over),
+        hides.incidents,
+        hides.of,
+        hides.s1,
+        hides.pages
+    );
+    match (&silence.needs, &silence.approver) {
+        (Some(why), Some(who)) => format!("{id} waits for {who} to approve it: {why}; {seen}."),
+        (Some(why), None) => format!("{id} waits for another contact to approve it: {why}; {seen}."),
+        (None, _) if now < silence.from => {
+            format!("{id} mutes from {} until {}; {seen}.", rfc3339(silence.from), rfc3339(*until))
+        }
+        (None, _) => format!("{id} mutes until {}; {seen}.", rfc3339(*until)),
+    }
+}

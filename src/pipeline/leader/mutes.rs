@@ -1,0 +1,638 @@
+//! Scenes of muting: what leaves, and what does not, while windows, silences and other incidents hold pages back.
+
+use std::sync::Arc;
+
+use super::scenes::{S1, S2, S3, page};
+use super::stand::{Stand, T0, people, rule, signal, world};
+use super::{Leader, World};
+use crate::model::*;
+use crate::time::{DAY, HOUR, MINUTE, Ms, SECOND};
+
+const FIRST: &str = "INC-2611-001";
+const SILENCE: &str = "SIL-2611-001";
+
+fn matcher(text: &str) -> Matcher {
+    let at = text.find(['=', '!']).expect("an operator");
+    let (label, rest) = text.split_at(at);
+    let test = Test::ALL.into_iter().filter(|test| rest.starts_with(test.sign())).max_by_key(|test| test.sign().len());
+    let test = test.expect("an operator");
+    Matcher { label: label.to_owned(), test, value: rest[test.sign().len()..].to_owned() }
+}
+
+fn matchers(texts: &[&str]) -> Vec<Matcher> {
+    texts.iter().map(|text| matcher(text)).collect()
+}
+
+fn ask(texts: &[&str], now: Ms, length: Ms) -> SilenceAsk {
+    SilenceAsk {
+        matchers: matchers(texts),
+        until: now + length,
+        by: "msp-duty-1".to_owned(),
+        reason: "디스크 교체".to_owned(),
+        ..SilenceAsk::default()
+    }
+}
+
+impl Stand {
+    fn silence(&mut self, texts: &[&str], length: Ms) -> (bool, String) {
+        self.input(Input::Silence(Box::new(ask(texts, self.now, length))))
+    }
+
+    fn expire(&mut self, id: &str) -> (bool, String) {
+        self.input(Input::Expire { silence: id.to_owned(), by: "boss".to_owned() })
+    }
+
+    fn approve(&mut self, id: &str, by: &str) -> (bool, String) {
+        self.input(Input::Approve { silence: id.to_owned(), by: by.to_owned() })
+    }
+
+    fn muted(&self, id: &str) -> Option<(MuteKind, String)> {
+        self.incident(id).muted.as_ref().map(|muted| (muted.kind, muted.by.clone()))
+    }
+
+    /// The ledger gives the same bytes again.
+    fn replays(&self) {
+        let rows = BookRows { epoch: 7, ..BookRows::default() };
+        Leader::load(&rows, self.world.clone()).replay(&self.entries, |_| None).expect("the same bytes");
+    }
+}
+
+fn with(muting: &Muting) -> Stand {
+    let mut rules = world().rules;
+    rules.rules.push(rule("node-down", "노드 중단"));
+    let inventory = world().inventory;
+    Stand::with(World::new(rules, people(), inventory).muted_by(muting))
+}
+
+/// `node-down` mutes `cpu` on the same host.
+fn inhibiting() -> Stand {
+    let inhibit = InhibitRule {
+        source: matchers(&["rule=node-down"]),
+        target: matchers(&["rule=cpu"]),
+        equal: vec!["host".to_owned()],
+    };
+    with(&Muting { inhibit: vec![inhibit], ..Muting::default() })
+}
+
+fn maintained(from: Ms, until: Ms, texts: &[&str]) -> Stand {
+    let window = Window {
+        id: "patch".to_owned(),
+        matchers: matchers(texts),
+        once: vec![(from, until)],
+        times: Vec::new(),
+        reason: "정기점검".to_owned(),
+        who: "boss".to_owned(),
+    };
+    with(&Muting { windows: vec![window], ..Muting::default() })
+}
+
+#[test]
+fn the_first_page_after_a_silence_is_a_first() {
+    let mut stand = Stand::new();
+    let (done, answer) = stand.silence(&["host=db-01"], HOUR);
+    assert!(done && answer.starts_with("SIL-2611-001 mutes until 2026-11-24T10:00:00+09:00;"), "{answer}");
+    stand.pass(MINUTE);
+    stand.signal("cpu", "db-01", S2);
+    stand.signal("cpu", "db-02", S2);
+    assert_eq!(stand.heard(0).len(), 1, "only the other host's page leaves");
+    let muted = stand.incident(FIRST).muted.clone().expect("muted");
+    assert_eq!((muted.kind, muted.by.as_str(), muted.until), (MuteKind::Silence, SILENCE, Some(T0 + HOUR)));
+    assert_eq!((muted.who.as_str(), muted.why.as_str(), muted.since), ("msp-duty-1", "디스크 교체", T0 + MINUTE));
+    stand.ack("INC-2611-002", DAY);
+    stand.until(T0 + HOUR - 1);
+    assert_eq!(stand.heard(T0 + 2 * MINUTE), [], "no repeat either");
+    stand.until(T0 + HOUR);
+    assert_eq!(stand.heard(T0 + HOUR), [page("msp-duty-1", "sms", "first")]);
+    stand.pass(5 * MINUTE);
+    assert_eq!(stand.heard(T0 + HOUR + 1).len(), 2, "and the chain runs from there");
+    stand.replays();
+}
+
+#[test]
+fn what_comes_and_goes_under_a_silence_is_told_to_nobody() {
+    let mut stand = Stand::new();
+    stand.silence(&["host=db-01"], HOUR);
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(10 * MINUTE);
+    stand.signal("cpu", "db-01", None);
+    stand.pass(2 * DAY);
+    assert_eq!(stand.heard(0), [], "no page, no line of a digest");
+    assert_eq!(stand.n_changes(Change::Overdue), 0, "nobody had to be told");
+}
+
+#[test]
+fn whoever_was_told_of_the_beginning_is_told_of_the_end_also_while_it_is_muted() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    stand.pass(MINUTE);
+    stand.signal("cpu", "db-01", None);
+    assert_eq!(stand.heard(T0 + 1), [page("msp-duty-1", "sms", "resolved")]);
+    assert_eq!(stand.incident(FIRST).muted, None, "what is over is not muted");
+    stand.pass(DAY);
+    assert_eq!(stand.heard(T0 + 3 * MINUTE), []);
+}
+
+#[test]
+fn a_chain_goes_on_with_the_wait_that_was_left() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(2 * MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    assert_eq!(stand.leader.chain_due(FIRST), None, "it waits");
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(T0 + 1), [], "the same as before: no page at once");
+    stand.pass(3 * MINUTE - 1);
+    assert_eq!(stand.heard(T0 + 1), []);
+    stand.pass(1);
+    assert_eq!(
+        stand.heard(T0 + 1),
+        [page("csp-duty", "sms", "escalated"), page("csp-duty", "mail", "escalated")],
+        "five minutes after the first step, the silence not counted"
+    );
+    stand.replays();
+}
+
+#[test]
+fn worse_than_before_is_told_when_pages_may_leave_again() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S3);
+    stand.pass(MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    stand.regrade("cpu", "db-01", Severity::S2);
+    assert_eq!(stand.heard(T0 + 1), [], "a rise stays muted");
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(T0 + 1), [page("msp-duty-1", "sms", "worsened")]);
+    stand.replays();
+}
+
+#[test]
+fn up_and_down_again_under_a_silence_is_no_news() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S3);
+    stand.pass(MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    stand.regrade("cpu", "db-01", Severity::S2);
+    stand.regrade("cpu", "db-01", Severity::S3);
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(T0 + 1), []);
+}
+
+#[test]
+fn a_rise_beyond_what_a_silence_names_pages_at_once() {
+    let mut stand = Stand::new();
+    stand.silence(&["host=db-01", "severity=~S[234]"], HOUR);
+    stand.signal("cpu", "db-01", S3);
+    assert_eq!(stand.heard(0), []);
+    stand.pass(MINUTE);
+    stand.regrade("cpu", "db-01", Severity::S1);
+    assert_eq!(stand.heard(0), [page("msp-duty-1", "sms", "first")], "never told before");
+    stand.regrade("cpu", "db-01", Severity::S3);
+    assert!(stand.muted(FIRST).is_some(), "it falls back under the silence");
+    stand.pass(30 * MINUTE);
+    assert_eq!(stand.heard(T0 + MINUTE + 1), []);
+}
+
+#[test]
+fn a_silence_over_what_runs_withdraws_what_has_not_left() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "db-01", S2);
+    stand.silence(&["host=db-01"], HOUR);
+    let states: Vec<_> = stand.pages.iter().map(|row| (row.state, row.detail.as_str())).collect();
+    assert_eq!(states, [(PageState::Cancelled, "muted")]);
+    stand.delivers = true;
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(T0 + HOUR), [page("msp-duty-1", "sms", "first")], "nobody had heard");
+}
+
+#[test]
+fn a_step_cut_in_the_middle_is_finished_afterwards() {
+    let mut people = people();
+    people.contacts.push(super::stand::contact("msp-duty-2", "MSP", "duty", &[]));
+    let mut stand = Stand::with(World::new(world().rules, people, Inventory::default()));
+    stand.delivers = false;
+    stand.signal("cpu", "db-01", S2);
+    let first = stand.pages.iter().find(|row| row.page.to == "msp-duty-1").expect("two are told").page.id.clone();
+    stand.hand(&first);
+    stand.silence(&["host=db-01"], HOUR);
+    stand.delivers = true;
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(T0 + 1), [page("msp-duty-2", "sms", "first")]);
+}
+
+#[test]
+fn expiring_a_silence_ends_it_at_once_and_twice_is_refused() {
+    let mut stand = Stand::new();
+    stand.silence(&["host=db-01"], HOUR);
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(MINUTE);
+    assert_eq!(stand.expire(SILENCE), (true, "SIL-2611-001 is ended by boss.".to_owned()));
+    assert_eq!(stand.heard(0), [page("msp-duty-1", "sms", "first")]);
+    assert_eq!(stand.expire(SILENCE), (false, "SIL-2611-001 is over already.".to_owned()));
+    assert!(!stand.expire("SIL-2611-009").0);
+    assert!(stand.rows.notes.iter().any(|(key, _)| key.ends_with(SILENCE)), "it is kept after its end");
+}
+
+#[test]
+fn a_silence_may_begin_later() {
+    let mut stand = Stand::new();
+    let later = SilenceAsk { from: Some(T0 + HOUR), ..ask(&["host=db-01"], T0, 2 * HOUR) };
+    assert!(stand.input(Input::Silence(Box::new(later))).0);
+    stand.signal("cpu", "db-01", S2);
+    assert_eq!(stand.heard(0).len(), 1, "not yet");
+    stand.pass(HOUR);
+    let now = stand.now;
+    assert!(stand.muted(FIRST).is_some());
+    stand.pass(HOUR - 1);
+    assert_eq!(stand.heard(now), [], "the chain pauses");
+    stand.pass(11 * MINUTE);
+    assert!(!stand.heard(now + HOUR).is_empty(), "and goes on");
+    stand.replays();
+}
+
+#[test]
+fn silences_that_must_not_be_are_refused_with_the_reason() {
+    let mut stand = Stand::new();
+    let base = ask(&["host=db-01"], T0, HOUR);
+    let wrong: Vec<(SilenceAsk, &str)> = vec![
+        (SilenceAsk { matchers: Vec::new(), ..base.clone() }, "without a matcher"),
+        (SilenceAsk { until: T0, ..base.clone() }, "before it begins"),
+        (SilenceAsk { until: T0 - HOUR, ..base.clone() }, "before it begins"),
+        (SilenceAsk { until: T0 + 8 * DAY, ..base.clone() }, "lasts at most 7d"),
+        (SilenceAsk { reason: "  ".to_owned(), ..base.clone() }, "an owner and a reason"),
+        (SilenceAsk { by: String::new(), ..base.clone() }, "an owner and a reason"),
+        (SilenceAsk { matchers: matchers(&["host=~["]), ..base.clone() }, "no regular expression"),
+        (SilenceAsk { approver: Some("msp-duty-1".to_owned()), ..base.clone() }, "their own silence"),
+        (SilenceAsk { approver: Some("nobody".to_owned()), ..base.clone() }, "no contact `nobody`"),
+        (SilenceAsk { replaces: Some("SIL-2611-007".to_owned()), ..base }, "there is no silence"),
+    ];
+    for (ask, why) in wrong {
+        let (done, answer) = stand.input(Input::Silence(Box::new(ask)));
+        assert!(!done && answer.contains(why), "{why}: {answer}");
+    }
+    assert_eq!(stand.leader.next_due(), None, "nothing was made");
+}
+
+#[test]
+fn what_hides_much_waits_for_a_second_approver() {
+    let hides = |s1, incidents| Preview { incidents, s1, pages: 3, of: 90, over: 30 * DAY };
+    let grave: Vec<(SilenceAsk, &str)> = vec![
+        (SilenceAsk { hides: hides(1, 1), ..ask(&["host=db-01"], T0, HOUR) }, "1 S1 incidents in 30 days"),
+        (SilenceAsk { hides: hides(0, 21), ..ask(&["host=db-01"], T0, HOUR) }, "21 incidents in 30 days, more than 20"),
+        (ask(&["host=~.*"], T0, HOUR), "it fits everything"),
+        (ask(&["severity=~S.", "host!=x"], T0, HOUR), "it fits everything"),
+        (ask(&["host=db-09"], T0, HOUR), "which is S1"),
+    ];
+    for (ask, why) in grave {
+        let mut stand = Stand::new();
+        stand.signal("cpu", "db-09", S1);
+        stand.ack(FIRST, DAY);
+        let (done, answer) = stand.input(Input::Silence(Box::new(ask)));
+        assert!(done && answer.contains("waits for another contact to approve it") && answer.contains(why), "{answer}");
+        stand.signal("cpu", "db-01", S2);
+        assert_eq!(stand.muted("INC-2611-002"), None, "it mutes nothing yet");
+        assert!(!stand.approve(SILENCE, "msp-duty-1").0, "its owner cannot");
+        assert!(!stand.approve(SILENCE, "stranger").0, "somebody unknown cannot");
+        assert!(stand.approve(SILENCE, "boss").0);
+        assert!(!stand.approve(SILENCE, "boss").0, "once is enough");
+        let muted = ["INC-2611-001", "INC-2611-002"].iter().filter(|id| stand.muted(id).is_some()).count();
+        assert!(muted > 0, "now it does");
+        stand.replays();
+    }
+}
+
+#[test]
+fn a_named_approver_alone_may_approve_and_one_never_approved_hides_nothing() {
+    let mut stand = Stand::new();
+    let broad = SilenceAsk { approver: Some("owner".to_owned()), ..ask(&["host=~.+"], T0, HOUR) };
+    let (done, answer) = stand.input(Input::Silence(Box::new(broad)));
+    assert!(done && answer.contains("waits for owner to approve it"), "{answer}");
+    assert!(!stand.approve(SILENCE, "boss").0);
+    stand.pass(2 * HOUR);
+    assert!(!stand.approve(SILENCE, "owner").0, "over");
+    stand.signal("cpu", "db-01", S2);
+    assert_eq!(stand.heard(0).len(), 1);
+}
+
+#[test]
+fn an_edit_ends_the_old_silence_when_the_new_one_holds() {
+    let mut stand = Stand::new();
+    stand.silence(&["host=db-01"], HOUR);
+    let edit = |texts: &[&str]| SilenceAsk { replaces: Some(SILENCE.to_owned()), ..ask(texts, T0, 2 * HOUR) };
+    assert!(stand.input(Input::Silence(Box::new(edit(&["host=~.*"])))).0);
+    stand.signal("cpu", "db-01", S2);
+    assert_eq!(
+        stand.muted(FIRST),
+        Some((MuteKind::Silence, SILENCE.to_owned())),
+        "the new one waits, the old one holds"
+    );
+    assert!(stand.approve("SIL-2611-002", "boss").0);
+    assert_eq!(stand.muted(FIRST), Some((MuteKind::Silence, "SIL-2611-002".to_owned())));
+    assert!(!stand.expire(SILENCE).0, "the old one is over");
+    assert_eq!(stand.heard(0), [], "and nothing left in between");
+    assert_eq!(stand.incident(FIRST).muted.as_ref().map(|muted| muted.since), Some(T0));
+}
+
+#[test]
+fn silences_survive_every_crash_and_end_on_time() {
+    let mut stand = Stand::new();
+    stand.is_crashing = true;
+    stand.silence(&["host=db-01"], HOUR);
+    stand.signal("cpu", "db-01", S1);
+    stand.pass(HOUR - 1);
+    assert_eq!(stand.heard(0), []);
+    stand.pass(1);
+    assert_eq!(stand.heard(T0 + HOUR), [page("msp-duty-1", "sms", "first")]);
+    stand.pass(10 * MINUTE);
+    stand.replays();
+}
+
+#[test]
+fn a_silence_that_ends_while_nobody_leads_has_ended() {
+    let mut stand = Stand::new();
+    stand.silence(&["host=db-01"], HOUR);
+    stand.signal("cpu", "db-01", S2);
+    stand.now += 3 * HOUR;
+    stand.crash();
+    stand.until(stand.now);
+    assert_eq!(stand.heard(T0 + 1), [page("msp-duty-1", "sms", "first")]);
+}
+
+#[test]
+fn an_ack_under_a_silence_holds_and_its_end_goes_on_afterwards() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    assert!(stand.ack(FIRST, 30 * MINUTE).0);
+    stand.pass(45 * MINUTE);
+    assert_eq!(stand.heard(T0 + 1), [], "the ack ran out under the silence");
+    stand.pass(16 * MINUTE);
+    assert_eq!(stand.heard(T0 + 1), [page("msp-duty-1", "sms", "escalated")]);
+    let mut taken = Stand::new();
+    taken.signal("cpu", "db-01", S2);
+    taken.silence(&["host=db-01"], HOUR);
+    assert!(taken.ack(FIRST, 2 * HOUR).0);
+    taken.pass(HOUR + 59 * MINUTE);
+    assert_eq!(taken.heard(T0 + 1), [], "it is somebody's still");
+    taken.pass(MINUTE);
+    assert_eq!(taken.heard(T0 + 1), [page("msp-duty-1", "sms", "escalated")], "the ack outlived the silence");
+}
+
+#[test]
+fn a_return_under_a_silence_reaches_those_who_knew_it_as_reopened() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(MINUTE);
+    stand.signal("cpu", "db-01", None);
+    stand.silence(&["host=db-01"], 20 * MINUTE);
+    stand.pass(MINUTE);
+    stand.signal("cpu", "db-01", S2);
+    let now = stand.now;
+    assert_eq!(stand.heard(now), []);
+    stand.pass(20 * MINUTE);
+    assert_eq!(stand.heard(now), [page("msp-duty-1", "sms", "reopened")]);
+}
+
+#[test]
+fn maintenance_hides_what_it_names_from_its_begin_to_its_end() {
+    let mut stand = maintained(T0 + HOUR, T0 + 2 * HOUR, &["service=~.*", "host=db-01"]);
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(HOUR);
+    let now = stand.now;
+    let muted = stand.incident(FIRST).muted.clone().expect("muted");
+    assert_eq!((muted.kind, muted.by.as_str(), muted.until), (MuteKind::Maintenance, "patch", Some(T0 + 2 * HOUR)));
+    assert_eq!((muted.who.as_str(), muted.why.as_str()), ("boss", "정기점검"));
+    stand.signal("cpu", "db-02", S2);
+    assert_eq!(stand.heard(now).len(), 1, "another host is not in maintenance");
+    stand.ack("INC-2611-002", DAY);
+    stand.signal("node-down", "db-01", S2);
+    stand.pass(HOUR);
+    assert!(
+        stand.heard(now + 1).contains(&page("msp-duty-1", "sms", "first")),
+        "what began meanwhile is told as a first"
+    );
+    assert_eq!(stand.incident(FIRST).muted, None);
+    stand.replays();
+}
+
+#[test]
+fn recurring_maintenance_comes_and_goes() {
+    let nightly = TimeInterval { times: vec![(22 * 60, 24 * 60)], ..TimeInterval::default() };
+    let window = Window {
+        id: "nightly".to_owned(),
+        matchers: matchers(&["domain=인프라", "severity!=S1"]),
+        once: Vec::new(),
+        times: vec![nightly],
+        reason: "야간작업".to_owned(),
+        who: "boss".to_owned(),
+    };
+    let mut stand = with(&Muting { windows: vec![window], ..Muting::default() });
+    stand.is_crashing = true;
+    for day in 0..2 {
+        let host = format!("h{day}");
+        stand.until(T0 + 13 * HOUR + day * DAY);
+        stand.signal("cpu", &host, S2);
+        let id = format!("INC-2611-{:03}", 2 * day + 1);
+        assert_eq!(stand.muted(&id), Some((MuteKind::Maintenance, "nightly".to_owned())), "22:00");
+        stand.signal("node-down", &host, S1);
+        stand.until(T0 + 15 * HOUR + day * DAY);
+        assert_eq!(stand.muted(&id), None, "midnight");
+        for host_of in ["cpu", "node-down"] {
+            stand.signal(host_of, &host, None);
+        }
+        stand.pass(HOUR);
+    }
+    stand.replays();
+}
+
+#[test]
+fn a_reload_takes_windows_and_rules_of_inhibition_into_force() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    let planned = maintained(T0, T0 + HOUR, &["host=db-01"]).world;
+    stand.world = Arc::clone(&planned);
+    stand.leader.reload(planned);
+    stand.input(Input::Reload { hash: "2".to_owned() });
+    assert_eq!(stand.muted(FIRST), Some((MuteKind::Maintenance, "patch".to_owned())));
+    let plain = Stand::new().world;
+    stand.world = Arc::clone(&plain);
+    stand.leader.reload(plain);
+    stand.input(Input::Reload { hash: "1".to_owned() });
+    assert_eq!(stand.muted(FIRST), None, "the window was taken out of the file");
+}
+
+#[test]
+fn a_source_mutes_its_targets_and_they_are_told_of_when_it_is_over() {
+    let mut stand = inhibiting();
+    stand.signal("node-down", "db-01", S1);
+    stand.signal("cpu", "db-01", S2);
+    stand.signal("cpu", "db-02", S2);
+    assert_eq!(stand.muted("INC-2611-002"), Some((MuteKind::Inhibition, FIRST.to_owned())));
+    assert_eq!(stand.muted("INC-2611-003"), None, "another host");
+    stand.ack(FIRST, DAY);
+    assert!(stand.muted("INC-2611-002").is_some(), "an ack of the source changes nothing");
+    stand.ack("INC-2611-003", DAY);
+    stand.pass(MINUTE);
+    stand.signal("node-down", "db-01", None);
+    let over = stand.now;
+    assert_eq!(stand.heard(over), [page("msp-duty-1", "sms", "resolved")]);
+    stand.pass(10 * SECOND - 1);
+    assert_eq!(stand.heard(over + 1), [], "its own end may be on the way");
+    stand.pass(1);
+    assert_eq!(stand.heard(over + 1), [page("msp-duty-1", "sms", "first")], "it is not");
+    stand.replays();
+}
+
+#[test]
+fn a_target_that_ends_within_the_moment_after_its_source_is_nobodys_news() {
+    let mut stand = inhibiting();
+    stand.signal("node-down", "db-01", S1);
+    stand.signal("cpu", "db-01", S2);
+    stand.signal("node-down", "db-01", None);
+    let over = stand.now;
+    stand.pass(SECOND);
+    stand.signal("cpu", "db-01", None);
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(over + 1), []);
+}
+
+#[test]
+fn a_target_that_was_first_keeps_its_pages_and_its_chain_pauses() {
+    let mut stand = inhibiting();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(2 * MINUTE);
+    stand.signal("node-down", "db-01", S1);
+    stand.ack("INC-2611-002", DAY);
+    stand.pass(HOUR);
+    let now = stand.now;
+    assert_eq!(stand.heard(0), [page("msp-duty-1", "sms", "first"), page("msp-duty-1", "sms", "first")]);
+    stand.signal("node-down", "db-01", None);
+    stand.pass(3 * MINUTE + 10 * SECOND);
+    assert_eq!(stand.heard(now + 1), [page("csp-duty", "sms", "escalated"), page("csp-duty", "mail", "escalated")]);
+}
+
+#[test]
+fn a_source_that_is_itself_silenced_still_explains() {
+    let mut stand = inhibiting();
+    stand.silence(&["rule=node-down"], HOUR);
+    stand.signal("node-down", "db-01", S2);
+    stand.signal("cpu", "db-01", S2);
+    assert_eq!(stand.heard(0), []);
+    assert_eq!(stand.muted("INC-2611-002"), Some((MuteKind::Inhibition, FIRST.to_owned())));
+}
+
+#[test]
+fn a_source_that_comes_back_in_the_moment_after_it_goes_on_explaining() {
+    let mut stand = inhibiting();
+    stand.signal("node-down", "db-01", S2);
+    stand.signal("cpu", "db-01", S2);
+    stand.signal("node-down", "db-01", None);
+    stand.pass(5 * SECOND);
+    stand.signal("node-down", "db-01", S2);
+    stand.ack(FIRST, DAY);
+    let now = stand.now;
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(now + 1), []);
+    assert_eq!(stand.muted("INC-2611-002"), Some((MuteKind::Inhibition, FIRST.to_owned())));
+}
+
+#[test]
+fn inhibition_survives_a_change_of_leaders() {
+    let mut stand = inhibiting();
+    stand.is_crashing = true;
+    stand.signal("node-down", "db-01", S2);
+    stand.signal("cpu", "db-01", S2);
+    stand.ack(FIRST, DAY);
+    stand.pass(HOUR);
+    assert!(stand.muted("INC-2611-002").is_some());
+    stand.signal("node-down", "db-01", None);
+    stand.pass(MINUTE);
+    assert_eq!(stand.muted("INC-2611-002"), None);
+    stand.replays();
+}
+
+#[test]
+fn maintenance_comes_before_a_silence_and_a_silence_before_inhibition() {
+    let window = Window {
+        id: "w".to_owned(),
+        matchers: matchers(&["rule=cpu"]),
+        once: vec![(T0, T0 + HOUR)],
+        times: Vec::new(),
+        reason: "점검".to_owned(),
+        who: "boss".to_owned(),
+    };
+    let inhibit = InhibitRule {
+        source: matchers(&["rule=node-down"]),
+        target: matchers(&["rule=cpu"]),
+        equal: vec!["host".to_owned()],
+    };
+    let mut stand = with(&Muting { windows: vec![window], inhibit: vec![inhibit], ..Muting::default() });
+    stand.signal("node-down", "db-01", S2);
+    stand.ack(FIRST, DAY);
+    stand.signal("cpu", "db-01", S2);
+    stand.silence(&["rule=cpu"], 2 * HOUR);
+    let kind = |stand: &Stand| stand.muted("INC-2611-002").map(|(kind, _)| kind);
+    assert_eq!(kind(&stand), Some(MuteKind::Maintenance));
+    stand.pass(HOUR);
+    assert_eq!(kind(&stand), Some(MuteKind::Silence));
+    stand.pass(HOUR);
+    assert_eq!(kind(&stand), Some(MuteKind::Inhibition));
+    stand.signal("node-down", "db-01", None);
+    stand.pass(MINUTE);
+    assert_eq!(kind(&stand), None);
+    assert_eq!(stand.incident("INC-2611-002").muted, None);
+    let told = stand.heard(T0 + 1).into_iter().filter(|(_, _, reason)| *reason == "first").count();
+    assert_eq!(told, 1, "told once, when the last of the three was over");
+}
+
+#[test]
+fn drills_and_real_incidents_do_not_mute_each_other() {
+    let mut stand = maintained(T0, T0 + HOUR, &["host=db-01"]);
+    let drill = |rule: &str, severity| {
+        let labels = Labels::new([("drill", "true"), ("host", "db-01")]);
+        Signal { fingerprint: Fingerprint::of(rule, &labels), labels, ..signal(rule, "db-01", severity, T0) }
+    };
+    stand.raw(drill("cpu", S2));
+    assert_eq!(
+        (stand.muted("DRL-2611-001"), stand.heard(0).len()),
+        (None, 1),
+        "real maintenance does not hide a drill"
+    );
+    stand.silence(&["host=db-01"], HOUR);
+    assert_eq!(stand.muted("DRL-2611-001"), None, "nor does a silence that does not say so");
+    stand.silence(&["drill=true"], HOUR);
+    assert_eq!(stand.muted("DRL-2611-001"), Some((MuteKind::Silence, "SIL-2611-002".to_owned())));
+    let mut stand = inhibiting();
+    stand.raw(drill("node-down", S1));
+    stand.signal("cpu", "db-01", S2);
+    assert_eq!(stand.muted("INC-2611-001"), None, "a drill explains nothing real");
+    stand.signal("node-down", "db-01", S1);
+    stand.raw(drill("cpu", S2));
+    assert_eq!(
+        stand.muted("DRL-2611-002"),
+        Some((MuteKind::Inhibition, "DRL-2611-001".to_owned())),
+        "but other drills"
+    );
+}
+
+#[test]
+fn a_grave_security_incident_is_hidden_only_by_what_names_it() {
+    let mut rules = world().rules;
+    let intrusion = Rule { domain: Domain::Security, ..(*rule("intrusion", "침입 시도")).clone() };
+    rules.rules.push(Arc::new(intrusion));
+    let mut stand = Stand::with(World::new(rules, people(), Inventory::default()));
+    stand.silence(&["host=db-01"], HOUR);
+    stand.signal("intrusion", "db-01", S1);
+    assert!(!stand.heard(0).is_empty(), "not by its host");
+    stand.regrade("intrusion", "db-01", Severity::S2);
+    assert!(stand.muted("SEC-2611-001").is_some(), "S2 is");
+    stand.regrade("intrusion", "db-01", Severity::S1);
+    assert_eq!(stand.muted("SEC-2611-001"), None);
+    stand.silence(&["incident=SEC-2611-001"], HOUR);
+    assert_eq!(stand.muted("SEC-2611-001"), None, "S1: a second approver first");
+    stand.approve("SIL-2611-002", "boss");
+    assert_eq!(stand.muted("SEC-2611-001"), Some((MuteKind::Silence, "SIL-2611-002".to_owned())), "by its number");
+}
