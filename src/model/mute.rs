@@ -3,9 +3,7 @@
 //! The idea: muting never touches what an incident is. It is a reason beside it ([`Muted`]) with its beginning, its end
 //! as far as that is known, and who is answerable for it. Who matches what is decided in `incident::mute`.
 
-use std::collections::BTreeMap;
-
-use crate::model::{Incident, Matcher, Severity, TimeInterval};
+use crate::model::{Calendar, Incident, Matcher, Severity, TimeInterval};
 use crate::time::{DAY, Ms};
 
 /// First characters of the numbers of drills (모의훈련).
@@ -120,8 +118,8 @@ pub struct Muting {
     pub windows: Vec<Window>,
     /// Inhibition in file order.
     pub inhibit: Vec<InhibitRule>,
-    /// Public holidays by (year, month, day); `false` = a working day after all.
-    pub days_off: BTreeMap<(i32, u8, u8), bool>,
+    /// Which days are off.
+    pub calendar: Calendar,
     /// The longest a silence may last, ms.
     pub silence_length: Ms,
     /// A silence that would have hidden more incidents than this in 30 days needs a second approver.
@@ -140,7 +138,7 @@ impl Default for Muting {
         Self {
             windows: Vec::new(),
             inhibit: Vec::new(),
-            days_off: BTreeMap::new(),
+            calendar: Calendar::default(),
             silence_length: Self::SILENCE_LENGTH,
             silence_incidents: Self::SILENCE_INCIDENTS,
         }

@@ -56,7 +56,7 @@ impl Setup {
     }
 
     fn is_off(&self, year: i32, month: u8, day: u8) -> bool {
-        self.muting.days_off.get(&(year, month, day)).copied().unwrap_or(false)
+        self.muting.calendar.is_off(year, month, day)
     }
 }
 
