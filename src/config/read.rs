@@ -323,6 +323,11 @@ impl<'a> Obj<'a> {
         Self { table, node: Some(node) }
     }
 
+    /// What is read; `None` where nothing was written.
+    pub(super) fn node(&self) -> Option<&'a Node> {
+        self.node
+    }
+
     /// The node under `key`.
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
         debug_assert!(self.table.key(key).is_some(), "`{key}` is not in the table `{}`", self.table.name);

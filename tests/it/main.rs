@@ -58,6 +58,7 @@ mod store_leader;
 mod store_seat;
 /// Two leaders over one store.
 mod leadership;
+mod lint_exprs;
 /// A tick that does not fit one flush: cuts and crashes between them.
 mod flush_cuts;
 /// Hand-over ③: leases, outcomes, deadlines.

@@ -3,7 +3,11 @@
 //! The idea: a check that knows unit and kind of a metric can tell `95` from `95%` and a counter from a gauge. What is
 //! not here is taken as it comes: nothing is said about it.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use crate::decode::{METRICS, MetricKind};
+use crate::evaluate;
 
 /// What is known of a metric.
 #[derive(Debug, Clone, Copy)]
@@ -147,6 +151,21 @@ pub(super) fn known(name: &str) -> Option<Known> {
     }
     let at = OTHERS.binary_search_by(|row| row.0.cmp(name)).ok()?;
     OTHERS.get(at).map(|(_, unit, counter, labels)| Known { unit, counter: *counter, labels, ours: false })
+}
+
+/// What is known, by the names that expressions have for it.
+static TRANSLATED: LazyLock<BTreeMap<String, Known>> = LazyLock::new(|| {
+    names().into_iter().filter_map(|name| Some((evaluate::prometheus_metric(name), known(name)?))).collect()
+});
+
+/// What is known of the metric that an expression calls `name`.
+pub(super) fn known_to_prometheus(name: &str) -> Option<Known> {
+    TRANSLATED.get(name).copied()
+}
+
+/// The names that expressions have for all known metrics.
+pub(super) fn prometheus_names() -> Vec<&'static str> {
+    TRANSLATED.keys().map(String::as_str).collect()
 }
 
 /// The names of all known metrics.

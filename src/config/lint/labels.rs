@@ -70,6 +70,24 @@ fn metric_unknown(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
+/// Whether a label has a new value all the time, as expressions call it. Pods are let pass.
+pub(super) fn changes(label: &str) -> bool {
+    let pods = ["k8s.pod.name", "k8s.pod.uid", "pod", "pod_name"];
+    FINE.iter().filter(|fine| !pods.contains(fine)).any(|fine| crate::evaluate::prometheus_label(fine) == label)
+}
+
+/// The labels of a metric of our own agent.
+pub(super) fn of_ours(known: &catalog::Known) -> impl Iterator<Item = &'static str> + use<> {
+    known.labels.iter().copied().chain(["host"])
+}
+
+/// The word of `words` that a label that is none of them may have been meant for.
+pub(super) fn meant_by<'w>(label: &str, words: &[&'w str]) -> Option<&'w str> {
+    let called = || CALLED.iter().find(|(other, _)| *other == label).map(|(_, own)| *own);
+    let own = || words.iter().copied().find(|word| Some(*word) == called());
+    if words.contains(&label) { None } else { own().or_else(|| nearest(label, words)) }
+}
+
 /// What a label that is not known may have been meant for.
 fn meant(label: &str, words: &[&'static str]) -> Option<&'static str> {
     if words.contains(&label) {

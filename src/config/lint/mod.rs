@@ -12,9 +12,11 @@ mod amount;
 mod catalog;
 mod chains;
 mod contacts;
+mod exprs;
 mod labels;
 mod limits;
 mod patterns;
+mod ratio;
 mod reader;
 mod recover;
 mod sample;
@@ -27,6 +29,7 @@ mod window;
 pub use sample::{Counted, Traffic, TrafficError};
 pub(super) use site::Parts;
 
+use exprs::Written;
 use site::{Site, View};
 
 use super::files::{Source, SourceFile};
@@ -42,6 +45,10 @@ enum Look {
     Site(fn(&Site<'_>, &mut Found)),
     /// At each rule, against recorded traffic.
     Sample(fn(&View<'_>, &Traffic, &mut Found)),
+    /// At each expression.
+    Expr(fn(&Written<'_>, &Site<'_>, &mut Found)),
+    /// At each expression, against recorded traffic.
+    SampleExpr(fn(&Written<'_>, &Traffic, &Site<'_>, &mut Found)),
     /// At comments that silence; see [`allow`].
     Comment,
     /// Not here: a reader notes it where it reads the value. It is listed for its documentation and its examples.
@@ -71,14 +78,14 @@ pub struct Check {
 /// Makes a [`Check`]; its examples are `cases/ID/bad.yaml` and `cases/ID/good.yaml`.
 macro_rules! check {
     ($name:ident, $id:literal, $level:ident, $look:expr, what: $what:literal, why: $why:literal, repair: $repair:literal) => {
-        pub(super) static $name: super::Check = super::Check {
+        pub(in crate::config::lint) static $name: crate::config::lint::Check = crate::config::lint::Check {
             id: $id,
             level: crate::config::problem::Level::$level,
             what: $what,
             why: $why,
             repair: $repair,
-            bad: include_str!(concat!("cases/", $id, "/bad.yaml")),
-            good: include_str!(concat!("cases/", $id, "/good.yaml")),
+            bad: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/lint/cases/", $id, "/bad.yaml")),
+            good: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/lint/cases/", $id, "/good.yaml")),
             look: $look,
         };
     };
@@ -172,6 +179,49 @@ pub static CHECKS: &[&Check] = &[
     &sample::LABEL,
     &sample::BY,
     &sample::NOTHING,
+    &ratio::MIN,
+    &exprs::conditions::NO_COMPARISON,
+    &exprs::conditions::IMPOSSIBLE,
+    &exprs::conditions::ALWAYS,
+    &exprs::conditions::RATIO_PERCENT,
+    &exprs::conditions::EQUALS,
+    &exprs::conditions::ZERO_MISSING,
+    &exprs::times::RANGE_SHORT,
+    &exprs::times::RETENTION,
+    &exprs::times::NOISY,
+    &exprs::times::FOR_BELOW,
+    &exprs::times::FOR_LONG,
+    &exprs::times::IRATE,
+    &exprs::times::SUBQUERY,
+    &exprs::times::AHEAD,
+    &exprs::kinds::RATE_OF_GAUGE,
+    &exprs::kinds::LEVEL_OF_COUNTER,
+    &exprs::kinds::RAW_COUNTER,
+    &exprs::kinds::RATE_OF_SUM,
+    &exprs::kinds::QUANTILE_LE,
+    &exprs::joins::DIVISION,
+    &exprs::joins::MATCH_LABELS,
+    &exprs::joins::BY_DROPPED,
+    &exprs::joins::CARDINALITY,
+    &exprs::joins::TOPK,
+    &exprs::joins::ABSENT_FUZZY,
+    &exprs::matchers::EQUALITY,
+    &exprs::matchers::EVERYTHING,
+    &exprs::matchers::ANCHORS,
+    &exprs::matchers::CONTRADICTION,
+    &exprs::matchers::METRIC_UNKNOWN,
+    &exprs::matchers::LABEL_UNKNOWN,
+    &exprs::texts::LABEL_LOST,
+    &exprs::texts::RENDER,
+    &exprs::texts::VALUE_LABEL,
+    &exprs::twins::DUPLICATE,
+    &exprs::twins::RECORD_NAME,
+    &exprs::twins::RECORD_LATE,
+    &exprs::sample::METRIC,
+    &exprs::sample::LABEL,
+    &exprs::sample::NOTHING,
+    &exprs::sample::RANGE,
+    &exprs::sample::JOIN,
     &allow::REASON,
     &allow::UNKNOWN,
     &allow::UNUSED,
@@ -188,7 +238,7 @@ impl Check {
         match self.look {
             Look::Comment => false,
             Look::Reader => level != Level::Error,
-            Look::Rule(_) | Look::Site(_) | Look::Sample(_) => true,
+            Look::Rule(_) | Look::Site(_) | Look::Sample(_) | Look::Expr(_) | Look::SampleExpr(_) => true,
         }
     }
 
@@ -248,6 +298,12 @@ impl Found {
         self.rule = Some(view.rule.id.to_string());
     }
 
+    /// The findings from now on are in the rule `name` of the file `source`.
+    fn about(&mut self, source: usize, name: &str) {
+        self.source = source;
+        self.rule = Some(name.to_owned());
+    }
+
     /// The findings from now on are in this file, in no rule.
     fn inside(&mut self, source: usize) {
         self.source = source;
@@ -270,7 +326,15 @@ fn findings(site: &Site<'_>, traffic: Option<&Traffic>) -> Vec<Finding> {
                 found.within(view);
                 look(view, traffic, &mut found);
             }),
-            (Look::Sample(_), None) | (Look::Comment | Look::Reader, _) => {}
+            (Look::Expr(look), _) => site.exprs.iter().for_each(|written| {
+                found.about(written.source, &written.name);
+                look(written, site, &mut found);
+            }),
+            (Look::SampleExpr(look), Some(traffic)) => site.exprs.iter().for_each(|written| {
+                found.about(written.source, &written.name);
+                look(written, traffic, site, &mut found);
+            }),
+            (Look::Sample(_) | Look::SampleExpr(_), None) | (Look::Comment | Look::Reader, _) => {}
         }
         all.append(&mut found.list);
     }

@@ -10,10 +10,14 @@ use std::path::Path;
 use regex::Regex;
 
 use super::super::read::nearest;
+use super::exprs::sample::identities;
 use super::site::{View, matchers, metric as watched};
 use super::{Found, Look, check};
 use crate::decode::{Decoder, Limits, recorded};
+use crate::evaluate::prometheus_labels;
+use crate::evaluate::promql::{self, NAME};
 use crate::model::{Decoded, Inventory, Kind, Labels, Matcher, Rule, Test, Watch};
+use crate::time::Ms;
 
 /// Lines longer than this are no records: a record may have 1 MiB, its recorded form somewhat more.
 const LINE_MAX: usize = 4 << 20;
@@ -38,8 +42,27 @@ pub struct Traffic {
     pub refused: usize,
     /// Label sets by metric, what the inventory joins included.
     series: BTreeMap<String, BTreeSet<Labels>>,
+    /// Series as expressions see them, and how often each came.
+    heard: BTreeMap<Labels, Heard>,
     /// Distinct log lines: labels and text.
     lines: BTreeMap<Labels, BTreeSet<String>>,
+}
+
+/// How often a series came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    /// Times of its first and last sample.
+    first: Ms,
+    last: Ms,
+    /// Its samples.
+    samples: Ms,
+}
+
+impl Heard {
+    /// The distance of its samples, ms; `None` of fewer than three.
+    pub(super) fn pace(&self) -> Option<Ms> {
+        (self.samples >= 3).then(|| (self.last - self.first) / (self.samples - 1))
+    }
 }
 
 /// What a rule would have seen.
@@ -101,14 +124,51 @@ impl Traffic {
             let labels = inventory.join(&key.labels);
             self.series.entry(key.name.to_string()).or_default().insert(labels);
         }
+        self.hear(out);
         if !out.lines.is_empty() {
             let seen = self.lines.entry(inventory.join(&out.labels)).or_default();
             seen.extend(out.lines.iter().map(|line| line.text.clone()));
         }
     }
 
+    /// Takes the samples of a record as expressions see them.
+    fn hear(&mut self, out: &Decoded) {
+        let Some(shape) = &out.shape else { return };
+        for key in &shape.series {
+            let (labels, time) = (prometheus_labels(key), out.ts);
+            let heard = self.heard.entry(labels).or_insert(Heard { first: time, last: time, samples: 0 });
+            (heard.first, heard.last) = (heard.first.min(time), heard.last.max(time));
+            heard.samples += 1;
+        }
+    }
+
+    /// The series as expressions see them.
+    pub(super) fn heard(&self) -> impl Iterator<Item = (&Labels, &Heard)> {
+        self.heard.iter()
+    }
+
+    /// The names of all metrics as expressions see them.
+    pub(super) fn names(&self) -> BTreeSet<&str> {
+        self.heard.keys().filter_map(|labels| labels.get(NAME)).collect()
+    }
+
+    /// What an expression would have seen.
+    fn count_expr(&self, rule: &Rule, text: &str) -> Counted {
+        let Ok(expr) = promql::parse(text) else {
+            return Counted { rule: rule.id.to_string(), series: 0, identities: 0 };
+        };
+        let leaves = expr.selectors();
+        let fits =
+            |labels: &&Labels| leaves.iter().any(|leaf| leaf.matchers.iter().all(|matcher| matcher.accepts(labels)));
+        let series = self.heard.keys().filter(fits).count();
+        Counted { rule: rule.id.to_string(), series, identities: identities(&expr, self) }
+    }
+
     /// What `rule` would have seen.
     pub fn count(&self, rule: &Rule) -> Counted {
+        if let Watch::Expr { text } = &rule.watch {
+            return self.count_expr(rule, text);
+        }
         let fitting = self.fitting(rule);
         let identity = |labels: &&Labels| match &rule.by {
             None => (*labels).clone(),
@@ -155,7 +215,7 @@ fn holds(matcher: &Matcher, regex: Option<&Regex>, labels: &Labels) -> bool {
 }
 
 /// "did you mean", over words that really came.
-fn advice(name: &str, words: &BTreeSet<&str>) -> String {
+pub(super) fn advice(name: &str, words: &BTreeSet<&str>) -> String {
     let list: Vec<&str> = words.iter().copied().collect();
     match nearest(name, &list) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -11,6 +11,7 @@ use super::super::read::Obj;
 use super::super::rules::{FILE, PlacedRule};
 use super::super::settings::{Role, Settings};
 use super::catalog::{self, Known};
+use super::exprs::Written;
 use crate::model::{Chain, Contact, Inventory, Matcher, People, Rule, Watch};
 use crate::time::{Ms, SECOND};
 
@@ -86,6 +87,8 @@ pub(super) struct Site<'a> {
     pub(super) settings: Option<&'a Settings>,
     /// Rules without mistakes, by file and place.
     pub(super) rules: Vec<View<'a>>,
+    /// Expressions without mistakes, of rules of our own form first.
+    pub(super) exprs: Vec<Written<'a>>,
     /// Rule files.
     pub(super) papers: Vec<Paper<'a>>,
     /// Chains and contacts; `None` where one of them is not loaded or has mistakes.
@@ -123,9 +126,10 @@ impl<'a> Site<'a> {
             }
             _ => None,
         };
-        let (mut rules, mut papers) = (Vec::new(), Vec::new());
+        let (mut rules, mut papers, mut exprs) = (Vec::new(), Vec::new(), Vec::new());
         let files = sources.iter().enumerate().filter(|(_, source)| source.kind == FileKind::Rules);
-        for (source, root) in files.filter_map(|(n, source)| Some((n, source.root.as_ref()?))) {
+        for (source, text, root) in files.filter_map(|(n, source)| Some((n, &*source.file.text, source.root.as_ref()?)))
+        {
             let file = Obj::new(root, &FILE);
             papers.push(Paper { source, file });
             for item in file.subs("rules") {
@@ -133,11 +137,13 @@ impl<'a> Site<'a> {
                 // Of two rules with one id only the first is a rule, and that one was refused too.
                 let Some(placed) = placed.filter(|placed| placed.at == item.at("id")) else { continue };
                 let known = metric(&placed.rule).and_then(catalog::known);
+                exprs.extend(Written::of_rule(source, text, item, &placed.rule));
                 rules.push(View { source, item, rule: &placed.rule, known });
             }
         }
+        exprs.extend(sources.iter().enumerate().flat_map(|(n, source)| Written::of_file(n, source)));
         let Parts { now, settings, inventory, .. } = parts;
-        Self { now, settings, rules, papers, folk, inventory }
+        Self { now, settings, rules, exprs, papers, folk, inventory }
     }
 
     /// How often the rule's metric comes, ms: our own agent's pace for what it collects; `None` = nobody knows.

@@ -100,7 +100,7 @@ fn alert(rule: &GroupRule, id: &str, title: String, times: &Times) -> Rule {
 }
 
 /// What people write for how bad it is; what nobody knows is 보통.
-fn severity(labels: &Labels) -> Severity {
+pub(in crate::config) fn severity(labels: &Labels) -> Severity {
     match labels.get("severity").unwrap_or_default().to_ascii_lowercase().as_str() {
         "s1" | "critical" | "page" | "emergency" | "fatal" => Severity::S1,
         "s3" | "minor" | "low" => Severity::S3,

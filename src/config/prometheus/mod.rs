@@ -11,7 +11,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-pub(super) use adopt::adopt;
+pub(super) use adopt::{adopt, severity};
 pub(super) use place::inside;
 pub(super) use rule::expr as wanted;
 
@@ -34,6 +34,41 @@ fn is_object(root: &Node) -> bool {
 /// A Kubernetes list that holds such objects.
 fn is_list(root: &Node) -> bool {
     root.get("kind").is_some() && root.get("items").is_some_and(|items| items.items().iter().any(is_object))
+}
+
+/// A rule as it stands in a file, with its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing<'n> {
+    /// The group.
+    pub group: Obj<'n>,
+    /// The rule.
+    pub item: Obj<'n>,
+}
+
+/// Every rule of these documents, with mistakes or without.
+pub(super) fn standing(documents: &[Node]) -> Vec<Standing<'_>> {
+    documents.iter().flat_map(rules_below).collect()
+}
+
+fn rules_below(root: &Node) -> Vec<Standing<'_>> {
+    if is_list(root) {
+        return root.get("items").map_or(&[][..], Node::items).iter().flat_map(rules_below).collect();
+    }
+    let (root, table) = match root.get("spec") {
+        Some(spec) if is_object(root) => (spec, &table::SPEC),
+        _ => (root, &table::FILE),
+    };
+    let groups = Obj::new(root, table).subs("groups");
+    groups
+        .flat_map(|group| {
+            group.list("rules").iter().map(move |item| Standing { group, item: Obj::new(item, &table::RULE) })
+        })
+        .collect()
+}
+
+/// The labels of a rule, those of its group among them.
+pub(super) fn labels_of(group: Obj<'_>, item: Obj<'_>) -> Labels {
+    joined(&rule::texts(group.get("labels")), &rule::texts(item.get("labels")))
 }
 
 /// A file that was read.

@@ -24,6 +24,7 @@ use crate::evaluate::{Effects, next, passed};
 use crate::model::{Ended, Fingerprint, Labels, StateRow, Watch};
 use crate::time::{MINUTE, Ms};
 
+pub use names::{prometheus_label, prometheus_metric, translate as prometheus_labels};
 pub(super) use plan::Exprs as ExprPlan;
 use plan::{Group, Step, Use};
 use windows::Windows;

@@ -39,10 +39,20 @@ const KNOWN: &[(&str, &str)] = &[
     ("system.uptime", "_seconds"),
 ];
 
+/// The metric `name` as an expression names it.
+pub fn prometheus_metric(name: &str) -> String {
+    let suffix = KNOWN.binary_search_by(|(known, _)| (*known).cmp(name)).ok().and_then(|at| KNOWN.get(at));
+    format!("{}{}", word(name, true), suffix.map_or("", |(_, suffix)| suffix))
+}
+
+/// The label `name` as an expression names it.
+pub fn prometheus_label(name: &str) -> String {
+    word(name, false)
+}
+
 /// The labels of `key` as an expression sees them, its name among them; `host` is also `instance`.
-pub(super) fn translate(key: &SeriesKey) -> Labels {
-    let suffix = KNOWN.binary_search_by(|(name, _)| (*name).cmp(&key.name)).ok().and_then(|at| KNOWN.get(at));
-    let name = format!("{}{}", word(&key.name, true), suffix.map_or("", |(_, suffix)| suffix));
+pub fn translate(key: &SeriesKey) -> Labels {
+    let name = prometheus_metric(&key.name);
     let host = key.labels.get("host").filter(|_| key.labels.get("instance").is_none());
     let own = key.labels.iter().map(|(name, value)| (word(name, false), value.to_owned()));
     let instance = host.map(|host| ("instance".to_owned(), host.to_owned()));

@@ -68,6 +68,17 @@ impl std::fmt::Debug for Scene<'_> {
     }
 }
 
+/// A variable in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use<'t> {
+    /// `$labels`, `$value`, …; `.` for the dot, whatever that is there.
+    pub variable: &'t str,
+    /// `instance` of `$labels.instance`.
+    pub field: Option<&'t str>,
+    /// Its bytes.
+    pub at: Range<usize>,
+}
+
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
@@ -87,6 +98,20 @@ impl Template {
     /// Whether it holds text alone.
     pub fn is_plain(&self) -> bool {
         self.nodes.iter().all(|node| matches!(node, parse::Node::Text(_)))
+    }
+
+    /// The variables that it reads, in their order.
+    pub fn uses(&self) -> Vec<Use<'_>> {
+        let mut found = Vec::new();
+        parse::heads(&self.nodes, &mut |arg| {
+            let variable = match &arg.head {
+                parse::Head::Var(name) => name.as_str(),
+                parse::Head::Dot => ".",
+                _ => return,
+            };
+            found.push(Use { variable, field: arg.fields.first().map(String::as_str), at: arg.at.clone() });
+        });
+        found
     }
 
     /// Renders it.

@@ -88,6 +88,30 @@ pub(super) enum Head {
     Pipe(Box<Pipe>),
 }
 
+/// Calls `see` with every value of `nodes`, from left to right.
+pub(super) fn heads<'n>(nodes: &'n [Node], see: &mut impl FnMut(&'n Arg)) {
+    for node in nodes {
+        match node {
+            Node::Text(_) | Node::Break | Node::Continue => {}
+            Node::Action(pipe) => piped(pipe, see),
+            Node::If(pipe, yes, no) | Node::With(pipe, yes, no) | Node::Range(pipe, yes, no) => {
+                piped(pipe, see);
+                heads(yes, see);
+                heads(no, see);
+            }
+        }
+    }
+}
+
+fn piped<'n>(pipe: &'n Pipe, see: &mut impl FnMut(&'n Arg)) {
+    for arg in pipe.commands.iter().flat_map(|command| &command.args) {
+        see(arg);
+        if let Head::Pipe(inner) = &arg.head {
+            piped(inner, see);
+        }
+    }
+}
+
 /// Parses a whole template.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, Problem> {
     let vars = ["$", "$labels", "$externalLabels", "$externalURL", "$value"].map(str::to_owned).to_vec();
