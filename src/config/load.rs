@@ -23,10 +23,11 @@ use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
 use super::scenario::{Known, Scenario, own, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
+use super::sla;
 use super::table::Table;
 use super::tree::{Data, Node};
 use super::unit::{UnitFile, unit_file};
-use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet};
+use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet, SlaPlan};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
@@ -154,13 +155,14 @@ struct Read {
     chains: Option<Vec<(Chain, ChainPlaces)>>,
     inventory: Inventory,
     calendar: Edited,
+    sla: SlaPlan,
 }
 
 impl Read {
     fn people(&self) -> People {
         let contacts = self.contacts.iter().flatten().map(|contact| contact.value.clone()).collect();
         let chains = self.chains.iter().flatten().map(|(chain, _)| chain.clone()).collect();
-        People { contacts, chains, pages_an_hour: None }
+        People { contacts, chains, pages_an_hour: None, sla: self.sla.clone() }
     }
 }
 
@@ -309,8 +311,9 @@ impl Load<'_> {
                     read.contacts.get_or_insert_default().extend(contacts);
                 }
                 FileKind::Chains => {
-                    let chains = people::chains(judged(root, &CHAINS, notes), notes);
-                    read.chains.get_or_insert_default().extend(chains);
+                    let file = judged(root, &CHAINS, notes);
+                    read.chains.get_or_insert_default().extend(people::chains(file, notes));
+                    read.sla = sla::sla(file, notes);
                 }
                 FileKind::Inventory => {
                     let inventory = inventory(judged(root, &INVENTORY, notes), notes);

@@ -29,6 +29,7 @@ mod scenario;
 mod schema;
 mod secret;
 mod settings;
+mod sla;
 mod table;
 mod tree;
 mod unit;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::problem::{Mark, Notes};
 use super::read::{Obj, nearest};
 use super::scalar;
+use super::sla::SLA;
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{Chain, Channel, Contact, Domain, Last, Severity, SeverityPlan, Step, Target};
 use crate::time::{DAY, MINUTE, Ms};
@@ -121,6 +122,7 @@ pub(super) static CHAINS: Table = Table {
     keys: &[
         or("version", "1", Kind::Int(1, 1), "version of the format"),
         must("chains", Kind::List(&Kind::Table(&CHAIN), 1), "the chains"),
+        may("sla", Kind::Table(&SLA), "service levels"),
     ],
 };
 

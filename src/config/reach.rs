@@ -103,7 +103,7 @@ mod tests {
             severities: [SeverityPlan::default(); 4],
             digest_hour: 9,
         };
-        People { contacts: vec![contact], chains: vec![chain], pages_an_hour: None }
+        People { contacts: vec![contact], chains: vec![chain], pages_an_hour: None, ..People::default() }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::model::{Ack, Change, Incident, IncidentState};
 use crate::time::{DAY, MINUTE, Ms, rfc3339};
 
 use super::signals::still_key;
-use super::{Book, Decided, notify_within};
+use super::{Book, Decided};
 
 /// An ack holds at least so long: a shorter one would run out before its answer is read.
 const HOLD_MIN: Ms = MINUTE;
@@ -130,7 +130,7 @@ impl Book {
         if incident.state == IncidentState::Resolved {
             self.begin_again(&mut incident, now, now);
             incident.flapping = false;
-            incident.notify_by = notify_within(incident.severity).map(|within| now + within);
+            incident.notify_by = self.notify_by(&incident, now);
             self.moved(Change::Reopened, incident, out);
             out.answer = format!("{id} is reopened by {by}.");
         } else {

@@ -9,10 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{
-    BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, Mode, RuleSet, Severity, builtin,
-};
-use crate::time::{HOUR, MINUTE, Ms, SECOND};
+use crate::model::{BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, Mode, RuleSet, builtin};
+use crate::time::{HOUR, MINUTE, Ms};
 
 mod blind;
 mod hands;
@@ -20,6 +18,7 @@ pub mod mute;
 mod muting;
 mod notes;
 mod signals;
+pub mod sla;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -40,16 +39,6 @@ const LATE: Ms = MINUTE;
 const HOLD_LATE: Ms = MINUTE;
 /// The first characters of every note of this stage.
 pub const NOTES: &str = "incident/";
-
-/// Within which time of the detection somebody must have been told; `None` where nobody has to be.
-pub const fn notify_within(severity: Severity) -> Option<Ms> {
-    match severity {
-        Severity::S1 => Some(60 * SECOND),
-        Severity::S2 => Some(5 * MINUTE),
-        Severity::S3 => Some(30 * MINUTE),
-        Severity::S4 => None,
-    }
-}
 
 /// What moved, for those who tell people.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +69,7 @@ pub struct Names {
     shadow: BTreeSet<Arc<str>>,
     intervals: BTreeMap<Arc<str>, Ms>,
     mute: mute::Setup,
+    subjects: sla::Subjects,
 }
 
 impl Names {
@@ -91,7 +81,14 @@ impl Names {
             shadow: shadow.map(|rule| rule.id.clone()).collect(),
             intervals: rules.rules.iter().map(|rule| (rule.id.clone(), rule.interval)).collect(),
             mute: mute::Setup::default(),
+            subjects: sla::Subjects::default(),
         }
+    }
+
+    /// These, and what is promised of whom.
+    pub fn promising(mut self, subjects: sla::Subjects) -> Self {
+        self.subjects = subjects;
+        self
     }
 
     /// These, and what mutes.
@@ -136,6 +133,7 @@ pub struct Book {
     mutes: mute::Mutes,
     /// The next instant at which a window or silence begins or ends.
     mute_edge: Option<Ms>,
+    services: sla::Services,
     /// The instant of the input at hand.
     now: Ms,
     changed: BTreeSet<String>,
@@ -153,6 +151,7 @@ impl Book {
     ) -> Self {
         let notes = Notes::load(notes);
         let blind = blind::Silence::load(&notes);
+        let services = sla::Services::load(&notes, incidents);
         let mut book = Self {
             names,
             open_max,
@@ -166,6 +165,7 @@ impl Book {
             blind,
             mutes: mute::Mutes::default(),
             mute_edge: None,
+            services,
             now: Ms::MIN,
             changed: BTreeSet::new(),
             counted: BTreeSet::new(),
@@ -186,6 +186,7 @@ impl Book {
 
     /// Takes one input. Inputs about pages move nothing here: see [`Book::told`].
     pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
+        self.now = now;
         let mut decided = Decided::default();
         self.now = now;
         match input {
@@ -228,6 +229,9 @@ impl Book {
         let Some(mut incident) = self.incidents.get(incident).cloned() else { return };
         if incident.notified.is_none() {
             incident.notified = Some(now);
+            if let Some(clocks) = incident.sla.as_mut().filter(|_| incident.state == IncidentState::Open) {
+                clocks.ack_by = clocks.ack_within.map(|within| now + within);
+            }
             self.put(incident);
         }
     }
@@ -235,14 +239,15 @@ impl Book {
     /// The chain tells of `incident` in the digest that leaves at `digest`: its notify-within runs from then.
     pub fn defer(&mut self, incident: &str, digest: Ms) {
         let Some(mut incident) = self.incidents.get(incident).cloned() else { return };
-        incident.notify_by = notify_within(incident.severity).map(|within| digest + within);
+        incident.notify_by = self.notify_by(&incident, digest);
         self.put(incident);
     }
 
     /// When [`Input::Due`] has something to do here.
     pub fn next_due(&self) -> Option<Ms> {
         let first = self.timers.first().map(|(at, _)| *at);
-        [first, self.blind.next_due(), self.mute_edge].into_iter().flatten().min()
+        let services = self.services.next_due(&self.names.subjects);
+        [first, self.blind.next_due(), self.mute_edge, services].into_iter().flatten().min()
     }
 
     /// All incidents that are not closed, by number (and those closed since the last [`Book::drain`]).
@@ -270,6 +275,7 @@ impl Book {
         }
         self.blind.save(&mut self.notes);
         self.save_mutes();
+        self.services.save(&mut self.notes);
         self.notes.drain(&mut commit.notes);
     }
 
@@ -309,6 +315,7 @@ impl Book {
         let known = before.filter(|before| before.state.is_live()).map(|before| before.severity);
         self.mutes.file(&self.names.mute, &incident);
         let begins = self.begin_muting(&mut incident, known);
+        self.set_clocks(change, &mut incident);
         let id = incident.id.clone();
         self.put(incident.clone());
         out.moved.push(Moved { change, incident: incident.clone(), was_acked });

@@ -9,7 +9,7 @@ use crate::model::{Change, Incident, MuteKind, Muted, SILENCE_PREFIX, Severity, 
 use crate::time::{Ms, SECOND};
 
 use super::mute::{Hit, Silences};
-use super::{Book, Decided, Moved, notify_within};
+use super::{Book, Decided, Moved};
 
 /// An incident stays muted at least so long after what explained it; longer where either rule is asked less often.
 const LINGER: Ms = 10 * SECOND;
@@ -53,6 +53,7 @@ impl Book {
         let Some(before) = incident.muted.clone() else {
             let known = Some(incident.severity);
             if self.begin_muting(&mut incident, known) {
+                self.set_down(&mut incident, self.now);
                 self.put(incident.clone());
                 out.moved.push(Moved { change: Change::Muted, incident, was_acked: false });
             }
@@ -83,8 +84,9 @@ impl Book {
         incident.muted = None;
         if incident.notified.is_none() {
             // Nobody could be told before: the time to tell somebody runs from now.
-            incident.notify_by = notify_within(incident.severity).map(|within| self.now + within);
+            incident.notify_by = self.notify_by(&incident, self.now);
         }
+        self.set_down(&mut incident, self.now);
         self.put(incident.clone());
         out.moved.push(Moved { change: Change::Unmuted, incident, was_acked: false });
     }

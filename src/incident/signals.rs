@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::time::{Ms, civil};
 
-use super::{Book, Decided, FLAP_REOPENS, FLAP_WINDOW, HOLD_LATE, REOPEN_WITHIN, notify_within};
+use super::{Book, Decided, FLAP_REOPENS, FLAP_WINDOW, HOLD_LATE, REOPEN_WITHIN};
 
 /// How a signal arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ impl Book {
             incident.state = IncidentState::Open;
             incident.ack = None;
             if incident.notified.is_none() {
-                let sooner = notify_within(severity).map(|within| now + within);
+                let sooner = self.notify_by(&incident, now);
                 incident.notify_by = [incident.notify_by, sooner].into_iter().flatten().min();
             }
         }
@@ -97,7 +97,7 @@ impl Book {
         }
         self.notes.remove(&still_key(signal.fingerprint));
         let (title, domain) = self.names.get(&signal.rule);
-        let incident = Incident {
+        let mut incident = Incident {
             id: self.number(domain, signal),
             fingerprint: signal.fingerprint,
             rule: signal.rule.clone(),
@@ -116,12 +116,14 @@ impl Book {
             occurrence: 1,
             held_until: arrival.late.then_some(arrival.now + HOLD_LATE),
             partition: arrival.origin.clone(),
-            notify_by: notify_within(severity).map(|within| signal.at + within),
+            notify_by: None,
             notified: None,
             calm_since: Some(arrival.now),
             codes_used: 0,
             muted: None,
+            sla: None,
         };
+        incident.notify_by = self.notify_by(&incident, signal.at);
         self.moved(Change::Opened, incident, out);
     }
 
@@ -173,7 +175,7 @@ impl Book {
         let severity = signal.severity.unwrap_or(before);
         self.begin_again(&mut incident, signal.at, arrival.now);
         incident.severity = severity;
-        incident.notify_by = notify_within(severity).map(|within| signal.at + within);
+        incident.notify_by = self.notify_by(&incident, signal.at);
         incident.partition = arrival.origin.clone().or(incident.partition);
         incident.reopened.retain(|at| signal.at - at < FLAP_WINDOW);
         incident.reopened.push(signal.at);

@@ -1,7 +1,7 @@
 //! The book alone; whole stories are told on the leader's stand.
 
 use super::*;
-use crate::model::{Labels, Signal, SignalKey, State};
+use crate::model::{Labels, Severity, Signal, SignalKey, State};
 
 fn firing(rule: &str, at: Ms) -> Input {
     let labels = Labels::new([("host", "a")]);
@@ -56,7 +56,10 @@ fn the_next_due_instant_is_the_incidents_own() {
     book.apply(&firing("cpu", MINUTE), MINUTE);
     assert_eq!(book.next_due(), Some(6 * MINUTE), "notify-within");
     book.told("INC-7001-1000", 2 * MINUTE);
-    assert_eq!(book.next_due(), None, "nothing moves it but people and signals");
+    assert_eq!(book.next_due(), Some(12 * MINUTE), "ack-within, from the first accepted page");
+    let ack = Input::Ack { incident: "INC-7001-1000".to_owned(), by: "a".to_owned(), note: String::new(), hold: HOUR };
+    book.apply(&ack, 3 * MINUTE);
+    assert_eq!(book.next_due(), Some(HOUR), "half of the two hours to recover, from its occurrence");
 }
 
 #[test]

@@ -19,6 +19,7 @@ impl Book {
                     calm_end(incident),
                     linger_end(incident),
                     self.sla_end(incident),
+                    Self::clock_due(incident),
                 ];
                 times.into_iter().flatten().min()
             }
@@ -50,6 +51,7 @@ impl Book {
             };
             self.ring(incident, now, out);
         }
+        self.due_services(now, out);
     }
 
     /// Does the first thing that is due for `incident`; the next, if any, is due again at once.
@@ -67,9 +69,11 @@ impl Book {
             self.moved(Change::Released, incident, out);
         } else if passed(linger_end(&incident)) {
             self.judge(&incident.id, out);
-        } else {
+        } else if passed(self.sla_end(&incident)) {
             self.notes.put(&overdue_key(&incident.id), String::new());
             self.moved(Change::Overdue, incident, out);
+        } else {
+            self.ring_clock(incident, now, out);
         }
     }
 

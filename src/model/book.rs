@@ -242,6 +242,8 @@ pub struct Incident {
     pub codes_used: i64,
     /// Why no page about it leaves for the moment.
     pub muted: Option<Muted>,
+    /// Its clocks; `None` in rows of releases that had none.
+    pub sla: Option<crate::model::SlaClocks>,
 }
 
 /// Who took an incident.
@@ -320,6 +322,14 @@ pub enum Change {
     Muted,
     /// Nothing does any more.
     Unmuted,
+    /// Nobody took it in time.
+    AckOverdue,
+    /// It was not over in time.
+    RecoverOverdue,
+    /// The month's budget of its service is used up.
+    BudgetSpent,
+    /// A share of the tighter one of these clocks has passed.
+    SlaWarned,
 }
 
 /// One entry of the ledger: SHA-256(previous hash ‖ bytes), append-only.

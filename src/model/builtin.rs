@@ -42,8 +42,11 @@ pub const BROKEN_CONFIG: Builtin = own("broken-config", "설정 오류", Severit
 /// A gateway has been failing for a while; identity `gateway`.
 pub const GATEWAY_FAILING: Builtin = own("gateway-failing", "발송 경로 장애", Severity::S2);
 
+/// A contracted service is down for so long that its customers must be told by law; identity `service`.
+pub const OUTAGE_NOTICE: Builtin = own("outage-notice", "서비스 중단 통지 대상", Severity::S2);
+
 /// All of them.
-pub const BUILTINS: [Builtin; 11] = [
+pub const BUILTINS: [Builtin; 12] = [
     SOURCE_SILENT,
     SOURCE_SKEW,
     LOG_SKEW,
@@ -55,6 +58,7 @@ pub const BUILTINS: [Builtin; 11] = [
     WALL_CLOCK,
     BROKEN_CONFIG,
     GATEWAY_FAILING,
+    OUTAGE_NOTICE,
 ];
 
 /// Looks one up.

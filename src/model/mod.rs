@@ -24,6 +24,7 @@ mod record;
 mod rule;
 mod secret;
 mod signal;
+mod sla;
 mod way;
 pub mod wire;
 
@@ -47,4 +48,5 @@ pub use record::*;
 pub use rule::*;
 pub use secret::*;
 pub use signal::*;
+pub use sla::*;
 pub use way::*;

@@ -145,4 +145,6 @@ pub struct People {
     pub chains: Vec<Chain>,
     /// Pages a person gets in an hour, S1 not counted; `None` = the default.
     pub pages_an_hour: Option<usize>,
+    /// Service levels.
+    pub sla: crate::model::SlaPlan,
 }

@@ -24,6 +24,7 @@ pub mod guard;
 pub mod ksx1001;
 mod outbox;
 mod pause;
+mod sla;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -193,7 +194,8 @@ impl Desk {
             Change::HandedOver => self.hand_over(call, &mut out),
             Change::Resolved => self.end(call, &mut out),
             Change::Closed => self.forget(&incident.id),
-            Change::Eased | Change::Overdue => {}
+            Change::SlaWarned => self.warn(call, &mut out),
+            Change::Eased | Change::Overdue | Change::AckOverdue | Change::RecoverOverdue | Change::BudgetSpent => {}
         }
         out
     }

@@ -36,6 +36,7 @@ fn incident(title: &str) -> Incident {
         calm_since: None,
         codes_used: 0,
         muted: None,
+        sla: None,
     }
 }
 

@@ -5,7 +5,7 @@
 //! A text holds number, severity, 구간, times and the rule's title, nothing else; whatever the guard finds in the
 //! finished text turns it into an opaque one. Sentences end in nouns, as such messages do.
 
-use crate::model::{Channel, Domain, Ended, Incident, Reason, Severity, ack_code};
+use crate::model::{Channel, Domain, Ended, Incident, IncidentState, Reason, Severity, SlaClock, ack_code};
 use crate::time::{Civil, DAY, HOUR, MINUTE, Ms, civil};
 
 use super::guard::GuardSet;
@@ -131,7 +131,7 @@ fn what(telling: &Telling<'_>) -> String {
         Reason::Reopened => "재발생".to_owned(),
         Reason::Flapping => "반복발생".to_owned(),
         Reason::Repeat => "재통보".to_owned(),
-        Reason::Sla => "통보지연".to_owned(),
+        Reason::Sla => format!("SLA {}%", telling.incident.sla.as_ref().map_or(0, |clocks| clocks.warned)),
         Reason::Resolved if telling.incident.ended.is_some() => "감시종료".to_owned(),
         Reason::Resolved => "복구완료".to_owned(),
         Reason::Digest => "요약".to_owned(),
@@ -150,6 +150,7 @@ fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
     let detected = moment(telling.incident.detected, telling.now);
     let waiting = span(telling.now - telling.incident.detected);
     let (body, endings): (String, &[&str]) = match telling.reason {
+        Reason::Sla => return risks(telling, &head, title),
         Reason::Resolved => return ends(telling, &format!("{system}[{}]{id}", what(telling)), title),
         Reason::Escalated => (format!("{waiting} 미확인 {title}"), &[". 즉시 확인요망", ". 확인요망", ""]),
         Reason::Repeat => {
@@ -178,11 +179,32 @@ fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
 fn code(telling: &Telling<'_>) -> Option<String> {
     let asks = match telling.reason {
         Reason::First | Reason::Escalated | Reason::Worsened | Reason::Reopened => true,
-        Reason::Flapping | Reason::Repeat | Reason::Sla => true,
+        Reason::Flapping | Reason::Repeat => true,
+        // Whoever has it already need not take it.
+        Reason::Sla => telling.incident.state == IncidentState::Open,
         Reason::Resolved | Reason::Digest | Reason::Drill => false,
         Reason::ContactCheck | Reason::GatewaySwitched | Reason::Handover => false,
     };
     asks.then(|| ack_code::mark(telling.incident.codes_used))
+}
+
+/// The one-line forms of a warning: which clock, and what is left of it.
+fn risks(telling: &Telling<'_>, head: &str, title: &str) -> Vec<String> {
+    let bodies: Vec<String> = match telling.incident.sla.as_ref().and_then(|clocks| clocks.tight) {
+        Some((SlaClock::Month, by)) => {
+            let left = span(by - telling.now);
+            vec![format!("월 장애허용 잔여 {left} {title}"), format!("월허용 잔여 {left} {title}")]
+        }
+        Some((_, by)) => {
+            let (left, by) = (span(by - telling.now), moment(by, telling.now));
+            vec![format!("복구기한 {by} 잔여 {left} {title}"), format!("{by}까지 복구 {title}")]
+        }
+        None => vec![title.to_owned()],
+    };
+    let endings = [". 조치 확인요망", ". 확인요망", ""];
+    let plain = || bodies.iter().flat_map(|body| endings.map(|ending| format!("{head} {body}{ending}")));
+    let coded = code(telling).map(|code| plain().map(move |text| format!("{text} {code}")));
+    coded.into_iter().flatten().chain(plain()).collect()
 }
 
 /// The one-line forms of an end.
@@ -228,6 +250,13 @@ fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
                 Some(ended) => text.push_str(&format!("■ 종료사유: {}\n", why_ended(ended))),
             }
             "경과와 후속조치는 관제콘솔에서 확인 바람"
+        }
+        (Reason::Sla, _) => {
+            if let Some((clock, by)) = incident.sla.as_ref().and_then(|clocks| clocks.tight) {
+                let what = if clock == SlaClock::Month { "월 장애허용시간 소진" } else { "복구기한" };
+                text.push_str(&format!("■ {what}: {} (잔여 {})\n", stamp(by), span(by - telling.now)));
+            }
+            "조치 경과를 관제콘솔에 기록 바람. 이 문자에는 회신할 수 없음"
         }
         (Reason::Escalated | Reason::Repeat, _) => {
             text.push_str(&format!(

@@ -75,6 +75,7 @@ fn start(scenario: &Scenario, loaded: &Loaded, deeds: Vec<Deed>) -> Backtest {
     }
     loaded.people.contacts = own.contacts.clone().unwrap_or(loaded.people.contacts);
     loaded.people.chains = own.chains.clone().unwrap_or(loaded.people.chains);
+    loaded.people.sla = own.sla.clone().unwrap_or(loaded.people.sla);
     loaded.inventory = own.inventory.clone().unwrap_or(loaded.inventory);
     let world: Arc<World> = service::world(&loaded);
     let limits = service::decode_limits(&loaded.settings);

@@ -38,6 +38,7 @@ pub(crate) fn incident(id: &str, host: &str) -> Incident {
         calm_since: None,
         codes_used: 0,
         muted: None,
+        sla: None,
     }
 }
 

@@ -182,6 +182,7 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         calm_since: None,
         codes_used: 0,
         muted: None,
+        sla: None,
     }
 }
 

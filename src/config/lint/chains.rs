@@ -20,7 +20,8 @@ fn unused(site: &Site<'_>, found: &mut Found) {
     let (Some(folk), Some(_)) = (&site.folk, site.settings) else { return };
     found.inside(folk.chains_source);
     for (chain, places) in folk.chains {
-        let named = site.rules.iter().any(|view| view.rule.chain.as_deref() == Some(chain.id.as_str()));
+        let by_rule = site.rules.iter().any(|view| view.rule.chain.as_deref() == Some(chain.id.as_str()));
+        let named = by_rule || folk.people.sla.outage.chain.as_deref() == Some(chain.id.as_str());
         if chain.domain.is_none() && !chain.default && !named {
             let message = format!("nothing leads to `{}`: no `match`, no rule, not the default", chain.id);
             found.say(places.id, message, "give it a match, or name it in a rule: chain: …");

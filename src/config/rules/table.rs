@@ -6,6 +6,7 @@
 use crate::config::inventory::RESOURCES;
 use crate::config::people::{CHAIN_LIST, CONTACT_LIST};
 use crate::config::scenario::SCENARIOS;
+use crate::config::sla::SLA;
 use crate::config::table::{Kind, Table, brief, may, must, or};
 use crate::time::{DAY, HOUR, Ms, SECOND};
 
@@ -239,6 +240,7 @@ pub(crate) static FILE: Table = Table {
         may("scenarios", SCENARIOS, "what happens on a virtual clock, and what must come of it"),
         may("contacts", CONTACT_LIST, "contacts for the scenarios of this file alone"),
         may("chains", CHAIN_LIST, "chains for the scenarios of this file alone"),
+        may("sla", Kind::Table(&SLA), "service levels for the scenarios of this file alone"),
         may("resources", RESOURCES, "inventory for the scenarios of this file alone"),
     ],
 };

@@ -14,7 +14,7 @@ pub(super) use table::SCENARIOS;
 
 use std::sync::Arc;
 
-use crate::model::{Chain, Channel, Contact, Inventory, Labels, Reason, Rule, Severity, State};
+use crate::model::{Chain, Channel, Contact, Inventory, Labels, Reason, Rule, Severity, SlaPlan, State};
 use crate::time::Ms;
 
 /// One scenario.
@@ -47,6 +47,8 @@ pub struct Own {
     pub contacts: Option<Vec<Contact>>,
     /// Chains.
     pub chains: Option<Vec<Chain>>,
+    /// Service levels.
+    pub sla: Option<SlaPlan>,
     /// Resources.
     pub inventory: Option<Inventory>,
 }

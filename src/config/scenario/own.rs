@@ -10,6 +10,7 @@ use crate::config::people;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::rules::PlacedRule;
+use crate::config::sla;
 
 /// What a checked scenario file brings along, of `rules` those that it holds itself.
 pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
@@ -33,6 +34,7 @@ pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>
         rules: own_rules,
         contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
         chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
+        sla: file.has("sla").then(|| sla::sla(file, notes)),
         inventory: file.has("resources").then(|| inventory(file, notes)),
     }
 }

@@ -15,6 +15,7 @@ use fields::{Reader, Writer};
 
 mod fields;
 mod mute;
+mod sla;
 #[cfg(test)]
 mod tests;
 
@@ -221,6 +222,7 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("calm_since", incident.calm_since)
         .maybe("codes_used", Some(incident.codes_used).filter(|used| *used != 0))
         .maybe("muted", incident.muted.as_ref().map(mute::muted_to_json))
+        .maybe("sla", incident.sla.as_ref().map(sla::to_json))
         .done()
 }
 
@@ -256,6 +258,7 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         calm_since: reader.maybe_int("calm_since")?,
         codes_used: reader.maybe_int("codes_used")?.unwrap_or(0),
         muted: reader.maybe("muted", |reader, name| mute::muted_from_json(reader.get(name)?))?,
+        sla: reader.maybe("sla", |reader, name| sla::from_json(Reader::new(reader.get(name)?)?))?,
     })
 }
 

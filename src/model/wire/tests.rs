@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Test};
+use crate::model::{SlaClock, SlaClocks};
 
 /// Words people may put into names: quotes, Korean, control characters, line feeds.
 fn text() -> impl Strategy<Value = String> {
@@ -110,13 +111,29 @@ prop_compose! {
         times in any::<[Option<i64>; 4]>(),
         codes_used in 0..9i64,
         muted in prop::option::of(muted()),
+        sla in prop::option::of(clocks()),
     ) -> Incident {
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since, codes_used, muted,
+            partition, notify_by, notified, calm_since, codes_used, muted, sla,
+        }
+    }
+}
+
+prop_compose! {
+    fn clocks()(
+        (terms, service) in (text(), prop::option::of(text())),
+        (from, by, warned, warns) in (any::<i64>(), any::<i64>(), any::<i64>(), any::<bool>()),
+        [ack_within, ack_by, acked, recover_by, down_since] in any::<[Option<i64>; 5]>(),
+        tight in prop::option::of(one_of(&SlaClock::ALL)),
+        missed in prop::collection::vec(one_of(&SlaClock::ALL), 0..3),
+    ) -> SlaClocks {
+        let tight = tight.map(|clock| (clock, by));
+        SlaClocks {
+            terms, service, from, ack_within, ack_by, acked, recover_by, down_since, warns, warned, tight, missed,
         }
     }
 }

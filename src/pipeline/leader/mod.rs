@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::incident::sla::Subjects;
 use crate::incident::{Book, Decided, Moved, Names, mute};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Muting, Page, People, RuleSet, SignalKey,
-    Taken, TakenRow,
+    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Muting, OUTAGE_NOTICE, Page, People,
+    RuleSet, SignalKey, Taken, TakenRow,
 };
 use crate::page::guard::GuardSet;
 use crate::page::{Decisions, Desk};
@@ -22,6 +23,8 @@ use crate::time::Ms;
 
 #[cfg(test)]
 mod hands;
+#[cfg(test)]
+mod levels;
 #[cfg(test)]
 mod mutes;
 #[cfg(test)]
@@ -61,9 +64,11 @@ impl World {
     pub fn new(rules: RuleSet, people: People, inventory: Inventory) -> Self {
         let named = |rule: &Arc<crate::model::Rule>| Some((rule.id.clone(), rule.chain.clone()?));
         let mute = mute::Setup::new(&Muting::default(), &inventory, &people);
+        let subjects = Subjects::new(people.sla.clone(), inventory.clone());
+        let notice = people.sla.outage.chain.clone().map(|chain| (Arc::from(OUTAGE_NOTICE.id), chain));
         Self {
-            names: Arc::new(Names::of(&rules).muted_by(mute)),
-            chains: rules.rules.iter().filter_map(named).collect(),
+            names: Arc::new(Names::of(&rules).promising(subjects).muted_by(mute)),
+            chains: rules.rules.iter().filter_map(named).chain(notice).collect(),
             guard: Arc::new(GuardSet::of(&inventory, &people)),
             people: Arc::new(people),
             open_incidents: OPEN_INCIDENTS,
@@ -75,7 +80,7 @@ impl World {
     /// This world with maintenance, inhibition and the limits of silences.
     pub fn muted_by(mut self, muting: &Muting) -> Self {
         let mute = mute::Setup::new(muting, &self.inventory, &self.people);
-        self.names = Arc::new(Names::of(&self.rules).muted_by(mute));
+        self.names = Arc::new(Names::clone(&self.names).muted_by(mute));
         self
     }
 }
@@ -376,5 +381,9 @@ pub const fn change_word(change: Change) -> &'static str {
         Change::Overdue => "overdue",
         Change::Muted => "muted",
         Change::Unmuted => "unmuted",
+        Change::AckOverdue => "ack_overdue",
+        Change::RecoverOverdue => "recover_overdue",
+        Change::BudgetSpent => "budget_spent",
+        Change::SlaWarned => "sla_warned",
     }
 }

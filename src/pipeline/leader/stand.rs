@@ -67,6 +67,7 @@ pub(super) fn people() -> People {
     };
     People {
         pages_an_hour: None,
+        sla: SlaPlan::default(),
         contacts: vec![
             contact("msp-duty-1", "MSP", "duty", &[Domain::Infra, Domain::Network]),
             contact("csp-duty", "CSP", "duty", &[]),

@@ -1,5 +1,6 @@
 //! Many at once: digests, caps, storms, limits and silent sources, each scene run on the test stand.
 
+use super::World;
 use super::stand::*;
 use crate::model::*;
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
@@ -24,7 +25,9 @@ fn a_deferred_severity_leaves_in_the_digest() {
 
 #[test]
 fn a_flood_below_s1_becomes_thirty_pages_and_one_summary_an_hour() {
-    let mut stand = Stand::new();
+    let mut people = people();
+    people.sla.rest.warns = [false; 4]; // half of the time to recover passes within the hour
+    let mut stand = Stand::with(World::new(world().rules, people, Inventory::default()));
     let flood = (0..50).map(|n| signal("cpu", &format!("h{n}"), S2, T0)).collect();
     stand.signals(flood, 900, true);
     assert_eq!(stand.heard(0).len(), 30);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::model::{
     Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Join, Last, Level, Mode, NoData, People,
-    Recover, Rule, RuleSet, Severity, SeverityPlan, Step, Target, Then, Threshold, Watch,
+    Recover, Rule, RuleSet, Severity, SeverityPlan, SlaPlan, Step, Target, Then, Threshold, Watch,
 };
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
@@ -90,6 +90,7 @@ pub fn people() -> People {
     let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait };
     People {
         pages_an_hour: None,
+        sla: SlaPlan::default(),
         contacts: vec![contact(1, "MSP", "duty"), contact(2, "CSP", "duty"), contact(3, "MSP", "manager")],
         chains: vec![Chain {
             id: "all".to_owned(),
