@@ -64,7 +64,7 @@ fn a_warning_goes_to_those_told_and_to_the_next_step_and_leaves_the_chain_alone(
     let ends: Vec<_> = slow.heard(slow.now).into_iter().filter(|(.., reason)| *reason == "resolved").collect();
     assert_eq!(ends.len(), 3, "whoever heard of the risk hears of the end: {ends:?}");
     let text = &slow.pages.iter().find(|row| row.page.reason == Reason::Sla).expect("a warning").page.text;
-    assert_eq!(text, "[긴급신고][SLA 50%]INC-2611-001 보통/인프라 복구기한 10:59 잔여 60분 CPU 사용률 과다");
+    assert_eq!(text, "[긴급신고][SLA 50%]INC-2611-001 보통/인프라 10:59까지 복구 CPU 사용률 과다 코드<0000>");
 }
 
 #[test]
