@@ -186,7 +186,6 @@ impl Book {
 
     /// Takes one input. Inputs about pages move nothing here: see [`Book::told`].
     pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
-        self.now = now;
         let mut decided = Decided::default();
         self.now = now;
         match input {

@@ -68,6 +68,7 @@ impl Book {
                 let after = Muted { kind, by, who, why, until, ..before.clone() };
                 if after != before {
                     incident.muted = Some(after);
+                    self.set_down(&mut incident, self.now);
                     self.put(incident);
                 }
             }

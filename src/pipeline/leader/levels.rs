@@ -141,6 +141,25 @@ fn an_s1_that_eases_ends_the_outage_and_one_that_worsens_begins_one() {
 }
 
 #[test]
+fn planned_maintenance_is_no_outage() {
+    let window = Window {
+        id: "patch".to_owned(),
+        matchers: Vec::new(),
+        once: vec![(T0 - HOUR, T0 + 20 * MINUTE)],
+        times: Vec::new(),
+        reason: "정기점검".to_owned(),
+        who: "msp-duty-1".to_owned(),
+    };
+    let muting = Muting { windows: vec![window], ..Muting::default() };
+    let mut stand = Stand::with(contracted().muted_by(&muting));
+    stand.signal("cpu", "db-01", S1);
+    let down = |stand: &Stand| stand.incident(FIRST).sla.as_ref().and_then(|clocks| clocks.down_since);
+    assert_eq!(down(&stand), None);
+    stand.pass(30 * MINUTE);
+    assert_eq!(down(&stand), Some(T0 + 20 * MINUTE), "what goes on after the window is one");
+}
+
+#[test]
 fn ten_minutes_of_outage_are_an_incident_of_the_role_that_must_tell_the_customers() {
     let mut people = people();
     let notice = Chain {

@@ -98,7 +98,7 @@ fn the_first_page_after_a_silence_is_a_first() {
     let muted = stand.incident(FIRST).muted.clone().expect("muted");
     assert_eq!((muted.kind, muted.by.as_str(), muted.until), (MuteKind::Silence, SILENCE, Some(T0 + HOUR)));
     assert_eq!((muted.who.as_str(), muted.why.as_str(), muted.since), ("msp-duty-1", "디스크 교체", T0 + MINUTE));
-    stand.ack("INC-2611-002", DAY);
+    stand.signal("cpu", "db-02", None);
     stand.until(T0 + HOUR - 1);
     assert_eq!(stand.heard(T0 + 2 * MINUTE), [], "no repeat either");
     stand.until(T0 + HOUR);
