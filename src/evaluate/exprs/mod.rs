@@ -5,20 +5,21 @@
 //! Prometheus does: what is in a result is an instance that fires, what has left it is good. The verdict of an instance
 //! is that of every other rule (`judge`). An expression whose sides do not fit together moves nothing and is told.
 //!
-//! Nothing is incremental here: an evaluation costs what it costs in Prometheus, once an interval. Samples carry no
-//! stale markers; a series that is silent leaves an instant selector after 5 minutes.
+//! What is equal in several expressions is computed once a tick, and what no sample has touched since the last is not
+//! computed again (`promql::Together`). Samples carry no stale markers; a series that is silent leaves an instant
+//! selector after 5 minutes.
 
 mod names;
 mod plan;
-mod windows;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::plan::Plan;
-use crate::evaluate::promql::{NAME, Value, instant, parse, stale};
+use crate::evaluate::promql::{Kept, NAME, Trouble, Value, Windows, instant, parse, stale};
 use crate::evaluate::template::{Scene, Template};
 use crate::evaluate::{Effects, next, passed};
 use crate::model::{Ended, Fingerprint, Labels, StateRow, Watch};
@@ -27,7 +28,6 @@ use crate::time::{MINUTE, Ms};
 pub use names::{prometheus_label, prometheus_metric, translate as prometheus_labels};
 pub(super) use plan::Exprs as ExprPlan;
 use plan::{Group, Step, Use};
-use windows::Windows;
 
 /// A sample that an expression wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,9 @@ pub(super) struct Sampled {
 #[derive(Debug, Default)]
 pub(super) struct Exprs {
     windows: Windows,
+    /// What is kept of evaluations, of the plan whose selectors the windows know.
+    kept: Kept,
+    watched: bool,
     queue: BTreeMap<Ms, Vec<(i32, Sampled)>>,
     instances: BTreeMap<(usize, Labels), Held>,
     /// What each recording gave last: who has left it ends.
@@ -72,7 +75,15 @@ struct Tick<'a> {
     plan: &'a Plan,
     /// Series and instances at most.
     limits: (usize, usize),
+    kept: &'a RefCell<Kept>,
     out: &'a mut Effects,
+}
+
+impl Tick<'_> {
+    /// The value of a step at `at`.
+    fn value(&self, step: &Step, windows: &Windows, at: Ms) -> Result<Value, Trouble> {
+        self.plan.exprs.together.instant(step.expr, windows, self.kept, at)
+    }
 }
 
 impl Exprs {
@@ -126,8 +137,13 @@ impl Exprs {
     pub(super) fn tick(&mut self, plan: &Plan, at: Ms, limits: (usize, usize), out: &mut Effects) -> bool {
         let refused = self.take(at, limits.0, out);
         self.full(refused, limits.0, at);
+        if !std::mem::replace(&mut self.watched, true) {
+            self.windows.watch(plan.exprs.together.sets());
+        }
         let mut ran = false;
-        let mut tick = Tick { at, plan, limits, out };
+        let kept = RefCell::new(std::mem::take(&mut self.kept));
+        plan.exprs.together.begin(&kept, &self.windows.touched());
+        let mut tick = Tick { at, plan, limits, kept: &kept, out };
         for (group, of) in plan.exprs.groups.iter().enumerate().filter(|(_, of)| at.rem_euclid(of.interval) == 0) {
             ran = true;
             for (n, step) in of.steps.iter().enumerate() {
@@ -138,6 +154,7 @@ impl Exprs {
                 }
             }
         }
+        self.kept = kept.into_inner();
         if at - self.trimmed >= MINUTE {
             self.trimmed = at;
             self.windows.trim(at - plan.exprs.keep);
@@ -177,7 +194,7 @@ impl Exprs {
 
     fn record(&mut self, key: (usize, usize), name: &str, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
         let at = tick.at - group.behind;
-        let found = match evaluated(group, step, &self.windows, tick.at) {
+        let found = match evaluated(group, step, &self.windows, tick) {
             Ok(found) => found,
             Err(why) => return self.trouble(&Arc::from(format!("record:{name}")), Some(why)),
         };
@@ -195,12 +212,13 @@ impl Exprs {
         for gone in before.difference(&now) {
             self.windows.insert(gone, at, stale(), tick.limits.0);
         }
+        tick.plan.exprs.together.wrote(&mut tick.kept.borrow_mut(), name, at);
     }
 
     fn alert(&mut self, place: usize, (group, step): (&Group, &Step), tick: &mut Tick<'_>) {
         let compiled = &tick.plan.rules[place];
         let id = &compiled.rule.id;
-        let mut found = match evaluated(group, step, &self.windows, tick.at) {
+        let mut found = match evaluated(group, step, &self.windows, tick) {
             Ok(found) => found,
             // Nothing is known, and what was known stands.
             Err(why) => return self.trouble(id, Some(why)),
@@ -290,6 +308,7 @@ impl Exprs {
     pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) {
         self.recorded.clear();
         self.troubles.clear();
+        (self.kept, self.watched) = (Kept::default(), false);
         for ((place, labels), Held { mut it, value }) in std::mem::take(&mut self.instances) {
             let before = &old.rules[place];
             let now = new.rules.iter().position(|compiled| compiled.rule.id == before.rule.id);
@@ -311,9 +330,9 @@ pub(super) fn is_expr(watch: &Watch) -> bool {
 }
 
 /// The result of a step at `at` by labels: without a name, and with the step's labels over its own.
-fn evaluated(group: &Group, step: &Step, windows: &Windows, at: Ms) -> Result<BTreeMap<Labels, f64>, String> {
-    let at = at - group.behind;
-    let samples = match instant(&step.expr, windows, at).map_err(|trouble| trouble.to_string())? {
+fn evaluated(group: &Group, step: &Step, windows: &Windows, tick: &Tick<'_>) -> Result<BTreeMap<Labels, f64>, String> {
+    let at = tick.at - group.behind;
+    let samples = match tick.value(step, windows, at).map_err(|trouble| trouble.to_string())? {
         Value::Vector(samples) => samples.into_iter().map(|sample| (sample.labels, sample.value)).collect(),
         Value::Scalar(value) => vec![(Labels::default(), value)],
         Value::String(_) | Value::Matrix(_) => Vec::new(),

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::promql::{Expr, Matcher, parse};
+use crate::evaluate::promql::{Expr, Together, parse};
 use crate::evaluate::template::Template;
 use crate::model::{ExprStep, Labels, RuleSet, SeriesKey, Watch};
 use crate::time::{MINUTE, Ms};
@@ -21,8 +21,8 @@ pub(in crate::evaluate) struct Exprs {
     pub(super) records: bool,
     /// How long samples are of use.
     pub(super) keep: Ms,
-    /// The matchers of every selector.
-    leaves: Vec<Vec<Matcher>>,
+    /// All expressions, in the order of groups and steps.
+    pub(super) together: Together,
 }
 
 /// One group.
@@ -39,7 +39,8 @@ pub(super) struct Group {
 /// One expression of a group.
 #[derive(Debug)]
 pub(super) struct Step {
-    pub(super) expr: Expr,
+    /// Its place among all expressions.
+    pub(super) expr: usize,
     /// Labels that the result gets: those of a recording as they are, those of an alert as templates.
     pub(super) labels: Vec<(String, Template)>,
     pub(super) what: Use,
@@ -56,9 +57,9 @@ pub(super) enum Use {
 
 impl Exprs {
     pub(in crate::evaluate) fn new(set: &RuleSet) -> Self {
-        let mut exprs = Self::default();
+        let (mut exprs, mut all) = (Self::default(), Vec::new());
         for group in &set.groups {
-            let steps: Vec<Step> = group.steps.iter().filter_map(|step| ready(step, set)).collect();
+            let steps: Vec<Step> = group.steps.iter().filter_map(|step| ready(step, set, &mut all)).collect();
             if !steps.is_empty() {
                 let limit = if group.limit == 0 { usize::MAX } else { group.limit };
                 exprs.groups.push(Group { interval: group.interval.max(1), behind: group.behind, limit, steps });
@@ -67,9 +68,9 @@ impl Exprs {
         let steps = || exprs.groups.iter().flat_map(|group| &group.steps);
         exprs.records = steps().any(|step| matches!(step.what, Use::Record(_)));
         let behind = exprs.groups.iter().map(|group| group.behind).max().unwrap_or(0);
-        let look_back = steps().map(|step| step.expr.look_back()).max().unwrap_or(0);
+        let look_back = all.iter().map(Expr::look_back).max().unwrap_or(0);
         exprs.keep = look_back.saturating_add(behind + MINUTE);
-        exprs.leaves = steps().flat_map(|step| step.expr.selectors()).map(|leaf| leaf.matchers.to_vec()).collect();
+        exprs.together = Together::new(all);
         exprs
     }
 
@@ -81,23 +82,23 @@ impl Exprs {
     /// The labels under which expressions look for a series; `None` where none does.
     pub(in crate::evaluate) fn wanted(&self, key: &SeriesKey) -> Option<Labels> {
         let labels = translate(key);
-        let fits = |leaf: &Vec<Matcher>| leaf.iter().all(|matcher| matcher.accepts(&labels));
-        self.leaves.iter().any(fits).then_some(labels)
+        let mut sets = self.together.sets().iter();
+        sets.any(|set| set.iter().all(|matcher| matcher.accepts(&labels))).then_some(labels)
     }
 }
 
-fn ready(step: &ExprStep, set: &RuleSet) -> Option<Step> {
-    match step {
-        ExprStep::Record { name, labels, expr } => {
-            let expr = parse(expr).ok()?;
-            Some(Step { expr, labels: templates(labels)?, what: Use::Record(name.clone()) })
-        }
+fn ready(step: &ExprStep, set: &RuleSet, all: &mut Vec<Expr>) -> Option<Step> {
+    let (text, labels, what) = match step {
+        ExprStep::Record { name, labels, expr } => (expr, labels, Use::Record(name.clone())),
         ExprStep::Alert { rule, labels } => {
             let place = set.rules.iter().position(|known| known.id == *rule)?;
             let Watch::Expr { text } = &set.rules.get(place).map(Arc::as_ref)?.watch else { return None };
-            Some(Step { expr: parse(text).ok()?, labels: templates(labels)?, what: Use::Alert(place) })
+            (text, labels, Use::Alert(place))
         }
-    }
+    };
+    let (expr, labels) = (parse(text).ok()?, templates(labels)?);
+    all.push(expr);
+    Some(Step { expr: all.len() - 1, labels, what })
 }
 
 fn templates(labels: &Labels) -> Option<Vec<(String, Template)>> {

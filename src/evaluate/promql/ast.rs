@@ -56,6 +56,17 @@ pub struct Node {
     pub span: Range<usize>,
     /// What it is.
     pub what: What,
+    /// Where its value is kept among those of all expressions that are evaluated together; `None` = nowhere.
+    pub(super) place: Option<Place>,
+}
+
+/// Where the value of a node is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Equal expressions have the same one.
+    pub(super) id: u32,
+    /// It is worth keeping for the others that ask at the same time; of a subquery: its steps may be kept.
+    pub(super) shared: bool,
 }
 
 /// What a node is.
@@ -90,6 +101,8 @@ pub struct Selector {
     pub over: Option<Ms>,
     /// `offset` and `@`.
     pub shift: Shift,
+    /// The place of its matchers among those that the storage knows beforehand.
+    pub(super) set: Option<u32>,
 }
 
 /// From where a selector or a subquery looks back.
@@ -237,6 +250,11 @@ impl Expr {
         &self.text
     }
 
+    /// The tree, to give its nodes their places.
+    pub(super) fn root_mut(&mut self) -> &mut Node {
+        &mut self.root
+    }
+
     /// The tree.
     pub fn root(&self) -> &Node {
         &self.root
@@ -266,6 +284,11 @@ impl Expr {
 }
 
 impl Node {
+    /// A node without a place.
+    pub(super) fn new(span: Range<usize>, what: What) -> Self {
+        Self { span, what, place: None }
+    }
+
     /// What kind of value it gives.
     pub fn kind(&self) -> Kind {
         match &self.what {

@@ -7,12 +7,13 @@
 //!
 //! - `lexer`, `text`, `parser`, `check`: bytes → tree. `ast`, `matcher`, `operator`: the tree.
 //! - `functions`, `aggregate`, `operator`: one table per kind; a new row is all that a new function needs.
-//! - `eval`: the tree over a storage. `storage`, `value`: what goes in and comes out.
+//! - `eval`: the tree over a storage. `storage`, `windows`, `value`: what goes in and comes out.
+//! - `together`: many expressions tick by tick, each equal part of them once.
 //!
 //! Three results differ from Prometheus's on purpose: the date of NaN is NaN (there, it depends on the processor);
 //! `timestamp(x offset d @ t)` heeds the offset; a range below one millisecond is refused instead of empty.
 //!
-//! No state is kept between two evaluations, and nothing is cached here: who evaluates often hands in windows.
+//! [`instant`] and [`range`] keep nothing between two evaluations; [`Together`] does, and gives the same bits.
 
 mod aggregate;
 mod ast;
@@ -28,7 +29,9 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod text;
+mod together;
 mod value;
+mod windows;
 
 use std::fmt;
 use std::ops::Range;
@@ -43,8 +46,10 @@ pub use ast::{
 pub use functions::Function;
 pub use matcher::{Compare, Matcher};
 pub use operator::Operator;
-pub use storage::{Memory, NAME, STALE_BITS, Slice, Storage, is_stale, stale};
+pub use storage::{Memory, NAME, Part, STALE_BITS, Slice, Sought, Stamp, Storage, is_stale, stale};
+pub use together::{Kept, Together};
 pub use value::{Answer, Level, Note, Sample, Series, Trouble, Value};
+pub use windows::Windows;
 
 /// Why a text is not an expression that is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -36,11 +36,57 @@ pub struct Slice {
     pub points: Vec<(Ms, f64)>,
 }
 
+/// What is asked of a storage: series, and the part of them in (`after`, `until`].
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// All must hold.
+    pub matchers: &'a [Matcher],
+    /// The place of these matchers among those that the storage was told of beforehand.
+    pub set: Option<u32>,
+    /// Left edge, open, ms.
+    pub after: Ms,
+    /// Right edge, closed, ms.
+    pub until: Ms,
+}
+
+/// The part of one series that was asked for, where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// All labels, the metric's name as `__name__` among them.
+    pub labels: &'a Labels,
+    /// Time and value, by time, each time once; stale markers are among them. Never empty.
+    pub points: &'a [(Ms, f64)],
+    /// Names the content, where the storage can: two parts of the same length with one stamp hold the same points.
+    pub stamp: Option<Stamp>,
+    /// There is surely no stale marker among the points.
+    pub plain: bool,
+}
+
+/// Names what a part holds, beside its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The series; a number is never used again.
+    pub series: u64,
+    /// How often something else than a newer sample came to it.
+    pub edition: u32,
+    /// How many samples the series ever had before the first of the part.
+    pub first: u64,
+}
+
 /// What an expression can be evaluated over.
 pub trait Storage {
-    /// The series that all of `matchers` match, with their samples in (`after`, `until`]. A series without a sample
-    /// there may be left out. Sorted by labels, each label set once.
-    fn select(&self, matchers: &[Matcher], after: Ms, until: Ms) -> Vec<Slice>;
+    /// Shows each series that all matchers match and that has a sample in the part that is asked for. Sorted by labels,
+    /// each label set once.
+    fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>));
+
+    /// The same, copied.
+    fn select(&self, matchers: &[Matcher], after: Ms, until: Ms) -> Vec<Slice> {
+        let mut found = Vec::new();
+        self.each(Sought { matchers, set: None, after, until }, &mut |part| {
+            found.push(Slice { labels: part.labels.clone(), points: part.points.to_vec() });
+        });
+        found
+    }
 }
 
 /// All samples, in memory.
@@ -78,17 +124,15 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    fn select(&self, matchers: &[Matcher], after: Ms, until: Ms) -> Vec<Slice> {
-        let matching = self.series.iter().filter(|(labels, _)| matchers.iter().all(|m| m.accepts(labels)));
-        let cut = |points: &[(Ms, f64)]| {
-            let from = points.partition_point(|(t, _)| *t <= after);
-            let to = points.partition_point(|(t, _)| *t <= until);
-            points.get(from..to).unwrap_or_default().to_vec()
-        };
-        matching
-            .map(|(labels, points)| Slice { labels: labels.clone(), points: cut(points) })
-            .filter(|slice| !slice.points.is_empty())
-            .collect()
+    fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
+        for (labels, points) in &self.series {
+            let from = points.partition_point(|(t, _)| *t <= sought.after);
+            let to = points.partition_point(|(t, _)| *t <= sought.until);
+            let points = points.get(from..to).unwrap_or_default();
+            if !points.is_empty() && sought.matchers.iter().all(|matcher| matcher.accepts(labels)) {
+                see(Part { labels, points, stamp: None, plain: false });
+            }
+        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! rule at its tick, a subquery and a graph cannot differ. Between nodes go [`Got`] values. A metric's name falls where
 //! Prometheus drops it: at once, or, as its test scripts want it, at the end (`Scene::late`); two series that become one
 //! are an error, never a silent choice.
-//! What the functions, aggregations and operators compute stands in their tables.
+//! What the functions, aggregations and operators compute stands in their tables; what rules that run together need not
+//! compute twice, in `together`.
 
 pub(super) mod binary;
 pub(super) mod labels;
+pub(super) mod subquery;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,9 +17,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::evaluate::promql::aggregate;
-use crate::evaluate::promql::ast::{Expr, LOOK_BACK, Node, Pin, SUBQUERY_STEP, Selector, Shift, Sign, Subquery, What};
+use crate::evaluate::promql::ast::{Expr, LOOK_BACK, Node, Pin, Place, Selector, Shift, Sign, What};
 use crate::evaluate::promql::functions;
-use crate::evaluate::promql::storage::{Slice, Storage, is_stale};
+use crate::evaluate::promql::storage::{Part, Sought, Storage, is_stale};
+use crate::evaluate::promql::together::Kept;
 use crate::evaluate::promql::value::{Answer, Level, Note, Sample, Series, Trouble, Value};
 use crate::model::Labels;
 use crate::time::Ms;
@@ -68,10 +71,9 @@ pub(super) struct Scene<'a> {
     pub(super) notes: RefCell<Vec<Note>>,
     /// Steps of subqueries that were evaluated for one time.
     steps: Cell<u64>,
+    /// What is kept for the expressions that are evaluated together with this one.
+    kept: Option<&'a RefCell<Kept>>,
 }
-
-/// Steps of subqueries for one time; more is a mistake in a step or a range, and would block the engine.
-const STEPS_MAX: u64 = 1_000_000;
 
 /// Trouble at `at`: the data or the expression is wrong.
 pub(super) fn trouble(at: &Range<usize>, message: impl Into<String>) -> Trouble {
@@ -81,16 +83,13 @@ pub(super) fn trouble(at: &Range<usize>, message: impl Into<String>) -> Trouble 
 /// The value of `expr` at `at`.
 pub(super) fn instant(expr: &Expr, storage: &dyn Storage, at: Ms, late: bool) -> Result<Answer, Trouble> {
     let scene = Scene::new(storage, (at, at), late);
-    let root = expr.root();
-    let value = match scene.eval(root, at)? {
-        Got::Scalar(value) => Value::Scalar(value),
-        Got::String(text) => Value::String(text),
-        Got::Vector(items) => Value::Vector(scene.finish(items, &root.span)?),
-        Got::Range(tracks) => Value::Matrix(
-            tracks.series.into_iter().map(|track| Series { labels: track.labels, points: track.points }).collect(),
-        ),
-    };
-    Ok(Answer { value, notes: scene.notes.into_inner() })
+    Ok(Answer { value: scene.value(expr.root(), at)?, notes: scene.notes.into_inner() })
+}
+
+/// The same, with what is kept from before and for others; no remarks are made.
+pub(super) fn together(expr: &Expr, storage: &dyn Storage, kept: &RefCell<Kept>, at: Ms) -> Result<Value, Trouble> {
+    let scene = Scene { kept: Some(kept), ..Scene::new(storage, (at, at), false) };
+    scene.value(expr.root(), at)
 }
 
 /// The values of `expr` at each step.
@@ -125,18 +124,48 @@ pub(super) fn range(expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms), late
 
 impl<'a> Scene<'a> {
     fn new(storage: &'a dyn Storage, (start, end): (Ms, Ms), late: bool) -> Self {
-        Self { storage, start, end, late, notes: RefCell::default(), steps: Cell::default() }
+        Self { storage, start, end, late, notes: RefCell::default(), steps: Cell::default(), kept: None }
     }
 }
 
 impl Scene<'_> {
+    /// The value of a whole expression at `at`.
+    fn value(&self, root: &Node, at: Ms) -> Result<Value, Trouble> {
+        Ok(match self.eval(root, at)? {
+            Got::Scalar(value) => Value::Scalar(value),
+            Got::String(text) => Value::String(text),
+            Got::Vector(items) => Value::Vector(self.finish(items, &root.span)?),
+            Got::Range(tracks) => Value::Matrix(
+                tracks.series.into_iter().map(|track| Series { labels: track.labels, points: track.points }).collect(),
+            ),
+        })
+    }
+
+    /// Where something is kept for this node: its place in what is kept. Inside a subquery nothing is.
+    fn place(&self, node: &Node, at: Ms) -> Option<(&RefCell<Kept>, Place)> {
+        self.kept.filter(|_| at == self.start).zip(node.place)
+    }
+
     /// The value of a node at `at`.
     pub(super) fn eval(&self, node: &Node, at: Ms) -> Result<Got, Trouble> {
+        let place = self.place(node, at).filter(|(_, place)| place.shared);
+        let Some((kept, place)) = place.filter(|_| !matches!(node.what, What::Subquery(_))) else {
+            return self.compute(node, at);
+        };
+        if let Some(got) = kept.borrow().said(place.id, at) {
+            return Ok(got);
+        }
+        let got = self.compute(node, at)?;
+        kept.borrow_mut().say(place.id, at, &got);
+        Ok(got)
+    }
+
+    fn compute(&self, node: &Node, at: Ms) -> Result<Got, Trouble> {
         match &node.what {
             What::Number(value) => Ok(Got::Scalar(*value)),
             What::Text(text) => Ok(Got::String(text.clone())),
             What::Select(selector) => Ok(self.select(selector, at)),
-            What::Subquery(subquery) => self.subquery(subquery, node, at),
+            What::Subquery(subquery) => subquery::eval(self, subquery, node, at),
             What::Paren(inner) => self.eval(inner, at),
             What::Sign(sign) => self.sign(sign, node, at),
             What::Call(call) => self.call(call, node, at),
@@ -197,58 +226,56 @@ impl Scene<'_> {
         base.saturating_sub(shift.offset)
     }
 
+    /// The edges of what a selector sees: (after, until].
+    pub(super) fn edges(&self, selector: &Selector, at: Ms) -> (Ms, Ms) {
+        let until = self.end_of(selector.shift, at);
+        (until.saturating_sub(selector.over.unwrap_or(LOOK_BACK)), until)
+    }
+
+    /// Shows the samples of a selector's series in (after, until].
+    pub(super) fn parts(&self, selector: &Selector, (after, until): (Ms, Ms), see: &mut dyn FnMut(Part<'_>)) {
+        self.storage.each(Sought { matchers: &selector.matchers, set: selector.set, after, until }, see);
+    }
+
     /// Time and value of the newest sample of each series that an instant selector sees.
     pub(super) fn newest(&self, selector: &Selector, at: Ms) -> Vec<(Labels, (Ms, f64))> {
-        let until = self.end_of(selector.shift, at);
-        let found = self.storage.select(&selector.matchers, until.saturating_sub(LOOK_BACK), until);
-        let last = |slice: Slice| slice.points.last().map(|point| (slice.labels, *point));
-        found.into_iter().filter_map(last).filter(|(_, (_, value))| !is_stale(*value)).collect()
+        let mut found = Vec::new();
+        self.parts(selector, self.edges(selector, at), &mut |part| {
+            let last = part.points.last().filter(|(_, value)| !is_stale(*value));
+            found.extend(last.map(|point| (part.labels.clone(), *point)));
+        });
+        found
     }
 
     fn select(&self, selector: &Selector, at: Ms) -> Got {
-        let Some(over) = selector.over else {
+        if selector.over.is_none() {
             let item = |(labels, (_, value))| Item { labels, value, nameless: false };
             return Got::Vector(self.newest(selector, at).into_iter().map(item).collect());
-        };
-        let until = self.end_of(selector.shift, at);
-        let after = until.saturating_sub(over);
-        let mut series = Vec::new();
-        for mut slice in self.storage.select(&selector.matchers, after, until) {
-            slice.points.retain(|(_, value)| !is_stale(*value));
-            if !slice.points.is_empty() {
-                series.push(Track { labels: slice.labels, points: slice.points, nameless: false });
-            }
         }
+        let (after, until) = self.edges(selector, at);
+        let mut series = Vec::new();
+        self.parts(selector, (after, until), &mut |part| {
+            let points: Vec<(Ms, f64)> = part.points.iter().copied().filter(|(_, value)| !is_stale(*value)).collect();
+            if !points.is_empty() {
+                series.push(Track { labels: part.labels.clone(), points, nameless: false });
+            }
+        });
         Got::Range(Tracks { series, after, until })
     }
 
-    /// Each step that is a multiple of the step since 1970, in (until − over, until].
-    fn subquery(&self, subquery: &Subquery, node: &Node, at: Ms) -> Result<Got, Trouble> {
-        let until = self.end_of(subquery.shift, at);
-        let after = until.saturating_sub(subquery.over);
-        let step = subquery.step.unwrap_or(SUBQUERY_STEP);
-        let mut series: BTreeMap<Labels, Track> = BTreeMap::new();
-        let mut t = (after.div_euclid(step) + 1) * step;
-        while t <= until {
-            self.steps.set(self.steps.get() + 1);
-            if self.steps.get() > STEPS_MAX {
-                let detail = "give the subquery a longer step or a shorter range".to_owned();
-                return Err(Trouble {
-                    detail,
-                    ..trouble(&node.span, format!("more than {STEPS_MAX} steps of subqueries"))
-                });
+    fn call(&self, call: &crate::evaluate::promql::ast::Call, node: &Node, at: Ms) -> Result<Got, Trouble> {
+        if let Some((kept, place)) = self.place(node, at) {
+            let mut leaf = kept.borrow_mut().take_leaf(place.id);
+            let got = functions::kept(self, (call, node), &mut leaf, at);
+            kept.borrow_mut().put_leaf(place.id, leaf);
+            if let Some(got) = got? {
+                return Ok(got);
             }
-            for item in self.vector(&subquery.of, t)? {
-                let track = series.entry(item.labels).or_insert_with_key(|labels| Track {
-                    labels: labels.clone(),
-                    points: Vec::new(),
-                    nameless: item.nameless,
-                });
-                track.points.push((t, item.value));
-            }
-            t += step;
         }
-        Ok(Got::Range(Tracks { series: series.into_values().collect(), after, until }))
+        match functions::eval(self, call, node, at)? {
+            Got::Vector(items) => self.vector_of(items, &node.span),
+            got => Ok(got),
+        }
     }
 
     fn sign(&self, sign: &Sign, node: &Node, at: Ms) -> Result<Got, Trouble> {
@@ -263,13 +290,6 @@ impl Scene<'_> {
                 self.vector_of(items, &node.span)
             }
             Got::Range(_) | Got::String(_) => Err(trouble(&node.span, "a sign before something else than numbers")),
-        }
-    }
-
-    fn call(&self, call: &crate::evaluate::promql::ast::Call, node: &Node, at: Ms) -> Result<Got, Trouble> {
-        match functions::eval(self, call, node, at)? {
-            Got::Vector(items) => self.vector_of(items, &node.span),
-            got => Ok(got),
         }
     }
 }

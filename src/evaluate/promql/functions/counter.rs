@@ -2,14 +2,17 @@
 //!
 //! The idea: `rate`, `increase` and `delta` are Prometheus 3's: the change between first and last sample, a counter's
 //! falls added back, stretched to the window's edges where the samples come close to them. What the stretching may do
-//! stands at [`stretched`].
+//! stands at [`Drawn::out`]. The change itself hangs on the samples alone, so that who keeps it needs no second look at
+//! them.
 
-use crate::evaluate::promql::functions::{Function, Window, window};
+use crate::evaluate::promql::ast::Kind::{Range, Vector};
+use crate::evaluate::promql::functions::{Body, Function, Window, row, window};
+use crate::time::Ms;
 
 pub(super) const TABLE: &[Function] = &[
-    window("rate", |w| stretched(w, true, seconds(w.until - w.after))),
-    window("increase", |w| stretched(w, true, 1.0)),
-    window("delta", |w| stretched(w, false, 1.0)),
+    drawn("rate", Drawn { counter: true, per_second: true }),
+    drawn("increase", Drawn { counter: true, per_second: false }),
+    drawn("delta", Drawn { counter: false, per_second: false }),
     window("irate", |w| last_two(w, true)),
     window("idelta", |w| last_two(w, false)),
     window("changes", |w| {
@@ -18,6 +21,19 @@ pub(super) const TABLE: &[Function] = &[
     }),
     window("resets", |w| Some(count(w.pairs().filter(|(before, after)| after < before)))),
 ];
+
+/// A change that is drawn out to the window's edges.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drawn {
+    /// A fall is a restart from zero.
+    counter: bool,
+    /// By the window's length.
+    per_second: bool,
+}
+
+const fn drawn(name: &'static str, how: Drawn) -> Function {
+    row(name, &[Range], Vector, Body::Drawn(how))
+}
 
 fn count(found: impl Iterator) -> f64 {
     u32::try_from(found.count()).map_or(f64::INFINITY, f64::from)
@@ -28,31 +44,40 @@ fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// The change in the window, per so many seconds. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean
-/// distance of samples, else by half that distance (the series begins or ends there); a counter never below zero.
-fn stretched(w: &Window<'_>, counter: bool, per: f64) -> Option<f64> {
-    let (first, last) = (w.points.first()?, w.points.last()?);
-    if w.points.len() < 2 {
-        return None;
-    }
-    let mut change = last.1 - first.1;
-    if counter {
-        for (before, after) in w.pairs() {
-            if after < before {
-                change += before;
+impl Drawn {
+    /// The change from the first sample to the last; of a counter with its falls added back. `None` below two samples.
+    pub(super) fn change(self, points: &[(Ms, f64)]) -> Option<f64> {
+        let (first, last) = (points.first()?, points.last()?);
+        if points.len() < 2 {
+            return None;
+        }
+        let mut change = last.1 - first.1;
+        if self.counter {
+            for (before, after) in points.windows(2).map(|pair| (pair[0].1, pair[1].1)) {
+                if after < before {
+                    change += before;
+                }
             }
         }
+        Some(change)
     }
-    let sampled = seconds(last.0 - first.0);
-    let mean = sampled / f64::from(u32::try_from(w.points.len() - 1).ok()?);
-    let near = mean * 1.1;
-    let reach = |gap: f64| if gap >= near { mean / 2.0 } else { gap };
-    let mut before = reach(seconds(first.0 - w.after));
-    if counter && change > 0.0 && first.1 >= 0.0 {
-        before = before.min(sampled * (first.1 / change));
+
+    /// The change drawn out. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean
+    /// distance of samples, else by half that distance (the series begins or ends there); a counter never below zero.
+    pub(super) fn out(self, w: &Window<'_>, change: f64) -> Option<f64> {
+        let (first, last) = (w.points.first()?, w.points.last()?);
+        let per = if self.per_second { seconds(w.until - w.after) } else { 1.0 };
+        let sampled = seconds(last.0 - first.0);
+        let mean = sampled / f64::from(u32::try_from(w.points.len() - 1).ok()?);
+        let near = mean * 1.1;
+        let reach = |gap: f64| if gap >= near { mean / 2.0 } else { gap };
+        let mut before = reach(seconds(first.0 - w.after));
+        if self.counter && change > 0.0 && first.1 >= 0.0 {
+            before = before.min(sampled * (first.1 / change));
+        }
+        let after = reach(seconds(w.until - last.0));
+        Some(change * ((sampled + before + after) / sampled / per))
     }
-    let after = reach(seconds(w.until - last.0));
-    Some(change * ((sampled + before + after) / sampled / per))
 }
 
 /// The change between the last two samples; of a counter per second, a fall being a restart from zero.
@@ -73,23 +98,28 @@ mod tests {
         Window { points, after, until, at: until, params: &[] }
     }
 
+    fn stretched(w: &Window<'_>, counter: bool) -> Option<f64> {
+        let drawn = Drawn { counter, per_second: false };
+        drawn.out(w, drawn.change(w.points)?)
+    }
+
     #[test]
     fn a_change_is_stretched_to_near_edges_only() {
         // Samples each 10 s, 5 s from both edges: 20 in 20 s becomes 30 in 30 s.
         let near = [(5_000, 10.0), (15_000, 20.0), (25_000, 30.0)];
-        assert_eq!(stretched(&over(&near, 0, 30_000), false, 1.0), Some(30.0));
+        assert_eq!(stretched(&over(&near, 0, 30_000), false), Some(30.0));
         // 60 s to the right edge is far: half a distance, 5 s.
-        assert_eq!(stretched(&over(&near, 0, 85_000), false, 1.0), Some(30.0));
-        assert_eq!(stretched(&over(&near[..1], 0, 30_000), true, 1.0), None);
+        assert_eq!(stretched(&over(&near, 0, 85_000), false), Some(30.0));
+        assert_eq!(stretched(&over(&near[..1], 0, 30_000), true), None);
     }
 
     #[test]
     fn a_counter_is_not_stretched_below_zero_and_falls_are_added() {
         let young = [(5_000, 0.0), (15_000, 20.0)];
-        assert_eq!(stretched(&over(&young, 0, 15_000), true, 1.0), Some(20.0));
-        assert_eq!(stretched(&over(&young, 0, 15_000), false, 1.0), Some(30.0));
+        assert_eq!(stretched(&over(&young, 0, 15_000), true), Some(20.0));
+        assert_eq!(stretched(&over(&young, 0, 15_000), false), Some(30.0));
         let reset = [(0, 10.0), (10_000, 20.0), (20_000, 5.0)];
-        assert_eq!(stretched(&over(&reset, -1, 20_000), true, 1.0).map(f64::round), Some(15.0));
+        assert_eq!(stretched(&over(&reset, -1, 20_000), true).map(f64::round), Some(15.0));
         assert_eq!(last_two(&over(&reset, -1, 20_000), true), Some(0.5));
         assert_eq!(last_two(&over(&reset, -1, 20_000), false), Some(-15.0));
     }

@@ -13,6 +13,7 @@
 mod clock;
 mod counter;
 mod histogram;
+mod kept;
 mod label;
 mod math;
 mod over_time;
@@ -25,6 +26,8 @@ use crate::evaluate::promql::eval::{Got, Item, Scene, Track, Tracks, trouble};
 use crate::evaluate::promql::storage::NAME;
 use crate::evaluate::promql::value::{Level, Trouble};
 use crate::time::Ms;
+
+pub(super) use kept::{Kept, eval as kept};
 
 /// One function.
 #[derive(Debug)]
@@ -50,8 +53,13 @@ enum Body {
     Each(fn(f64) -> f64),
     /// The same with the call's scalars, left to right; `None` leaves the series out.
     EachBy(fn(f64, &[f64]) -> Option<f64>),
-    /// The samples of a window to a number, for each series; `None` leaves the series out.
+    /// The samples of a window to a number, for each series; `None` leaves the series out. It hangs on the samples and
+    /// the call's scalars alone.
     Window(fn(&Window<'_>) -> Option<f64>),
+    /// The same, and it hangs on the time too.
+    Moving(fn(&Window<'_>) -> Option<f64>),
+    /// The change in a window, drawn out to its edges.
+    Drawn(counter::Drawn),
     /// Anything else.
     Whole(fn(&Asked<'_>) -> Result<Got, Trouble>),
 }
@@ -72,6 +80,15 @@ const fn row(name: &'static str, takes: &'static [Kind], gives: Kind, body: Body
 }
 
 impl Function {
+    /// Its value for one series; `None` leaves the series out, also where it looks at no window.
+    fn of_window(&self, window: &Window<'_>) -> Option<f64> {
+        match &self.body {
+            Body::Window(f) | Body::Moving(f) => f(window),
+            Body::Drawn(drawn) => drawn.out(window, drawn.change(window.points)?),
+            Body::Each(_) | Body::EachBy(_) | Body::Whole(_) => None,
+        }
+    }
+
     /// How it is called, for example `clamp_max(instant vector, scalar)`.
     pub fn usage(&self) -> String {
         let mut args = String::new();
@@ -194,7 +211,7 @@ impl Asked<'_> {
     }
 }
 
-/// The value of a call at `at`.
+/// The value of a call at `at`, as plainly as can be.
 pub(super) fn eval(scene: &Scene<'_>, call: &Call, node: &Node, at: Ms) -> Result<Got, Trouble> {
     let args = call.args.iter().map(|arg| scene.eval(arg, at)).collect::<Result<Vec<_>, _>>()?;
     let asked = Asked { scene, call, args, at, span: &node.span };
@@ -205,10 +222,10 @@ pub(super) fn eval(scene: &Scene<'_>, call: &Call, node: &Node, at: Ms) -> Resul
         Body::Whole(f) => f(&asked),
         Body::Each(f) => Ok(by_item(&asked, vector(), |value| Some(f(value)))),
         Body::EachBy(f) => Ok(by_item(&asked, vector(), |value| f(value, &params))),
-        Body::Window(f) => {
+        Body::Window(_) | Body::Moving(_) | Body::Drawn(_) => {
             let ranges = asked.args.iter().position(|got| matches!(got, Got::Range(_))).unwrap_or(0);
             check_params(&asked, &params)?;
-            Ok(by_window(&asked, ranges, &params, f))
+            Ok(by_window(&asked, ranges, &params))
         }
     }
 }
@@ -224,12 +241,12 @@ fn by_item(asked: &Asked<'_>, n: usize, f: impl Fn(f64) -> Option<f64>) -> Got {
     Got::Vector(asked.items(n).iter().filter_map(one).collect())
 }
 
-fn by_window(asked: &Asked<'_>, n: usize, params: &[f64], f: fn(&Window<'_>) -> Option<f64>) -> Got {
+fn by_window(asked: &Asked<'_>, n: usize, params: &[f64]) -> Got {
     let Some(tracks) = asked.tracks(n) else { return Got::Vector(Vec::new()) };
     let function = asked.call.function;
     let one = |track: &Track| {
         let (points, (after, until)) = (&track.points, (tracks.after, tracks.until));
-        let value = f(&Window { points, after, until, at: asked.at, params })?;
+        let value = function.of_window(&Window { points, after, until, at: asked.at, params })?;
         if function.name == "rate" || function.name == "increase" {
             note_gauge(asked, n, track);
         }

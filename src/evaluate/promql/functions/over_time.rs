@@ -30,7 +30,7 @@ pub(super) const TABLE: &[Function] = &[
         Body::Window(|w| Some(quantile(w.param(0), w.values().collect()))),
     ),
     window("deriv", |w| line(w.points, w.points.first()?.0).map(|(slope, _)| slope)),
-    row("predict_linear", &[Range, Scalar], Vector, Body::Window(predict)),
+    row("predict_linear", &[Range, Scalar], Vector, Body::Moving(predict)),
     row("double_exponential_smoothing", &[Range, Scalar, Scalar], Vector, Body::Window(smooth)),
 ];
 

@@ -51,7 +51,7 @@ impl Parser<'_> {
         let param = args.pop();
         check::aggregate(with, param.as_ref(), &of)?;
         let grouping = before.or(behind).unwrap_or_default();
-        Ok(Node { span, what: What::Aggregate(Box::new(Aggregate { with, grouping, param, of })) })
+        Ok(Node::new(span, What::Aggregate(Box::new(Aggregate { with, grouping, param, of }))))
     }
 
     fn grouping(&mut self) -> Result<Option<Grouping>, Problem> {
@@ -82,7 +82,7 @@ impl Parser<'_> {
         let args = self.arguments(function.name)?;
         let span = name.start..self.end();
         check::call(function, &args, &span)?;
-        Ok(Node { span, what: What::Call(Call { function, name, args }) })
+        Ok(Node::new(span, What::Call(Call { function, name, args })))
     }
 
     /// `(a, b)`; no comma at the end.

@@ -124,7 +124,7 @@ impl<'a> Parser<'a> {
             let span = left.span.start..right.span.end;
             let binary = Binary { op, at, gives_bool, matching, left, right };
             check::binary(&binary)?;
-            left = Node { span, what: What::Binary(Box::new(binary)) };
+            left = Node::new(span, What::Binary(Box::new(binary)));
         }
         self.depth -= 1;
         Ok(left)
@@ -148,7 +148,7 @@ impl<'a> Parser<'a> {
         let of = Box::new(self.binary(SIGN_BINDS)?);
         let span = start..of.span.end;
         check::sign(&of, &span)?;
-        Ok(Node { span, what: What::Sign(Sign { minus, of }) })
+        Ok(Node::new(span, What::Sign(Sign { minus, of })))
     }
 
     /// A primary and what stands behind it: range, subquery, `offset`, `@`.
@@ -182,7 +182,7 @@ impl<'a> Parser<'a> {
             _ => return Err(self.unexpected("a metric, a number, a function or `(`")),
         };
         self.at += 1;
-        Ok(Node { span, what })
+        Ok(Node::new(span, what))
     }
 
     fn parentheses(&mut self) -> Result<Node, Problem> {
@@ -190,7 +190,7 @@ impl<'a> Parser<'a> {
         self.at += 1;
         let inner = self.binary(0)?;
         self.expect(")", "an operator or `)`")?;
-        Ok(Node { span: start..self.end(), what: What::Paren(Box::new(inner)) })
+        Ok(Node::new(start..self.end(), What::Paren(Box::new(inner))))
     }
 
     /// What begins with a word: a number, an aggregation, a call or a metric.
@@ -204,7 +204,7 @@ impl<'a> Parser<'a> {
         };
         if let Some(value) = value {
             self.at += 1;
-            return Ok(Node { span, what: What::Number(value) });
+            return Ok(Node::new(span, What::Number(value)));
         }
         if let Some(node) = self.aggregation(&keyword)? {
             return Ok(node);

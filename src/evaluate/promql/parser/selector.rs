@@ -40,7 +40,7 @@ impl Parser<'_> {
             let help = "name the metric, or give one matcher that the empty text does not pass, such as job=~\".+\"";
             return Err(wrong(span, "this selects every series", help));
         }
-        Ok(Node { span, what: What::Select(Selector { matchers, over: None, shift: Shift::default() }) })
+        Ok(Node::new(span, What::Select(Selector { matchers, over: None, shift: Shift::default(), set: None })))
     }
 
     /// `label = "value"`, or a metric's name in quotes.
@@ -86,12 +86,12 @@ impl Parser<'_> {
         self.expect("]", "`]`, or `:` for a subquery")?;
         let span = node.span.start..self.end();
         match node.what {
-            What::Select(Selector { over: None, matchers, shift }) => {
+            What::Select(Selector { over: None, matchers, shift, set }) => {
                 if shift != Shift::default() {
                     let help = "write metric[5m] offset 1h";
                     return Err(wrong(bracket.start..self.end(), "a range stands before `offset` and `@`", help));
                 }
-                Ok(Node { span, what: What::Select(Selector { matchers, over: Some(over), shift }) })
+                Ok(Node::new(span, What::Select(Selector { matchers, over: Some(over), shift, set })))
             }
             _ => {
                 let help = "for anything but a plain selector write a subquery: (…)[5m:]";
@@ -112,7 +112,7 @@ impl Parser<'_> {
             return Err(wrong(bracket..self.end(), message, "only an instant vector has one"));
         }
         let span = of.span.start..self.end();
-        Ok(Node { span, what: What::Subquery(Box::new(Subquery { of, over, step, shift: Shift::default() })) })
+        Ok(Node::new(span, What::Subquery(Box::new(Subquery { of, over, step, shift: Shift::default() }))))
     }
 
     /// `offset 5m`, behind a selector or a subquery.

@@ -6,6 +6,7 @@ mod functions;
 mod operators;
 mod selection;
 mod syntax;
+mod together;
 
 use super::*;
 use crate::model::Labels;

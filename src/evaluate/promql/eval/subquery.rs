@@ -1,0 +1,133 @@
+//! Subqueries: an expression at each step that is a multiple of the step since 1970, in (until − over, until].
+//!
+//! The idea: steps are absolute, so the next tick asks for nearly the same ones. Where a place is given their results
+//! are kept until a sample comes that one of them would have seen. What they cost is kept too: whether an expression
+//! takes too many steps must not hang on what was kept.
+
+use std::collections::BTreeMap;
+
+use crate::evaluate::promql::ast::{Node, SUBQUERY_STEP, Subquery};
+use crate::evaluate::promql::eval::{Got, Item, Scene, Track, Tracks, trouble};
+use crate::evaluate::promql::value::Trouble;
+use crate::model::Labels;
+use crate::time::Ms;
+
+/// Steps of subqueries for one time; more is a mistake in a step or a range, and would block the engine.
+const STEPS_MAX: u64 = 1_000_000;
+/// Samples of steps that are kept of one subquery; more are computed anew each time.
+const KEPT_MAX: usize = 1_000_000;
+
+/// The steps of one subquery that are kept.
+#[derive(Debug, Default)]
+pub(in crate::evaluate::promql) struct Steps {
+    at: BTreeMap<Ms, Step>,
+    samples: usize,
+}
+
+#[derive(Debug)]
+struct Step {
+    items: Vec<Item>,
+    /// Steps that it took, itself among them.
+    took: u64,
+}
+
+impl Steps {
+    /// Forgets the steps at which a sample of time `from` is seen.
+    pub(in crate::evaluate::promql) fn forget(&mut self, from: Ms) {
+        for step in self.at.split_off(&from).into_values() {
+            self.samples -= step.items.len();
+        }
+    }
+
+    pub(in crate::evaluate::promql) fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+
+    /// Forgets the steps at or before `edge`.
+    fn trim(&mut self, edge: Ms) {
+        while let Some(step) = self.at.first_entry().filter(|step| *step.key() <= edge) {
+            self.samples -= step.remove().items.len();
+        }
+    }
+
+    fn put(&mut self, at: Ms, step: Step) {
+        if self.samples + step.items.len() <= KEPT_MAX {
+            self.samples += step.items.len();
+            self.at.insert(at, step);
+        }
+    }
+}
+
+pub(super) fn eval(scene: &Scene<'_>, subquery: &Subquery, node: &Node, at: Ms) -> Result<Got, Trouble> {
+    let until = scene.end_of(subquery.shift, at);
+    let after = until.saturating_sub(subquery.over);
+    let step = subquery.step.unwrap_or(SUBQUERY_STEP);
+    let place = scene.place(node, at).filter(|(_, place)| place.shared);
+    let mut kept = place.map(|(kept, place)| kept.borrow_mut().take_steps(place.id));
+    if let Some(kept) = &mut kept {
+        kept.trim(after);
+    }
+    let mut gathered = Gathered::default();
+    let mut t = (after.div_euclid(step) + 1) * step;
+    while t <= until {
+        if let Some(known) = kept.as_ref().and_then(|kept| kept.at.get(&t)) {
+            count(scene, node, known.took)?;
+            gathered.take(t, &known.items);
+        } else {
+            let before = scene.steps.get();
+            count(scene, node, 1)?;
+            let items = scene.vector(&subquery.of, t)?;
+            gathered.take(t, &items);
+            if let Some(kept) = &mut kept {
+                kept.put(t, Step { items, took: scene.steps.get() - before });
+            }
+        }
+        t += step;
+    }
+    if let (Some((all, place)), Some(kept)) = (place, kept) {
+        all.borrow_mut().put_steps(place.id, kept);
+    }
+    Ok(Got::Range(Tracks { series: gathered.sorted(), after, until }))
+}
+
+fn count(scene: &Scene<'_>, node: &Node, more: u64) -> Result<(), Trouble> {
+    scene.steps.set(scene.steps.get() + more);
+    if scene.steps.get() > STEPS_MAX {
+        let detail = "give the subquery a longer step or a shorter range".to_owned();
+        return Err(Trouble { detail, ..trouble(&node.span, format!("more than {STEPS_MAX} steps of subqueries")) });
+    }
+    Ok(())
+}
+
+/// The series of a subquery, step by step.
+#[derive(Default)]
+struct Gathered {
+    tracks: Vec<Track>,
+    index: BTreeMap<Labels, usize>,
+}
+
+impl Gathered {
+    fn take(&mut self, t: Ms, items: &[Item]) {
+        for (n, item) in items.iter().enumerate() {
+            // From step to step the same series come in the same order, most of the time.
+            if let Some(track) = self.tracks.get_mut(n).filter(|track| track.labels == item.labels) {
+                track.points.push((t, item.value));
+                continue;
+            }
+            let at = *self.index.entry(item.labels.clone()).or_insert(self.tracks.len());
+            match self.tracks.get_mut(at) {
+                Some(track) => track.points.push((t, item.value)),
+                None => self.tracks.push(Track {
+                    labels: item.labels.clone(),
+                    points: vec![(t, item.value)],
+                    nameless: item.nameless,
+                }),
+            }
+        }
+    }
+
+    fn sorted(mut self) -> Vec<Track> {
+        self.tracks.sort_by(|a, b| a.labels.cmp(&b.labels));
+        self.tracks
+    }
+}

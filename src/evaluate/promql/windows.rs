@@ -1,0 +1,282 @@
+//! The samples of a moving stretch of time: by metric, then by series, as many as the longest look back asks for.
+//!
+//! The idea: the storage that rules run over. Series have numbers, so that what stays the same from tick to tick can be
+//! told by a [`Stamp`] instead of being read again, and the series of selectors that are known beforehand
+//! ([`Windows::watch`]) are found when a series comes, not at each tick. What came is kept by its effective time; a time
+//! that comes again replaces the value. Samples that are trimmed away lie on for a while, out of sight, so that forgetting
+//! costs each of them once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::matcher::Matcher;
+use super::storage::{NAME, Part, Sought, Stamp, Storage, is_stale};
+use crate::model::Labels;
+use crate::time::Ms;
+
+/// All samples at hand.
+#[derive(Debug, Default)]
+pub struct Windows {
+    series: Vec<Option<Held>>,
+    free: Vec<u32>,
+    index: HashMap<Labels, u32>,
+    metrics: BTreeMap<Box<str>, Metric>,
+    watched: Vec<Watched>,
+    /// How many series there ever were.
+    born: u64,
+}
+
+/// One series.
+#[derive(Debug)]
+struct Held {
+    labels: Labels,
+    number: u64,
+    edition: u32,
+    points: Vec<(Ms, f64)>,
+    /// So many points at the front are out of sight.
+    head: usize,
+    /// So many are gone before them.
+    gone: u64,
+    /// Time of the newest stale marker.
+    marker: Ms,
+}
+
+/// The series of one metric, by labels.
+#[derive(Debug, Default)]
+struct Metric {
+    members: Vec<u32>,
+    /// The oldest time that came since it was last asked for.
+    earliest: Option<Ms>,
+}
+
+/// A selector that is known beforehand, and its series by labels.
+#[derive(Debug)]
+struct Watched {
+    matchers: Vec<Matcher>,
+    members: Vec<u32>,
+}
+
+impl Windows {
+    /// Takes one sample. `false` where it would be a series more than `limit`.
+    pub fn insert(&mut self, labels: &Labels, time: Ms, value: f64, limit: usize) -> bool {
+        let Some(id) = self.index.get(labels).copied().or_else(|| self.bear(labels, limit)) else { return false };
+        let Some(held) = self.series.get_mut(id as usize).and_then(Option::as_mut) else { return false };
+        held.insert(time, value);
+        let metric = self.metrics.get_mut(labels.get(NAME).unwrap_or_default());
+        if let Some(metric) = metric.filter(|metric| metric.earliest.is_none_or(|earliest| time < earliest)) {
+            metric.earliest = Some(time);
+        }
+        true
+    }
+
+    fn bear(&mut self, labels: &Labels, limit: usize) -> Option<u32> {
+        if self.index.len() >= limit {
+            return None;
+        }
+        self.born += 1;
+        let held = Held {
+            labels: labels.clone(),
+            number: self.born,
+            edition: 0,
+            points: Vec::new(),
+            head: 0,
+            gone: 0,
+            marker: Ms::MIN,
+        };
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.series.push(None);
+                u32::try_from(self.series.len() - 1).ok()?
+            }
+        };
+        self.series[id as usize] = Some(held);
+        self.index.insert(labels.clone(), id);
+        let metric = self.metrics.entry(Box::from(labels.get(NAME).unwrap_or_default())).or_default();
+        enter(&self.series, &mut metric.members, id, labels);
+        for watched in &mut self.watched {
+            if watched.matchers.iter().all(|matcher| matcher.accepts(labels)) {
+                enter(&self.series, &mut watched.members, id, labels);
+            }
+        }
+        Some(id)
+    }
+
+    /// Forgets what is at or before `edge`.
+    pub fn trim(&mut self, edge: Ms) {
+        let mut empty = Vec::new();
+        for (id, held) in (0..).zip(&mut self.series) {
+            let Some(series) = held else { continue };
+            if !series.trim(edge) {
+                self.index.remove(&series.labels);
+                *held = None;
+                empty.push(id);
+            }
+        }
+        if empty.is_empty() {
+            return;
+        }
+        let there = |id: &u32| self.series.get(*id as usize).is_some_and(Option::is_some);
+        self.metrics.values_mut().for_each(|metric| metric.members.retain(there));
+        self.metrics.retain(|_, metric| !metric.members.is_empty());
+        self.watched.iter_mut().for_each(|watched| watched.members.retain(there));
+        self.free.append(&mut empty);
+    }
+
+    /// Makes selectors known: `sets` are their matchers, and their places are those of [`Sought::set`].
+    pub fn watch(&mut self, sets: &[Vec<Matcher>]) {
+        let found = |matchers: &Vec<Matcher>| {
+            let held = |id: &u32| self.series.get(*id as usize).and_then(Option::as_ref);
+            let fits = |held: &Held| matchers.iter().all(|matcher| matcher.accepts(&held.labels));
+            let mut members: Vec<u32> = self.metrics.values().flat_map(|metric| &metric.members).copied().collect();
+            members.retain(|id| held(id).is_some_and(fits));
+            members.sort_by_key(|id| held(id).map(|held| &held.labels));
+            Watched { matchers: matchers.clone(), members }
+        };
+        self.watched = sets.iter().map(found).collect();
+    }
+
+    /// The metrics to which something came since this was last asked, and the oldest time that did.
+    pub fn touched(&mut self) -> Vec<(Box<str>, Ms)> {
+        let touched = |(name, metric): (&Box<str>, &mut Metric)| Some((name.clone(), metric.earliest.take()?));
+        self.metrics.iter_mut().filter_map(touched).collect()
+    }
+
+    /// How many series there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    fn show(&self, id: u32, sought: &Sought<'_>, all_fit: bool, see: &mut dyn FnMut(Part<'_>)) {
+        let Some(held) = self.series.get(id as usize).and_then(Option::as_ref) else { return };
+        let (from, points) = held.between(sought.after, sought.until);
+        if points.is_empty() || !(all_fit || sought.matchers.iter().all(|matcher| matcher.accepts(&held.labels))) {
+            return;
+        }
+        let stamp = Stamp { series: held.number, edition: held.edition, first: held.gone + from as u64 };
+        see(Part { labels: &held.labels, points, stamp: Some(stamp), plain: held.marker <= sought.after });
+    }
+}
+
+/// Puts a series at its place.
+fn enter(series: &[Option<Held>], members: &mut Vec<u32>, id: u32, labels: &Labels) {
+    let before =
+        |other: &u32| series.get(*other as usize).and_then(Option::as_ref).is_some_and(|other| other.labels < *labels);
+    let at = members.partition_point(before);
+    members.insert(at, id);
+}
+
+impl Held {
+    fn insert(&mut self, time: Ms, value: f64) {
+        if is_stale(value) {
+            self.marker = self.marker.max(time);
+        }
+        if self.points.last().is_none_or(|(last, _)| *last < time) {
+            self.points.push((time, value));
+            return;
+        }
+        self.edition += 1;
+        let seen = self.points.get(self.head..).unwrap_or_default();
+        let at = self.head + seen.partition_point(|(held, _)| *held < time);
+        match self.points.get_mut(at).filter(|(held, _)| *held == time) {
+            Some(point) => point.1 = value,
+            None => self.points.insert(at, (time, value)),
+        }
+    }
+
+    /// `false` where nothing is left.
+    fn trim(&mut self, edge: Ms) -> bool {
+        let seen = self.points.get(self.head..).unwrap_or_default();
+        self.head += seen.partition_point(|(time, _)| *time <= edge);
+        if self.head > self.points.len() / 2 {
+            self.gone += self.head as u64;
+            self.points.drain(..self.head);
+            self.head = 0;
+        }
+        !self.points.is_empty()
+    }
+
+    /// The points in (`after`, `until`], and the place of the first.
+    fn between(&self, after: Ms, until: Ms) -> (usize, &[(Ms, f64)]) {
+        let seen = self.points.get(self.head..).unwrap_or_default();
+        let from = seen.partition_point(|(time, _)| *time <= after);
+        let to = match seen.last() {
+            Some((last, _)) if *last <= until => seen.len(),
+            _ => seen.partition_point(|(time, _)| *time <= until).max(from),
+        };
+        (self.head + from, seen.get(from..to).unwrap_or_default())
+    }
+}
+
+impl Storage for Windows {
+    fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
+        if let Some(watched) = sought.set.and_then(|set| self.watched.get(set as usize)) {
+            return watched.members.iter().for_each(|id| self.show(*id, &sought, true, see));
+        }
+        let names = sought.matchers.iter().filter(|matcher| matcher.name == NAME).collect::<Vec<_>>();
+        let fitting = self.metrics.iter().filter(|(name, _)| names.iter().all(|it| it.accepts_value(name)));
+        let mut members: Vec<u32> = fitting.flat_map(|(_, metric)| &metric.members).copied().collect();
+        // Within a metric they are sorted already; several metrics are a rare selector.
+        members.sort_by_key(|id| self.series.get(*id as usize).and_then(Option::as_ref).map(|held| &held.labels));
+        members.into_iter().for_each(|id| self.show(id, &sought, false, see));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str, host: &str) -> Labels {
+        Labels::new([(NAME, name), ("host", host)])
+    }
+
+    #[test]
+    fn what_is_old_goes_and_a_limit_keeps_new_series_out() {
+        let mut windows = Windows::default();
+        assert!(windows.insert(&of("m", "a"), 20, 2.0, 2));
+        assert!(windows.insert(&of("m", "a"), 10, 1.0, 2));
+        assert!(windows.insert(&of("n", "a"), 10, 9.0, 2));
+        assert!(!windows.insert(&of("m", "b"), 10, 9.0, 2), "a third series");
+        assert!(windows.insert(&of("m", "a"), 20, 3.0, 2), "an old one goes on");
+        let all = [Matcher::equal(NAME, "m")];
+        assert_eq!(windows.select(&all, 0, 20)[0].points, [(10, 1.0), (20, 3.0)]);
+        assert_eq!(windows.select(&all, 10, 20)[0].points, [(20, 3.0)]);
+        windows.trim(10);
+        assert_eq!(windows.len(), 1);
+        assert!(windows.insert(&of("m", "b"), 30, 9.0, 2));
+        assert_eq!(windows.select(&[], 0, 30).len(), 2);
+        windows.trim(30);
+        assert!(windows.is_empty() && windows.select(&[], 0, 30).is_empty());
+    }
+
+    #[test]
+    fn a_stamp_tells_whether_a_part_is_the_same() {
+        let mut windows = Windows::default();
+        let matchers = vec![Matcher::equal("host", "a")];
+        windows.watch(std::slice::from_ref(&matchers));
+        let stamp = |windows: &Windows, after, until| {
+            let mut found = Vec::new();
+            let sought = Sought { matchers: &matchers, set: Some(0), after, until };
+            windows.each(sought, &mut |part| found.push((part.stamp.unwrap(), part.points.len(), part.plain)));
+            found
+        };
+        for time in 1..=8 {
+            windows.insert(&of("m", "a"), time, 0.0, 9);
+            windows.insert(&of("m", "b"), time, 0.0, 9);
+        }
+        let before = stamp(&windows, 4, 7);
+        windows.insert(&of("m", "a"), 9, super::super::storage::stale(), 9);
+        windows.trim(4);
+        assert_eq!(stamp(&windows, 4, 7).len(), 1, "of one host");
+        assert_eq!((stamp(&windows, 4, 7)[0].0, before[0].1), (before[0].0, 3), "newer samples change nothing");
+        assert!(!stamp(&windows, 4, 7)[0].2 && stamp(&windows, 9, 99).is_empty());
+        windows.insert(&of("m", "a"), 6, 1.0, 9);
+        assert_ne!(stamp(&windows, 4, 7), before, "another value does");
+        assert_eq!(windows.touched(), [(Box::from("m"), 1)]);
+        assert!(windows.touched().is_empty());
+    }
+}
