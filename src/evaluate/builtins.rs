@@ -27,6 +27,11 @@ impl Alarms {
         self.on.values().filter(move |row| *row.rule == *rule.id)
     }
 
+    /// Whether none is on.
+    pub(super) fn is_empty(&self) -> bool {
+        self.on.is_empty()
+    }
+
     /// Switches one on, or notes that it goes on: its row then holds `newest`.
     pub(super) fn raise(&mut self, alarm: (&Builtin, Severity, Labels), at: Ms, newest: Ms, out: &mut Effects) {
         let (rule, severity, labels) = alarm;

@@ -9,7 +9,7 @@ use crate::evaluate::leaf::Seen;
 use crate::evaluate::plan::Compiled;
 use crate::evaluate::verdict::Verdict;
 use crate::evaluate::{Effects, QUIET, next};
-use crate::model::{Cause, Ended, Level, State};
+use crate::model::{Cause, Ended, Level, State, Then};
 use crate::time::{HOUR, Ms};
 
 /// What becomes of an instance after a visit.
@@ -115,11 +115,10 @@ pub(super) fn end(it: &mut Instance, rule: &Compiled, at: Ms, ended: Ended, out:
     it.erase(&mut out.rows);
 }
 
-/// A partition is missing: nothing is known of a wide rule, and what was known stands.
-pub(super) fn lag(it: &mut Instance, rule: &Compiled, at: Ms, out: &mut Effects) {
+/// Nothing is known for a reason that is not to be seen in windows, and what was known stands.
+pub(super) fn doubt(it: &mut Instance, rule: &Compiled, at: Ms, cause: Cause, out: &mut Effects) {
     let before = it.verdict.clone();
-    it.verdict.unknown = Some(Cause::PipelineLag);
-    it.verdict.unknown_since.get_or_insert(at);
+    it.verdict.lose(Then::Hold, at, (cause, false));
     out.signals.extend(it.tell(rule, &before, Change { at, value: None, ended: None }));
     it.save(at, rule, &mut out.rows);
 }

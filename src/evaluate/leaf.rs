@@ -38,7 +38,7 @@ pub struct LeafTick(pub(super) Offer);
 impl LeafTick {
     /// A partition reads what is new.
     pub(super) fn live() -> Self {
-        Self(Offer::Live)
+        Self(Offer::Live(None))
     }
 }
 
@@ -47,8 +47,8 @@ impl LeafTick {
 pub(super) enum Offer {
     /// From here on it reads again what it knew.
     Muted,
-    /// From here on it reads what is new.
-    Live,
+    /// From here on it reads what is new. Where the log has lost records: the append time of the first that is left.
+    Live(Option<Ms>),
     /// A leaf changed.
     Leaf(Changed),
     /// A sample that an expression wants.

@@ -194,7 +194,7 @@ impl Partition {
             return;
         }
         self.live = true;
-        out.leaves.push(LeafTick(Offer::Live));
+        out.leaves.push(LeafTick(Offer::Live(self.warm(0))));
         self.clock = self.clock.max(self.durable.clock);
         self.started = self.clock;
         self.resume_sources();

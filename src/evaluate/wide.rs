@@ -16,7 +16,7 @@ use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
 use crate::evaluate::partition::orphan;
 use crate::evaluate::plan::Plan;
 use crate::evaluate::{Effects, Setup, next, passed};
-use crate::model::{Ended, Fingerprint, Progress, SeriesKey, StateRow};
+use crate::model::{Cause, Ended, Fingerprint, Progress, SeriesKey, StateRow, builtin};
 use crate::time::{Ms, SECOND};
 
 /// Born after anything that is read again.
@@ -74,6 +74,10 @@ impl Wide {
             last: durable,
         };
         for row in rows {
+            if builtin(&row.rule).is_some() {
+                it.exprs.load_alarm(row);
+                continue;
+            }
             let found = it.plan.rules.iter().position(|compiled| *compiled.rule.id == *row.rule);
             match found.filter(|place| it.plan.rules[*place].watch == row.watch) {
                 Some(place) if is_expr(&it.plan.rules[place].rule.watch) => it.exprs.load(place, row),
@@ -109,8 +113,9 @@ impl Wide {
                 self.awake.remove(&partition);
                 self.clocks.remove(&partition);
             }
-            Offer::Live => {
+            Offer::Live(first) => {
                 self.awake.insert(partition);
+                self.exprs.begins(partition, first);
             }
             Offer::Sample(sample) => self.exprs.offer(partition, sample),
             Offer::Leaf(leaf) => {
@@ -238,7 +243,7 @@ impl Wide {
         let (rows, signals) = (out.rows.len(), out.signals.len());
         for id in self.board.ids() {
             let Some(it) = self.board.get_mut(id) else { continue };
-            judge::lag(it, &self.plan.rules[it.rule], at, out);
+            judge::doubt(it, &self.plan.rules[it.rule], at, Cause::PipelineLag, out);
         }
         self.exprs.lag(&self.plan, at, out);
         out.signals[signals..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
@@ -259,6 +264,11 @@ impl Wide {
     /// Why expressions gave no result at their last tick, by rule.
     pub fn troubles(&self) -> &BTreeMap<Arc<str>, String> {
         self.exprs.troubles()
+    }
+
+    /// Limits that expressions hit: name and rule, value and how often.
+    pub fn limits_hit(&self) -> Vec<(String, u64, u64)> {
+        self.exprs.limits_hit()
     }
 
     /// Whether there is no wide rule and no trace of one: then nothing need be handed over.
@@ -309,8 +319,7 @@ impl Wide {
         for id in &visits {
             self.visit(*id, at, out);
         }
-        let limits = (self.setup.limits.series, self.setup.limits.series_per_rule);
-        let ran = self.exprs.tick(&self.plan, at, limits, out);
+        let ran = self.exprs.tick((&self.plan, &self.setup), at, out);
         if self.live && (!visits.is_empty() || ran) {
             out.counters.ticks += 1;
             out.counters.visited += visits.len() as u64;

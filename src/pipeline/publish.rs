@@ -113,6 +113,7 @@ fn limits(evaluator: &Evaluator) -> Vec<LimitView> {
     let owned = evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p));
     owned
         .flat_map(|partition| partition.limits_hit())
+        .chain(evaluator.lanes().wide().limits_hit())
         .map(|(name, limit, hits)| LimitView { name, limit, hits })
         .collect()
 }

@@ -50,7 +50,7 @@ pub(in crate::config) fn adopt(
             // What became a property of the rule need not tell its instances apart.
             let labels = Labels::new(rule.labels.iter().filter(|(name, _)| !TAKEN.contains(name)));
             steps.push(ExprStep::Alert { rule: Arc::from(id.as_str()), labels });
-            let over = look_back(&rule.expr).saturating_add(further);
+            let over = look_back(&rule.expr).saturating_add(further).saturating_add(group.query_offset);
             let times = Times { interval, over, hold: *hold, keep: *keep };
             rules.push(alert(rule, &id, title(rule, annotations, guard), &times));
         }

@@ -11,23 +11,26 @@
 
 mod names;
 mod plan;
+mod result;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::evaluate::builtins::Alarms;
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
+use crate::evaluate::limits::Refusals;
 use crate::evaluate::plan::Plan;
-use crate::evaluate::promql::{Kept, NAME, Trouble, Value, Windows, instant, parse, stale};
-use crate::evaluate::template::{Scene, Template};
-use crate::evaluate::{Effects, next, passed};
-use crate::model::{Ended, Fingerprint, Labels, StateRow, Watch};
+use crate::evaluate::promql::{Kept, NAME, Windows, stale};
+use crate::evaluate::{Effects, Setup, next, passed};
+use crate::model::{Cause, Ended, Fingerprint, Labels, StateRow, Watch};
 use crate::time::{MINUTE, Ms};
 
 pub use names::{prometheus_label, prometheus_metric, translate as prometheus_labels};
 pub(super) use plan::Exprs as ExprPlan;
 use plan::{Group, Step, Use};
+use result::{Tick, evaluated};
 
 /// A sample that an expression wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +60,11 @@ pub(super) struct Exprs {
     trimmed: Ms,
     /// When a sample was last left out for want of room.
     full_at: Option<Ms>,
+    /// Limits that were hit, and the alarms that tell of them.
+    refusals: Refusals,
+    alarms: Alarms,
+    /// By partition whose log has lost records: the append time of the first that is left.
+    firsts: BTreeMap<i32, Ms>,
     /// No tick is before this; `None` while not every partition has a clock.
     begun: Option<Ms>,
     live: bool,
@@ -69,23 +77,6 @@ struct Held {
     value: Option<f64>,
 }
 
-/// One evaluation.
-struct Tick<'a> {
-    at: Ms,
-    plan: &'a Plan,
-    /// Series and instances at most.
-    limits: (usize, usize),
-    kept: &'a RefCell<Kept>,
-    out: &'a mut Effects,
-}
-
-impl Tick<'_> {
-    /// The value of a step at `at`.
-    fn value(&self, step: &Step, windows: &Windows, at: Ms) -> Result<Value, Trouble> {
-        self.plan.exprs.together.instant(step.expr, windows, self.kept, at)
-    }
-}
-
 impl Exprs {
     /// Takes a row of the store; it is in force from [`Exprs::resume`] on.
     pub(super) fn load(&mut self, place: usize, row: StateRow) {
@@ -93,6 +84,19 @@ impl Exprs {
         let key = (place, row.labels.clone());
         it.load(row);
         self.instances.insert(key, Held { it, value: None });
+    }
+
+    /// Takes the row of an alarm that was on.
+    pub(super) fn load_alarm(&mut self, row: StateRow) {
+        self.alarms.load(row);
+    }
+
+    /// A partition reads what is new; `first`: its log has lost records, and this is the append time of the first left.
+    pub(super) fn begins(&mut self, partition: i32, first: Option<Ms>) {
+        match first {
+            Some(first) => drop(self.firsts.insert(partition, first)),
+            None => drop(self.firsts.remove(&partition)),
+        }
     }
 
     /// Takes a sample; it counts from the first tick at or after its append time on.
@@ -109,13 +113,15 @@ impl Exprs {
     /// Ticks are new from here on.
     pub(super) fn resume(&mut self) {
         self.live = true;
+        self.refusals.resume(&self.alarms);
         self.instances.values_mut().for_each(|held| held.it.resume());
     }
 
     /// The next tick, from `clock` on. While the past is read again only recordings need theirs.
     pub(super) fn next(&self, plan: &Plan, clock: Ms) -> Option<Ms> {
         let from = self.begun.filter(|_| self.live || plan.exprs.records)?.max(clock);
-        plan.exprs.groups.iter().map(|group| next(from, group.interval)).min()
+        let limits = self.refusals.next(from).filter(|_| self.live);
+        plan.exprs.groups.iter().map(|group| next(from, group.interval)).chain(limits).min()
     }
 
     /// Why rules gave no result at their last tick, by id.
@@ -130,20 +136,27 @@ impl Exprs {
 
     /// Whether nothing is held.
     pub(super) fn is_empty(&self) -> bool {
-        self.instances.is_empty()
+        self.instances.is_empty() && self.alarms.is_empty()
+    }
+
+    /// Limits that were hit: name and rule, value and how often.
+    pub(super) fn limits_hit(&self) -> Vec<(String, u64, u64)> {
+        self.refusals.hits().map(|(name, hit)| (name, hit.limit, hit.times)).collect()
     }
 
     /// Runs the groups whose tick `at` is. `true`: there was one.
-    pub(super) fn tick(&mut self, plan: &Plan, at: Ms, limits: (usize, usize), out: &mut Effects) -> bool {
-        let refused = self.take(at, limits.0, out);
-        self.full(refused, limits.0, at);
+    pub(super) fn tick(&mut self, (plan, setup): (&Plan, &Setup), at: Ms, out: &mut Effects) -> bool {
+        let limits = setup.limits;
+        let refused = self.take(at, limits.series, out);
+        self.full(plan, refused, limits.series, at);
         if !std::mem::replace(&mut self.watched, true) {
             self.windows.watch(plan.exprs.together.sets());
         }
         let mut ran = false;
         let kept = RefCell::new(std::mem::take(&mut self.kept));
         plan.exprs.together.begin(&kept, &self.windows.touched());
-        let mut tick = Tick { at, plan, limits, kept: &kept, out };
+        let first = self.firsts.values().copied().max();
+        let mut tick = Tick { at, plan, limits, first, kept: &kept, out };
         for (group, of) in plan.exprs.groups.iter().enumerate().filter(|(_, of)| at.rem_euclid(of.interval) == 0) {
             ran = true;
             for (n, step) in of.steps.iter().enumerate() {
@@ -155,6 +168,9 @@ impl Exprs {
             }
         }
         self.kept = kept.into_inner();
+        if self.live && setup.builtins {
+            self.refusals.tick(at, &mut self.alarms, out);
+        }
         if at - self.trimmed >= MINUTE {
             self.trimmed = at;
             self.windows.trim(at - plan.exprs.keep);
@@ -180,10 +196,14 @@ impl Exprs {
     }
 
     /// Tells that samples were left out, until a minute passed without.
-    fn full(&mut self, refused: u64, limit: usize, at: Ms) {
+    fn full(&mut self, plan: &Plan, refused: u64, limit: usize, at: Ms) {
         let name: Arc<str> = Arc::from("limits.series");
         if refused > 0 {
             self.full_at = Some(at);
+            if self.live {
+                let widest = plan.exprs.widest(&self.windows, &plan.rules);
+                self.refusals.refuse("series", widest.as_ref(), limit, at);
+            }
             let why = format!("expressions see {limit} series, no more: samples of others were left out");
             self.trouble(&name, Some(why));
         } else if self.full_at.is_some_and(|last| at - last >= MINUTE) {
@@ -202,7 +222,7 @@ impl Exprs {
         let mut now = BTreeSet::new();
         for (labels, value) in found {
             let series = labels.with(NAME, name);
-            if self.windows.insert(&series, at, value, tick.limits.0) {
+            if self.windows.insert(&series, at, value, tick.limits.series) {
                 now.insert(series);
             } else if self.live {
                 tick.out.counters.refused_series += 1;
@@ -210,7 +230,7 @@ impl Exprs {
         }
         let before = self.recorded.insert(key, now.clone()).unwrap_or_default();
         for gone in before.difference(&now) {
-            self.windows.insert(gone, at, stale(), tick.limits.0);
+            self.windows.insert(gone, at, stale(), tick.limits.series);
         }
         tick.plan.exprs.together.wrote(&mut tick.kept.borrow_mut(), name, at);
     }
@@ -224,33 +244,42 @@ impl Exprs {
             Err(why) => return self.trouble(id, Some(why)),
         };
         self.trouble(id, None);
+        // A verdict from windows that lack what the log has lost would be a wrong one.
+        let warming = tick.first.is_some_and(|first| tick.at < first + compiled.over);
         let known: Vec<Labels> = self
             .instances
             .range((place, Labels::default())..)
             .take_while(|((of, _), _)| *of == place)
             .map(|((_, labels), _)| labels.clone())
             .collect();
-        let room = tick.limits.1.saturating_sub(known.len());
+        let room = tick.limits.series_per_rule.saturating_sub(known.len());
         for labels in known {
             let value = found.remove(&labels);
             let key = (place, labels);
             let Some(held) = self.instances.get_mut(&key) else { continue };
             held.value = value;
-            if judge::answer(&mut held.it, compiled, tick.at, value, tick.out) == Next::Forgotten {
+            if warming {
+                judge::doubt(&mut held.it, compiled, tick.at, Cause::Warming, tick.out);
+            } else if judge::answer(&mut held.it, compiled, tick.at, value, tick.out) == Next::Forgotten {
                 self.instances.remove(&key);
             }
         }
         let over = found.len().saturating_sub(room);
         if over > 0 {
             tick.out.counters.refused_series += over as u64;
-            let limit = tick.limits.1;
+            let limit = tick.limits.series_per_rule;
             let why = format!("{over} more results than limits.series_per_rule ({limit}) allows: they raise nothing");
             self.trouble(id, Some(why));
+            self.refusals.refuse("series_per_rule", Some(id), limit, tick.at);
         }
         for (labels, value) in found.into_iter().take(room) {
             let fingerprint = Fingerprint::of(id, &labels);
             let mut it = Instance::new(place, labels.clone(), fingerprint, tick.at);
-            judge::answer(&mut it, compiled, tick.at, Some(value), tick.out);
+            if warming {
+                judge::doubt(&mut it, compiled, tick.at, Cause::Warming, tick.out);
+            } else {
+                judge::answer(&mut it, compiled, tick.at, Some(value), tick.out);
+            }
             self.instances.insert((place, labels), Held { it, value: Some(value) });
         }
         tick.out.counters.visited += 1;
@@ -270,7 +299,7 @@ impl Exprs {
     /// A partition goes to others: nothing is known any more.
     pub(super) fn lag(&mut self, plan: &Plan, at: Ms, out: &mut Effects) {
         for it in self.instances.values_mut().map(|held| &mut held.it) {
-            judge::lag(it, &plan.rules[it.rule], at, out);
+            judge::doubt(it, &plan.rules[it.rule], at, Cause::PipelineLag, out);
         }
     }
 
@@ -294,6 +323,10 @@ impl Exprs {
         }
         self.trimmed = self.trimmed.min(to);
         self.begun = self.begun.min(Some(to));
+        self.refusals.shift(to - from);
+        if self.live {
+            self.alarms.shift(to - from, &mut out.rows);
+        }
         for it in self.instances.values_mut().map(|held| &mut held.it) {
             let compiled = &plan.rules[it.rule];
             let last = passed(from, compiled.rule.interval);
@@ -308,6 +341,7 @@ impl Exprs {
     pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) {
         self.recorded.clear();
         self.troubles.clear();
+        self.refusals.forget_rules();
         (self.kept, self.watched) = (Kept::default(), false);
         for ((place, labels), Held { mut it, value }) in std::mem::take(&mut self.instances) {
             let before = &old.rules[place];
@@ -327,55 +361,4 @@ impl Exprs {
 /// Whether a rule is an expression.
 pub(super) fn is_expr(watch: &Watch) -> bool {
     matches!(watch, Watch::Expr { .. })
-}
-
-/// The result of a step at `at` by labels: without a name, and with the step's labels over its own.
-fn evaluated(group: &Group, step: &Step, windows: &Windows, tick: &Tick<'_>) -> Result<BTreeMap<Labels, f64>, String> {
-    let at = tick.at - group.behind;
-    let samples = match tick.value(step, windows, at).map_err(|trouble| trouble.to_string())? {
-        Value::Vector(samples) => samples.into_iter().map(|sample| (sample.labels, sample.value)).collect(),
-        Value::Scalar(value) => vec![(Labels::default(), value)],
-        Value::String(_) | Value::Matrix(_) => Vec::new(),
-    };
-    if samples.len() > group.limit {
-        return Err(format!("{} results, {} allowed by the group's `limit`", samples.len(), group.limit));
-    }
-    let mut found = BTreeMap::new();
-    for (own, value) in samples {
-        let own = Labels::new(own.iter().filter(|(name, _)| *name != NAME));
-        let given = given(step, &own, value, (windows, at))?;
-        let pairs = own.iter().chain(given.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let all = Labels::new(pairs);
-        let identity = Labels::new(all.iter().filter(|(_, value)| !value.is_empty()));
-        if found.insert(identity.clone(), value).is_some() {
-            return Err(format!("two results have the labels {identity}: add a label to `by`, or aggregate"));
-        }
-    }
-    Ok(found)
-}
-
-/// The labels of a step for one result.
-fn given(
-    step: &Step,
-    own: &Labels,
-    value: f64,
-    (windows, at): (&Windows, Ms),
-) -> Result<Vec<(String, String)>, String> {
-    let query = |text: &str| {
-        let expr = parse(text).map_err(|problem| problem.to_string())?;
-        match instant(&expr, windows, at).map_err(|trouble| trouble.to_string())? {
-            Value::Vector(samples) => Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()),
-            Value::Scalar(value) => Ok(vec![(Labels::default(), value)]),
-            Value::String(_) | Value::Matrix(_) => Ok(Vec::new()),
-        }
-    };
-    let none = Labels::default();
-    let scene = Scene { labels: own, value, external_labels: &none, external_url: "", query: &query };
-    let render = |(name, template): &(String, Template)| {
-        template
-            .render(&scene)
-            .map(|text| (name.clone(), text))
-            .map_err(|wrong| format!("label {name}: {}", wrong.message))
-    };
-    step.labels.iter().map(render).collect()
 }

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::promql::{Expr, Together, parse};
+use crate::evaluate::plan::Compiled;
+use crate::evaluate::promql::{Expr, Together, Windows, parse};
 use crate::evaluate::template::Template;
 use crate::model::{ExprStep, Labels, RuleSet, SeriesKey, Watch};
 use crate::time::{MINUTE, Ms};
@@ -77,6 +78,18 @@ impl Exprs {
     /// Whether there is no expression.
     pub(in crate::evaluate) fn is_empty(&self) -> bool {
         self.groups.is_empty()
+    }
+
+    /// The rule (or recording) whose selectors hold the most series.
+    pub(super) fn widest(&self, windows: &Windows, rules: &[Compiled]) -> Option<Arc<str>> {
+        let steps = self.groups.iter().flat_map(|group| &group.steps);
+        let held = |step: &Step| self.together.reach(step.expr).into_iter().map(|set| windows.members(set)).sum();
+        // Of equal ones the first.
+        let widest = steps.rev().max_by_key(|step| -> usize { held(step) })?;
+        Some(match &widest.what {
+            Use::Record(name) => Arc::from(format!("record:{name}")),
+            Use::Alert(place) => Arc::clone(&rules.get(*place)?.rule.id),
+        })
     }
 
     /// The labels under which expressions look for a series; `None` where none does.

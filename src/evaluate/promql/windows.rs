@@ -137,8 +137,13 @@ impl Windows {
 
     /// The metrics to which something came since this was last asked, and the oldest time that did.
     pub fn touched(&mut self) -> Vec<(Box<str>, Ms)> {
-        let touched = |(name, metric): (&Box<str>, &mut Metric)| Some((name.clone(), metric.earliest.take()?));
-        self.metrics.iter_mut().filter_map(touched).collect()
+        let metrics = self.metrics.iter_mut();
+        metrics.filter_map(|(name, metric)| Some((name.clone(), metric.earliest.take()?))).collect()
+    }
+
+    /// How many series a selector has that is known beforehand.
+    pub fn members(&self, set: u32) -> usize {
+        self.watched.get(set as usize).map_or(0, |watched| watched.members.len())
     }
 
     /// How many series there are.

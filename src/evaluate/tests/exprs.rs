@@ -191,7 +191,7 @@ fn what_a_limit_keeps_out_is_told() {
     let plain = world("m > 80", 0, 0, None, 1);
     for (limits, of) in [((4, 1_000), "limits.series"), ((1_000, 2), "alert")] {
         let limits = Limits { series: limits.0, series_per_rule: limits.1, window_memory: 1 << 30 };
-        let setup = Arc::new(Setup { limits, ..(*plain).clone() });
+        let setup = Arc::new(Setup { limits, builtins: true, ..(*plain).clone() });
         let mut wide = Wide::start(Arc::clone(&setup), None, Vec::new());
         let mut part = start(&setup);
         let (mut out, mut told) = (Effects::default(), false);
@@ -203,9 +203,62 @@ fn what_a_limit_keeps_out_is_told() {
             wide.advance([(0, part.place().1)].into_iter(), &mut out);
             told |= wide.troubles().contains_key(of);
         }
-        let firing = out.signals.iter().filter(|signal| signal.to.is_active()).count();
+        let (alarms, alerts): (Vec<&Signal>, Vec<&Signal>) =
+            out.signals.iter().partition(|signal| *signal.rule == *crate::model::LIMIT.id);
+        let alarms = alarms.into_iter().filter(|alarm| alarm.labels.get("rule").is_some());
+        let limit = if of == "alert" { "series_per_rule" } else { "series" };
+        let names: Vec<Labels> = alarms.map(|signal| signal.labels.clone()).collect();
+        assert_eq!(names, [Labels::new([("limit", limit), ("rule", "alert")])], "one incident, which names the rule");
+        assert!(wide.limits_hit().iter().any(|(name, ..)| *name == format!("{limit} alert")));
+        a_limit_is_told_of_once(&setup, &wide, &out);
+        let firing = alerts.iter().filter(|signal| signal.to.is_active()).count();
         assert!(told, "{of}: {:?}", wide.troubles());
         assert_eq!(firing, if of == "alert" { 2 } else { 4 }, "{of}: the oldest stay");
-        assert!(out.signals.iter().all(|signal| signal.to.is_active()), "{of}: nobody who fires is dropped");
+        assert!(alerts.iter().all(|signal| signal.to.is_active()), "{of}: nobody who fires is dropped");
     }
+}
+
+/// Who starts from the rows knows of the limit, and says so when it is over.
+fn a_limit_is_told_of_once(setup: &Arc<Setup>, wide: &Wide, before: &Effects) {
+    let mut rows = Rows::default();
+    rows.take(&before.rows);
+    // The others are the partition's own.
+    rows.0.retain(|_, row| *row.rule == *"alert" || row.labels.get("rule").is_some());
+    let mut again = Wide::start(Arc::clone(setup), Some(&wide.progress()), rows.0.into_values().collect());
+    let mut out = Effects::default();
+    again.offer(0, crate::evaluate::LeafTick::live());
+    for minute in 1..15 {
+        again.advance([(0, wide.progress().clock + minute * MINUTE)].into_iter(), &mut out);
+    }
+    let limits: Vec<String> = show(&out.signals).into_iter().filter(|line| line.contains(" limit ")).collect();
+    assert_eq!(limits.len(), 1, "{limits:?}");
+    assert!(limits[0].contains("firing>resolved"), "{limits:?}");
+}
+
+/// A window that reaches behind what the log still holds says nothing until it does not.
+#[test]
+fn what_the_log_has_lost_is_no_verdict() {
+    let setup = world("max_over_time(m[10m]) < 50", 0, 0, None, 1);
+    let run = |low: i64| {
+        let warm = Warm { low, first_append: Some(BEGIN) };
+        let mut part = Partition::start(Arc::clone(&setup), 0, None, Vec::new(), warm);
+        let mut wide = Wide::start(Arc::clone(&setup), None, Vec::new());
+        let mut out = Effects::default();
+        for (offset, step) in (0..).zip(0..70) {
+            let at = BEGIN + step * EVERY;
+            // It was high before the log begins, and is again in the last minute.
+            part.apply(offset, at, &number(1, at, if step > 64 { 90.0 } else { 10.0 }), &mut out);
+            for leaf in std::mem::take(&mut out.leaves) {
+                wide.offer(0, leaf);
+            }
+            wide.advance([(0, part.place().1)].into_iter(), &mut out);
+        }
+        assert_eq!(part.warming(), []);
+        show(&out.signals)
+    };
+    assert_eq!(run(0), ["0 alert inactive>firing S2", "650000 alert firing>resolved S2"]);
+    assert_eq!(
+        run(7),
+        ["0 alert inactive>inactive - warming", "600000 alert inactive>firing S2", "650000 alert firing>resolved S2"]
+    );
 }

@@ -177,3 +177,22 @@ fn an_expression_says_what_it_reads_and_how_far_back() {
     expr.visit(&mut |node| seen.push(&expr.text()[node.span.clone()]));
     assert_eq!(seen, ["abs(a) + 2", "abs(a)", "a", "2"]);
 }
+
+/// Whatever stands inside itself, however often: it is refused where it goes too deep, and nothing overflows.
+#[test]
+fn depth_has_a_limit_with_a_place() {
+    for (one, end) in
+        [("(", ")"), ("-", ""), ("sum(", ")"), ("abs(", ")"), ("1 ^ ", ""), ("max_over_time((", ")[1m:])")]
+    {
+        let text = format!("{}m{}", one.repeat(100_000), end.repeat(100_000));
+        let problem = parse(&text).unwrap_err();
+        assert_eq!(problem.message, "more than 100 levels", "{one}");
+        assert!(problem.at.start >= 99 && problem.at.start < 2_000, "{one}: {:?}", problem.at);
+        assert!(!problem.help.is_empty());
+    }
+    let long = vec!["m"; 100_000].join(" + ");
+    let problem = parse(&long).unwrap_err();
+    assert_eq!((problem.message.as_str(), problem.at), ("more than 500 operations", 2_002..2_003));
+    let deep = format!("{}m{}", "(".repeat(99), ")".repeat(99));
+    assert!(parse(&deep).is_ok());
+}

@@ -10,8 +10,9 @@
 mod form;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
-use super::ast::Expr;
+use super::ast::{Expr, What};
 use super::eval::subquery::Steps;
 use super::eval::{self, Got};
 use super::functions;
@@ -60,6 +61,19 @@ impl Together {
     /// The matchers of all selectors, for a storage that finds their series beforehand.
     pub fn sets(&self) -> &[Vec<Matcher>] {
         &self.sets
+    }
+
+    /// The selectors of the `n`-th expression: places of [`Together::sets`], each once.
+    pub fn reach(&self, n: usize) -> BTreeSet<u32> {
+        let mut found = BTreeSet::new();
+        if let Some(expr) = self.exprs.get(n) {
+            expr.visit(&mut |node| {
+                if let What::Select(selector) = &node.what {
+                    found.extend(selector.set);
+                }
+            });
+        }
+        found
     }
 
     /// How many different parts there are to keep something of.
