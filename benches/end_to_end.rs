@@ -66,6 +66,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     })
 }
 

@@ -140,6 +140,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         and conditions on labels stand on the side that they are for.",
     ),
     (
+        "parent-loop",
+        "A resource cannot run on itself, directly or through others: no incident could be told its cause.",
+    ),
+    (
         "record-key",
         "`for`, `keep_firing_for` and `annotations` belong to alerts; a recorded metric has no use for them.",
     ),
@@ -173,6 +177,7 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-chain", "The rule names a chain that is not in chains.yaml."),
     ("unknown-contact", "A chain names a contact that is not in contacts.yaml."),
     ("unknown-key", "No such key here. Unknown keys are errors, because a misspelt one would silently have no effect."),
+    ("unknown-resource", "`members` and `depends_on` name resources of inventory.yaml; there is none of that id."),
     ("unknown-role", "A chain names a role that no contact of that organisation has: the step would reach nobody."),
     ("unknown-secret", "A gateway uses a secret that is not named under `secrets`, where its file or variable stands."),
     (

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sha2::Digest;
 
 use crate::model::{
-    Comparison, Condition, ExprGroup, ExprStep, Fold, Join, Level, Matcher, Mode, Recover, Rule, Selector, Test, Then,
-    Threshold, Watch,
+    Comparison, Condition, Explains, ExprGroup, ExprStep, Fold, Join, Level, Matcher, Mode, Recover, Rule, Selector,
+    Test, Then, Threshold, Watch,
 };
 
 /// Hex SHA-256 of `rules`, which must be sorted by id, and of the groups in their order.
@@ -75,6 +75,10 @@ fn canonical(rule: &Rule) -> Value {
     }
     more("mode", if rule.mode == Mode::Shadow { json!("shadow") } else { Value::Null });
     more("expected", if rule.expected { json!(true) } else { Value::Null });
+    let bonds = &rule.bonds;
+    more("explains", json!(bonds.explains.map(Explains::word)));
+    more("symptom", json!(bonds.symptom));
+    more("group_by", if bonds.by.is_empty() { Value::Null } else { json!(bonds.by) });
     all
 }
 

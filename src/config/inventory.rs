@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::guard::Guard;
 use super::problem::{Mark, Notes};
-use super::read::Obj;
+use super::read::{Obj, nearest};
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{Inventory, Resource};
 
@@ -23,6 +23,13 @@ static RESOURCE: Table = Table {
         may("alias", Kind::Text, "the outward name that messages may use"),
         may("owner", Kind::Label, "who owns it"),
         or("contracted", "false", Kind::Bool, "whether an SLA covers it"),
+        may("members", Kind::List(&Kind::Label, 0), "what it balances over, for a pool: ids of resources"),
+        may("depends_on", Kind::List(&Kind::Label, 0), "what it cannot work without: ids of resources"),
+        may(
+            "known_as",
+            Kind::List(&Kind::Label, 0),
+            "what telemetry calls it beside its id: URLs, endpoints, node names",
+        ),
     ],
 };
 
@@ -63,9 +70,42 @@ pub(super) fn inventory(file: Obj<'_>, notes: &mut Notes) -> Inventory {
             alias: item.owned("alias"),
             owner: item.owned("owner"),
             contracted: item.flag("contracted"),
+            members: item.texts("members"),
+            depends_on: item.texts("depends_on"),
+            known_as: item.texts("known_as"),
             id: id.clone(),
         };
         resources.insert(id, (resource, item.at("id")));
     }
+    for item in file.subs("resources") {
+        needs(item, &resources, notes);
+    }
     Inventory { resources: resources.into_iter().map(|(id, (resource, _))| (id, resource)).collect() }
+}
+
+/// What a resource stands on must be there, and nothing may stand on itself.
+fn needs(item: Obj<'_>, resources: &BTreeMap<String, (Resource, Mark)>, notes: &mut Notes) {
+    let ids: Vec<&str> = resources.keys().map(String::as_str).collect();
+    for (key, node) in
+        ["members", "depends_on"].into_iter().flat_map(|key| item.list(key).iter().map(move |n| (key, n)))
+    {
+        let Some(id) = node.as_text().filter(|id| !resources.contains_key(*id)) else { continue };
+        let help = match nearest(id, &ids) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name the id of a resource of this file".to_owned(),
+        };
+        notes.error("unknown-resource", node.at, format!("`{key}` names `{id}`, which is no resource"), help);
+    }
+    let (Some(id), mut above) = (item.text("id"), item.text("parent")) else { return };
+    for _ in 0..=resources.len() {
+        match above {
+            Some(parent) if parent == id => {
+                let message = format!("`{id}` runs on itself: its `parent` leads back to it");
+                notes.error("parent-loop", item.at("parent"), message, "a parent is what the resource runs on");
+                return;
+            }
+            Some(parent) => above = resources.get(parent).and_then(|(resource, _)| resource.parent.as_deref()),
+            None => return,
+        }
+    }
 }

@@ -131,7 +131,9 @@ impl Book {
             self.begin_again(&mut incident, now, now);
             incident.flapping = false;
             incident.notify_by = self.notify_by(&incident, now);
+            self.hang(&mut incident);
             self.moved(Change::Reopened, incident, out);
+            self.gather(id, out);
             out.answer = format!("{id} is reopened by {by}.");
         } else {
             out.answer = format!("{id} is not over.");

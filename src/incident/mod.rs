@@ -13,6 +13,7 @@ use crate::model::{BookCommit, Change, Domain, Fingerprint, Incident, IncidentSt
 use crate::time::{HOUR, MINUTE, Ms};
 
 mod blind;
+pub mod group;
 mod hands;
 pub mod mute;
 mod muting;
@@ -23,6 +24,7 @@ pub mod sla;
 mod tests;
 mod timers;
 
+use group::Ground;
 use notes::Notes;
 
 /// An incident that is over may come back under its number for so long.
@@ -121,6 +123,7 @@ impl Names {
 #[derive(Debug, Clone)]
 pub struct Book {
     names: Arc<Names>,
+    ground: Arc<Ground>,
     open_max: usize,
     incidents: BTreeMap<String, Incident>,
     by_fingerprint: BTreeMap<Fingerprint, String>,
@@ -138,6 +141,9 @@ pub struct Book {
     now: Ms,
     changed: BTreeSet<String>,
     counted: BTreeSet<String>,
+    kin: group::Index,
+    /// 구간 of the storm that is being raised.
+    storm_domain: Option<Domain>,
 }
 
 impl Book {
@@ -146,7 +152,7 @@ impl Book {
         incidents: &[Incident],
         counters: &[(String, i64)],
         notes: &[(String, String)],
-        names: Arc<Names>,
+        (names, ground): (Arc<Names>, Arc<Ground>),
         open_max: usize,
     ) -> Self {
         let notes = Notes::load(notes);
@@ -154,6 +160,7 @@ impl Book {
         let services = sla::Services::load(&notes, incidents);
         let mut book = Self {
             names,
+            ground,
             open_max,
             incidents: BTreeMap::new(),
             by_fingerprint: BTreeMap::new(),
@@ -169,6 +176,8 @@ impl Book {
             now: Ms::MIN,
             changed: BTreeSet::new(),
             counted: BTreeSet::new(),
+            kin: group::Index::default(),
+            storm_domain: None,
         };
         for incident in incidents.iter().filter(|incident| incident.state != IncidentState::Closed) {
             book.put(incident.clone());
@@ -178,10 +187,12 @@ impl Book {
         book
     }
 
-    /// Uses other titles from now on; incidents keep the title under which they opened.
-    pub fn rename(&mut self, names: Arc<Names>) {
-        self.names = names;
+    /// Uses other titles and another ground from now on; incidents keep the title under which they opened, and stay where
+    /// they hang until something moves them.
+    pub fn rename(&mut self, names: Arc<Names>, ground: Arc<Ground>) {
+        (self.names, self.ground) = (names, ground);
         self.mutes.refile(&self.names.mute, self.incidents.values());
+        self.kin = group::Index::of(self.incidents.values(), &self.ground);
     }
 
     /// Takes one input. Inputs about pages move nothing here: see [`Book::told`].
@@ -303,15 +314,18 @@ impl Book {
         }
         self.mutes.file(&self.names.mute, &incident);
         self.changed.insert(id.clone());
+        self.kin.change(self.incidents.get(&id), Some(&incident), &self.ground);
         self.incidents.insert(id, incident);
     }
 
     /// Writes an incident back and tells of it. What mutes it from now on is known before anybody is told of the rest;
-    /// what no longer does is told of afterwards.
+    /// what no longer does is told of afterwards; whatever it hung or hangs under counts anew.
     fn moved(&mut self, change: Change, mut incident: Incident, out: &mut Decided) {
         let before = self.incidents.get(&incident.id);
         let was_acked = before.is_some_and(|before| before.state == IncidentState::Acked);
         let known = before.filter(|before| before.state.is_live()).map(|before| before.severity);
+        let hung = |it: &Incident| (it.parent.clone().filter(|_| it.state.is_live()), Some(it.severity));
+        let (from, to) = (before.map_or((None, None), hung), hung(&incident));
         self.mutes.file(&self.names.mute, &incident);
         let begins = self.begin_muting(&mut incident, known);
         self.set_clocks(change, &mut incident);
@@ -323,5 +337,6 @@ impl Book {
         } else if incident.muted.is_some() {
             self.judge(&id, out);
         }
+        self.settle_around(from, to, out);
     }
 }

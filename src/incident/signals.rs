@@ -4,11 +4,12 @@
 //! fingerprint. Only a rise opens or reopens: a signal that an instance still fires does not undo a person's resolve.
 
 use crate::model::{
-    Change, DRILL_LABEL, DRILL_PREFIX, Domain, Fingerprint, Incident, IncidentState, LIMIT, Labels, Severity, Signal,
-    State,
+    Change, DRILL_LABEL, DRILL_PREFIX, Domain, Fingerprint, Incident, IncidentState, LIMIT, Labels, STORM, Severity,
+    Signal, State,
 };
 use crate::time::{Ms, civil};
 
+use super::group::own_severity;
 use super::{Book, Decided, FLAP_REOPENS, FLAP_WINDOW, HOLD_LATE, REOPEN_WITHIN};
 
 /// How a signal arrived.
@@ -38,7 +39,7 @@ impl Book {
     fn bad(&mut self, signal: &Signal, severity: Severity, arrival: &Arrival, out: &mut Decided) {
         let known = self.by_fingerprint.get(&signal.fingerprint).and_then(|id| self.incidents.get(id)).cloned();
         match known {
-            Some(incident) if incident.state.is_live() => self.regrade(incident, severity, arrival.now, out),
+            Some(incident) if incident.state.is_live() => self.regrade(incident, severity, out),
             Some(incident) => {
                 if !self.is_rise(signal, severity) {
                     return;
@@ -73,30 +74,28 @@ impl Book {
         severity < seen
     }
 
-    fn regrade(&mut self, mut incident: Incident, severity: Severity, now: Ms, out: &mut Decided) {
-        if severity == incident.severity {
+    fn regrade(&mut self, mut incident: Incident, severity: Severity, out: &mut Decided) {
+        if severity == own_severity(&incident) {
             return;
         }
-        let change = if severity < incident.severity { Change::Worsened } else { Change::Eased };
-        incident.severity = severity;
-        if change == Change::Worsened {
-            incident.state = IncidentState::Open;
-            incident.ack = None;
-            if incident.notified.is_none() {
-                let sooner = self.notify_by(&incident, now);
-                incident.notify_by = [incident.notify_by, sooner].into_iter().flatten().min();
-            }
-        }
-        self.moved(change, incident, out);
+        // What hangs under it may be worse than what its rule says.
+        let worst = incident.group.tally.worst().map_or(severity, |worst| worst.min(severity));
+        incident.group.own = (worst != severity).then_some(severity);
+        self.at_severity(incident, worst, out);
     }
 
     pub(super) fn open(&mut self, signal: &Signal, severity: Severity, arrival: &Arrival, out: &mut Decided) {
-        if self.live.len() >= self.open_max && severity != Severity::S1 && *signal.rule != *LIMIT.id {
+        if self.live.len() >= self.open_max
+            && severity != Severity::S1
+            && ![LIMIT.id, STORM.id].contains(&&*signal.rule)
+        {
+            self.count_unopened(&signal.labels);
             self.mute(arrival, out);
             return;
         }
         self.notes.remove(&still_key(signal.fingerprint));
         let (title, domain) = self.names.get(&signal.rule);
+        let domain = self.storm_domain.filter(|_| *signal.rule == *STORM.id).unwrap_or(domain);
         let mut incident = Incident {
             id: self.number(domain, signal),
             fingerprint: signal.fingerprint,
@@ -122,9 +121,14 @@ impl Book {
             codes_used: 0,
             muted: None,
             sla: None,
+            parent: None,
+            group: Default::default(),
         };
         incident.notify_by = self.notify_by(&incident, signal.at);
+        self.hang(&mut incident);
+        let id = incident.id.clone();
         self.moved(Change::Opened, incident, out);
+        self.gather(&id, out);
     }
 
     /// The next number of an incident: KST month of its beginning, never given twice because the counter commits with the incident.
@@ -187,7 +191,10 @@ impl Book {
         };
         incident.flapping |= change == Change::Flapping;
         incident.held_until = (arrival.late && !incident.flapping).then_some(arrival.now + HOLD_LATE);
+        self.hang(&mut incident);
+        let id = incident.id.clone();
         self.moved(change, incident, out);
+        self.gather(&id, out);
     }
 
     /// What every reopening does: same number and timeline, ack cleared, one occurrence more.
@@ -201,6 +208,7 @@ impl Book {
         incident.notified = None;
         incident.detected = detected;
         incident.occurrence += 1;
+        incident.group = Default::default();
         incident.calm_since = Some(now);
     }
 
@@ -219,7 +227,9 @@ impl Book {
         incident.resolved = Some(at.max(incident.detected));
         incident.held_until = None;
         incident.calm_since = Some(now);
+        let id = incident.id.clone();
         self.moved(Change::Resolved, incident, out);
+        self.set_free(&id, out);
         self.lift_limit(now, out);
     }
 

@@ -24,7 +24,7 @@ fn firing(rule: &str, at: Ms) -> Input {
 }
 
 fn empty() -> Book {
-    Book::load(&[], &[("INC-7001".to_owned(), 999)], &[], Arc::default(), 10)
+    Book::load(&[], &[("INC-7001".to_owned(), 999)], &[], Default::default(), 10)
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn the_next_due_instant_is_the_incidents_own() {
 fn a_rule_in_shadow_opens_nothing_but_what_it_opened_while_it_was_live_ends() {
     let mut book = empty();
     let shadow = Arc::new(Names { shadow: BTreeSet::from([Arc::from("cpu")]), ..Names::default() });
-    book.rename(Arc::clone(&shadow));
+    book.rename(Arc::clone(&shadow), Arc::default());
     assert_eq!(book.apply(&firing("cpu", 10 * MINUTE), 10 * MINUTE).moved, []);
-    book.rename(Arc::default());
+    book.rename(Arc::default(), Arc::default());
     let moved = book.apply(&firing("cpu", 11 * MINUTE), 11 * MINUTE).moved;
     assert_eq!(moved.iter().map(|moved| moved.change).collect::<Vec<_>>(), [Change::Opened]);
-    book.rename(shadow);
+    book.rename(shadow, Arc::default());
     let Input::Signal { key, signal, heard, caught_up } = firing("cpu", 12 * MINUTE) else { unreachable!() };
     let over = Signal { from: State::Firing, to: State::Resolved, ..signal };
     let moved = book.apply(&Input::Signal { key, signal: over, heard, caught_up }, 12 * MINUTE).moved;

@@ -18,6 +18,7 @@ impl Book {
                     ack_end(incident),
                     calm_end(incident),
                     linger_end(incident),
+                    self.storm_due(incident),
                     self.sla_end(incident),
                     Self::clock_due(incident),
                 ];
@@ -32,6 +33,7 @@ impl Book {
     fn sla_end(&self, incident: &Incident) -> Option<Ms> {
         let waits = incident.notified.is_none()
             && incident.muted.is_none()
+            && incident.parent.is_none()
             && self.notes.get(&overdue_key(&incident.id)).is_none();
         incident.notify_by.filter(|_| waits)
     }
@@ -69,6 +71,8 @@ impl Book {
             self.moved(Change::Released, incident, out);
         } else if passed(linger_end(&incident)) {
             self.judge(&incident.id, out);
+        } else if passed(self.storm_due(&incident)) {
+            self.ring_storm(&incident, out);
         } else if passed(self.sla_end(&incident)) {
             self.notes.put(&overdue_key(&incident.id), String::new());
             self.moved(Change::Overdue, incident, out);

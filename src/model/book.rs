@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Domain, Ended, Fingerprint, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk};
+use crate::model::{
+    Domain, Ended, Fingerprint, Group, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
+};
 use crate::time::Ms;
 
 /// Anything that moves the incident stage.
@@ -244,6 +246,10 @@ pub struct Incident {
     pub muted: Option<Muted>,
     /// Its clocks; `None` in rows of releases that had none.
     pub sla: Option<crate::model::SlaClocks>,
+    /// Number of the incident that speaks for it; stays after its end, as it was told.
+    pub parent: Option<String>,
+    /// What it remembers of those that it hangs together with.
+    pub group: Group,
 }
 
 /// Who took an incident.
@@ -330,6 +336,12 @@ pub enum Change {
     BudgetSpent,
     /// A share of the tighter one of these clocks has passed.
     SlaWarned,
+    /// Another incident speaks for it from now on.
+    Attached,
+    /// It speaks for itself again.
+    Detached,
+    /// Much more hangs under it than was said last.
+    Grown,
 }
 
 /// One entry of the ledger: SHA-256(previous hash ‖ bytes), append-only.

@@ -44,9 +44,11 @@ pub const GATEWAY_FAILING: Builtin = own("gateway-failing", "발송 경로 장�
 
 /// A contracted service is down for so long that its customers must be told by law; identity `service`.
 pub const OUTAGE_NOTICE: Builtin = own("outage-notice", "서비스 중단 통지 대상", Severity::S2);
+/// Many incidents at once in one blast domain; identity `blast`: the node, cluster, pool or service.
+pub const STORM: Builtin = own("storm", "동시 다발 장애", Severity::S2);
 
 /// All of them.
-pub const BUILTINS: [Builtin; 12] = [
+pub const BUILTINS: [Builtin; 13] = [
     SOURCE_SILENT,
     SOURCE_SKEW,
     LOG_SKEW,
@@ -59,6 +61,7 @@ pub const BUILTINS: [Builtin; 12] = [
     BROKEN_CONFIG,
     GATEWAY_FAILING,
     OUTAGE_NOTICE,
+    STORM,
 ];
 
 /// Looks one up.

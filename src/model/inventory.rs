@@ -25,6 +25,12 @@ pub struct Resource {
     pub owner: Option<String>,
     /// Whether an SLA covers it.
     pub contracted: bool,
+    /// What it balances over, where it is a pool: ids of resources.
+    pub members: Vec<String>,
+    /// What it cannot work without: ids of resources.
+    pub depends_on: Vec<String>,
+    /// What telemetry calls it beside its id: URLs, endpoints, node names.
+    pub known_as: Vec<String>,
 }
 
 /// All resources by id.

@@ -19,9 +19,15 @@ impl Incident {
         self.id.starts_with(DRILL_PREFIX) || self.labels.get(DRILL_LABEL) == Some("true")
     }
 
-    /// Whether pages about it must wait for the moment, `resolved` to those told of the beginning aside.
+    /// Whether it may speak for `other`: what is muted says nothing to anybody, and drills speak for drills.
+    pub fn speaks_to(&self, other: &Incident) -> bool {
+        self.muted.is_none() && self.is_drill() == other.is_drill()
+    }
+
+    /// Whether pages about it must wait for the moment, `resolved` to those told of the beginning aside: it is held back,
+    /// muted, or another incident speaks for it.
     pub const fn holds_pages(&self) -> bool {
-        self.held_until.is_some() || self.muted.is_some()
+        self.held_until.is_some() || self.muted.is_some() || self.parent.is_some()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Domain, ExprGroup, Function, Severity};
+use crate::model::{Bonds, Domain, ExprGroup, Function, Severity};
 use crate::time::Ms;
 
 /// All rules in force, with the hash of their meaning.
@@ -73,6 +73,8 @@ pub struct Rule {
     pub mode: Mode,
     /// The inventory says which identities there are: one that never spoke is unknown, and named.
     pub expected: bool,
+    /// How its incidents hang together with others.
+    pub bonds: Bonds,
 }
 
 /// Other numbers for the identities that fit.

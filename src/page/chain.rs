@@ -142,6 +142,13 @@ impl Desk {
         self.speak(call, (step, if is_last { Reason::Repeat } else { Reason::Escalated }), &[], out);
     }
 
+    /// Much more hangs under it than those told know: they hear how much. Whoever took it sees it without being woken.
+    pub(super) fn grow(&mut self, call: Call<'_>, out: &mut Decisions) {
+        if call.incident.state == IncidentState::Open {
+            self.worsen(call, false, out);
+        }
+    }
+
     /// Over: exactly those told of the beginning hear of the end. What nobody heard of is a line of the digest.
     pub(super) fn end(&mut self, call: Call<'_>, out: &mut Decisions) {
         self.hush(call, "resolved", out);
@@ -153,8 +160,9 @@ impl Desk {
             return;
         }
         if run.row.told.is_empty() && run.row.step.is_none() {
-            // What came and went while it was muted is what the muting was for.
-            if call.incident.muted.is_none() {
+            // What came and went while it was muted is what the muting was for; whoever heard
+            // of its parent heard of it.
+            if call.incident.muted.is_none() && call.incident.parent.is_none() {
                 self.add_digest_line(call);
             }
             return;

@@ -10,6 +10,7 @@ use crate::time::{DAY, HOUR, KST, MINUTE, Ms};
 use super::cap::{Counts, DIGEST_MAX, Digest, Fold, FoldKey, Line, Many, Member};
 use super::group::{self, Seat};
 use super::outbox::lifetime;
+use super::size;
 use super::wording::{self, Several};
 use super::{Call, Decisions, Desk, Incidents, PageKey, nobody, snapshot};
 
@@ -118,8 +119,10 @@ impl Desk {
             return;
         }
         let severity = members.iter().map(Member::severity).min().unwrap_or(class);
-        let n_over = if key.is_end { members.len() } else { 0 };
-        let n = members.len();
+        // A storm stands for all that hangs under it.
+        let weight = |member: &Member| incidents.get(&member.incident).map_or(1, size::size);
+        let n = members.iter().map(weight).sum();
+        let n_over = if key.is_end { n } else { 0 };
         let several = Several { first: &first.incident, n, n_over, severity, daily: false, now };
         let step = if key.is_end { STEP_ENDS } else { STEP_STORM };
         self.send_many(&several, (step, n_left, first.occurrence), (&key.to, key.channel), out);

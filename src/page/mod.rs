@@ -25,6 +25,7 @@ pub mod ksx1001;
 mod outbox;
 mod pause;
 mod sla;
+mod size;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -186,7 +187,8 @@ impl Desk {
                 let known = incident.muted.as_ref().and_then(|muted| muted.severity);
                 self.pause(call, "muted", known, &mut out);
             }
-            Change::Unacked | Change::Released | Change::Unmuted => {
+            Change::Attached => self.pause(call, "attached", None, &mut out),
+            Change::Unacked | Change::Released | Change::Unmuted | Change::Detached => {
                 if !self.resume(call, &mut out) {
                     self.go_on(call, &mut out);
                 }
@@ -194,6 +196,7 @@ impl Desk {
             Change::HandedOver => self.hand_over(call, &mut out),
             Change::Resolved => self.end(call, &mut out),
             Change::Closed => self.forget(&incident.id),
+            Change::Grown => self.grow(call, &mut out),
             Change::SlaWarned => self.warn(call, &mut out),
             Change::Eased | Change::Overdue | Change::AckOverdue | Change::RecoverOverdue | Change::BudgetSpent => {}
         }

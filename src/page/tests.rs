@@ -37,6 +37,8 @@ fn incident(title: &str) -> Incident {
         codes_used: 0,
         muted: None,
         sla: None,
+        parent: None,
+        group: Default::default(),
     }
 }
 

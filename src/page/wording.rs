@@ -9,7 +9,7 @@ use crate::model::{Channel, Domain, Ended, Incident, IncidentState, Reason, Seve
 use crate::time::{Civil, DAY, HOUR, MINUTE, Ms, civil};
 
 use super::guard::GuardSet;
-use super::ksx1001;
+use super::{ksx1001, size};
 
 /// Longest SMS, in KS X 1001 bytes.
 pub const SMS_BYTES: usize = 90;
@@ -66,12 +66,12 @@ pub struct Several<'a> {
 /// The message of one incident for one channel.
 pub fn render(telling: &Telling<'_>, channel: Channel, guard: &GuardSet) -> Text {
     let title = ksx1001::normalise(telling.incident.title.trim());
-    let named = compose(telling, channel, &title);
+    let named = compose(telling, channel, &size::titled(telling.incident, title));
     if guard.is_clean(&named.text) && guard.is_clean(&named.title) {
         return named;
     }
     // The number is ours and every other word is a constant: what is left cannot offend.
-    compose(telling, channel, "이상 감지")
+    compose(telling, channel, &size::titled(telling.incident, "이상 감지".to_owned()))
 }
 
 /// The message of several incidents for one channel.
@@ -125,6 +125,8 @@ fn compose(telling: &Telling<'_>, channel: Channel, title: &str) -> Text {
 /// The label in brackets.
 fn what(telling: &Telling<'_>) -> String {
     match telling.reason {
+        Reason::First if size::is_storm(telling.incident) => "장애다발".to_owned(),
+        Reason::Worsened if size::is_storm(telling.incident) => "장애확대".to_owned(),
         Reason::First => "장애발생".to_owned(),
         Reason::Escalated => format!("전파{}차", telling.step + 1),
         Reason::Worsened => "등급상향".to_owned(),
@@ -242,6 +244,7 @@ fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
     text.push_str(&format!("■ 등급/구간: {} / {}\n", incident.severity.word(), incident.domain.word()));
     text.push_str(&format!("■ 발생: {}\n■ 감지: {}\n", stamp(incident.occurred), stamp(incident.detected)));
     text.push_str(&format!("■ 현상: {title}\n"));
+    size::lines(incident, &mut text);
     let closing = match (telling.reason, incident.resolved) {
         (Reason::Resolved, Some(over)) => {
             text.push_str(&format!("■ 종료: {}\n", stamp(over)));

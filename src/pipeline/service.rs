@@ -60,7 +60,8 @@ pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::mod
 pub fn world(loaded: &Loaded) -> Arc<World> {
     let mut people = loaded.people.clone();
     people.pages_an_hour = Some(loaded.settings.limits.pages_per_hour);
-    let mut world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
+    let world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
+    let mut world = world.storm_after(loaded.settings.limits.storm);
     world.open_incidents = loaded.settings.limits.open_incidents;
     Arc::new(world)
 }

@@ -39,6 +39,8 @@ pub(crate) fn incident(id: &str, host: &str) -> Incident {
         codes_used: 0,
         muted: None,
         sla: None,
+        parent: None,
+        group: Default::default(),
     }
 }
 

@@ -51,6 +51,7 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     })
 }
 

@@ -56,6 +56,7 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         join: bongsu::model::Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     })
 }
 

@@ -51,6 +51,7 @@ fn rule(n: usize) -> Arc<Rule> {
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     })
 }
 

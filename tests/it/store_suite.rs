@@ -183,6 +183,8 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         codes_used: 0,
         muted: None,
         sla: None,
+        parent: None,
+        group: Default::default(),
     }
 }
 

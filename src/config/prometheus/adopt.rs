@@ -92,6 +92,7 @@ fn alert(rule: &GroupRule, id: &str, title: String, times: &Times) -> Rule {
         join: Join::All,
         mode: if rule.labels.get("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
         expected: false,
+        bonds: Default::default(),
         min_samples: 1,
         no_data: NoData { after: HOUR, then: Then::Hold },
         forget: DAY,

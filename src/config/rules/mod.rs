@@ -17,8 +17,8 @@ use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
 use crate::model::{
-    Comparison, Condition, Domain, ExprGroup, Fold, Function, Join, Level, Mode, NoData, Recover, Rule, RuleSet,
-    Severity, Threshold, Watch,
+    Bonds, Comparison, Condition, Domain, Explains, ExprGroup, Fold, Function, Join, Level, Mode, NoData, Recover,
+    Rule, RuleSet, Severity, Threshold, Watch,
 };
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 use std::sync::Arc;
@@ -102,7 +102,20 @@ fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
         join,
         mode: if item.text("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
         expected: no_data.flag("expected"),
+        bonds: bonds(item),
     })
+}
+
+/// How its incidents hang together with others.
+fn bonds(item: Obj<'_>) -> Bonds {
+    let mut by = item.texts("group_by");
+    by.sort();
+    by.dedup();
+    Bonds {
+        explains: item.word("explains", Explains::parse),
+        symptom: item.has("symptom").then(|| item.flag("symptom")),
+        by,
+    }
 }
 
 /// What a rule looks at and compares with: its own keys, or its first condition with the others behind it.

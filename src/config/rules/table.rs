@@ -8,6 +8,7 @@ use crate::config::people::{CHAIN_LIST, CONTACT_LIST};
 use crate::config::scenario::SCENARIOS;
 use crate::config::sla::SLA;
 use crate::config::table::{Kind, Table, brief, may, must, or};
+use crate::model::Explains;
 use crate::time::{DAY, HOUR, Ms, SECOND};
 
 /// Longest window: a year of hourly samples; what is longer belongs into a report.
@@ -181,6 +182,24 @@ macro_rules! rule_keys {
             may("no_data", Kind::Table(&NO_DATA), "what silence means"),
             or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
             may("chain", Kind::Id, "chain to tell; left out: the one that fits"),
+            may(
+                "explains",
+                Kind::Word(Explains::WORDS),
+                "what its incidents explain of others: nothing; users = symptoms of the resource and of what needs it; same = \
+                 also what else is wrong with it; below = also what is wrong with all that runs on it; left out: known of \
+                 the engine's own rules, of node conditions and of probes, else nothing",
+            ),
+            may(
+                "symptom",
+                Kind::Bool,
+                "it is felt by users, so what the resource needs may explain it; left out: true for probes and HTTP metrics",
+            ),
+            may(
+                "group_by",
+                Kind::List(&Kind::Name, 0),
+                "incidents of the rule with equal values of these labels (and of the inventory's) are one: the others \
+                 hang under the oldest",
+            ),
             may(
                 "expr",
                 Kind::Text,

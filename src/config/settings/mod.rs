@@ -187,6 +187,8 @@ pub struct Limits {
     pub series_per_rule: usize,
     /// Open incidents.
     pub open_incidents: usize,
+    /// New incidents a minute in one blast domain before they are a storm.
+    pub storm: usize,
     /// Bytes of one record.
     pub record_bytes: usize,
     /// Pages a person and hour, S1 not counted.
@@ -220,6 +222,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
             series: most(limits.int("series")),
             series_per_rule: most(limits.int("series_per_rule")),
             open_incidents: most(limits.int("open_incidents")),
+            storm: most(limits.int("storm")),
             record_bytes: most(limits.size("record_bytes")),
             pages_per_hour: most(limits.int("pages_per_hour")),
             window_memory: most(limits.size("window_memory")),

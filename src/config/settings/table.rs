@@ -128,6 +128,12 @@ static LIMITS: Table = Table {
         or("series", "1_000_000", Kind::Int(1, 100_000_000), "series in all"),
         or("series_per_rule", "100_000", Kind::Int(1, 100_000_000), "series of one rule"),
         or("open_incidents", "10_000", Kind::Int(1, 10_000_000), "open incidents"),
+        or(
+            "storm",
+            "10",
+            Kind::Int(1, 100_000),
+            "more new incidents than these within a minute, on one node, cluster, pool or service, become one",
+        ),
         or("record_bytes", "1MiB", Kind::Size(1024, RECORD_BYTES_MAX), "bytes of one record"),
         or("pages_per_hour", "30", Kind::Int(1, 10_000), "pages a person and hour, S1 not counted"),
         or("window_memory", "1GiB", Kind::Size(1 << 20, i64::MAX), "bytes of all raw windows"),

@@ -54,6 +54,7 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     }
 }
 

@@ -16,10 +16,12 @@ use fields::{Reader, Writer};
 mod fields;
 mod mute;
 mod sla;
+mod group;
 #[cfg(test)]
 mod tests;
 
 pub use fields::twelve_digits;
+pub use group::{suspect as suspect_to_json, triage as triage_to_json};
 pub use mute::{matcher_from_json, matcher_to_json, silence_from_json, silence_to_json};
 
 /// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`,
@@ -223,6 +225,8 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("codes_used", Some(incident.codes_used).filter(|used| *used != 0))
         .maybe("muted", incident.muted.as_ref().map(mute::muted_to_json))
         .maybe("sla", incident.sla.as_ref().map(sla::to_json))
+        .maybe("parent", incident.parent.as_deref())
+        .maybe("group", group::write(&incident.group))
         .done()
 }
 
@@ -259,6 +263,8 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         codes_used: reader.maybe_int("codes_used")?.unwrap_or(0),
         muted: reader.maybe("muted", |reader, name| mute::muted_from_json(reader.get(name)?))?,
         sla: reader.maybe("sla", |reader, name| sla::from_json(Reader::new(reader.get(name)?)?))?,
+        parent: reader.maybe("parent", Reader::string)?,
+        group: reader.maybe("group", |reader, name| group::read(reader.get(name)?))?.unwrap_or_default(),
     })
 }
 

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Test};
+use crate::model::{
+    Evidence, Group, Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Suspect, SuspectKind, Tally, Test,
+    Tie, Triage,
+};
 use crate::model::{SlaClock, SlaClocks};
 
 /// Words people may put into names: quotes, Korean, control characters, line feeds.
@@ -100,6 +103,26 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn group()(
+        tie in prop::option::of(one_of(&Tie::ALL)),
+        own in prop::option::of(one_of(&Severity::ALL)),
+        (total, severities, domains, last) in any::<(i64, [i64; 4], [i64; 4], Option<i64>)>(),
+        said in any::<Option<(i64, i64)>>(),
+        suspect in prop::option::of((one_of(&SuspectKind::ALL), text(), any::<[i64; 3]>(), any::<bool>())),
+        triage in prop::option::of((one_of(&Domain::ALL), any::<[i64; 4]>(), text(), text(), any::<i64>())),
+    ) -> Group {
+        Group {
+            tie, own, tally: Tally { total, severities, domains, last }, said,
+            suspect: suspect.map(|(kind, what, [score, covers, of], first)| Suspect { kind, what, score, covers, of, first }),
+            triage: triage.map(|(domain, points, incident, relation, loud)| Triage {
+                domain, points,
+                evidence: vec![Evidence { rule: incident.as_str().into(), incident, relation, domain, points: loud }],
+            }),
+        }
+    }
+}
+
+prop_compose! {
     fn incident()(
         signal in signal(),
         (id, title, by, note) in (text(), text(), text(), text()),
@@ -112,13 +135,14 @@ prop_compose! {
         codes_used in 0..9i64,
         muted in prop::option::of(muted()),
         sla in prop::option::of(clocks()),
+        (parent, group) in (prop::option::of(text()), group()),
     ) -> Incident {
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since, codes_used, muted, sla,
+            partition, notify_by, notified, calm_since, codes_used, muted, sla, parent, group,
         }
     }
 }

@@ -42,6 +42,7 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             join: Join::All,
             mode: Mode::Live,
             expected: false,
+            bonds: Default::default(),
         })
     };
     Arc::new(Setup {

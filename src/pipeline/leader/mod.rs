@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::incident::group::{Ground, STORM_AFTER};
 use crate::incident::sla::Subjects;
 use crate::incident::{Book, Decided, Moved, Names, mute};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
@@ -21,6 +22,8 @@ use crate::page::guard::GuardSet;
 use crate::page::{Decisions, Desk};
 use crate::time::Ms;
 
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
@@ -56,6 +59,7 @@ pub struct World {
     /// `limits.open_incidents`.
     pub open_incidents: usize,
     names: Arc<Names>,
+    ground: Arc<Ground>,
     chains: BTreeMap<Arc<str>, String>,
 }
 
@@ -68,6 +72,7 @@ impl World {
         let notice = people.sla.outage.chain.clone().map(|chain| (Arc::from(OUTAGE_NOTICE.id), chain));
         Self {
             names: Arc::new(Names::of(&rules).promising(subjects).muted_by(mute)),
+            ground: Arc::new(Ground::of(&rules, &inventory, STORM_AFTER)),
             chains: rules.rules.iter().filter_map(named).chain(notice).collect(),
             guard: Arc::new(GuardSet::of(&inventory, &people)),
             people: Arc::new(people),
@@ -82,6 +87,16 @@ impl World {
         let mute = mute::Setup::new(muting, &self.inventory, &self.people);
         self.names = Arc::new(Names::clone(&self.names).muted_by(mute));
         self
+    }
+    /// More new incidents a minute than `limit`, in one blast domain, are a storm.
+    pub fn storm_after(mut self, limit: usize) -> Self {
+        self.ground = Arc::new(Ground::of(&self.rules, &self.inventory, limit));
+        self
+    }
+
+    /// What incidents are grouped by.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
     }
 }
 
@@ -125,7 +140,7 @@ impl Leader {
     /// A leader as the store has it.
     pub fn load(rows: &BookRows, world: Arc<World>) -> Self {
         let desk_world = (world.people.clone(), world.guard.clone());
-        let names = world.names.clone();
+        let names = (world.names.clone(), world.ground.clone());
         let book = Book::load(&rows.incidents, &rows.counters, &rows.notes, names, world.open_incidents);
         let desk = Desk::load(&rows.incidents, &rows.chains, &rows.pages, &rows.notes, desk_world);
         let hash = if rows.input_no == 0 { Entry::GENESIS.to_owned() } else { rows.hash.clone() };
@@ -176,7 +191,7 @@ impl Leader {
 
     /// Uses another world from now on. The caller takes an [`Input::Reload`] with its hash right after.
     pub fn reload(&mut self, world: Arc<World>) {
-        self.book.rename(world.names.clone());
+        self.book.rename(world.names.clone(), world.ground.clone());
         self.desk.reload(world.people.clone(), world.guard.clone());
         self.world = world;
     }
@@ -361,6 +376,9 @@ fn moved_to_json(moved: &Moved) -> Value {
     if let (Some(muted), Some(fields)) = (&incident.muted, json.as_object_mut()) {
         fields.insert("muted".to_owned(), json!([muted.kind.word(), muted.by]));
     }
+    if let Some(parent) = &incident.parent {
+        json["parent"] = parent.as_str().into();
+    }
     json
 }
 
@@ -385,5 +403,8 @@ pub const fn change_word(change: Change) -> &'static str {
         Change::RecoverOverdue => "recover_overdue",
         Change::BudgetSpent => "budget_spent",
         Change::SlaWarned => "sla_warned",
+        Change::Attached => "attached",
+        Change::Detached => "detached",
+        Change::Grown => "grown",
     }
 }

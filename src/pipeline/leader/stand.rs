@@ -104,6 +104,7 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     })
 }
 
@@ -337,6 +338,12 @@ impl Stand {
             let rests = incident.severity != Severity::S1 || incident.state == IncidentState::Acked;
             let acts = self.leader.chain_due(&incident.id).is_some() || incident.holds_pages() || incident.flapping;
             assert!(rests || acts, "an open S1 without a next action: {incident:?}");
+        }
+        for child in self.rows.incidents.iter().filter(|incident| incident.state.is_live() && incident.parent.is_some())
+        {
+            let parent = self.incident(child.parent.as_deref().unwrap_or_default());
+            assert!(parent.state.is_live(), "{} hangs under {}, which is over", child.id, parent.id);
+            assert!(parent.severity <= child.severity, "{} is milder than {}", parent.id, child.id);
         }
         assert!(self.leader.next_due().is_none_or(|at| at > self.now), "what was due is done");
         for row in self.pages.iter().filter(|row| row.state == PageState::Waiting) {

@@ -65,11 +65,17 @@ fn no_page_arrives_twice(world: &World, pages: &[PageRow]) -> Result<(), Violati
 /// I4: an open S1 without ack has a next action, or one is being executed.
 fn someone_will_act(world: &World, incidents: &[Incident], pages: &[PageRow]) -> Result<(), Violation> {
     let Some(leader) = world.node().and_then(|node| node.leading.leader()) else { return Ok(()) };
+    for child in incidents.iter().filter(|i| i.state.is_live() && i.parent.is_some()) {
+        let speaks = |i: &&Incident| child.parent.as_ref() == Some(&i.id) && i.state.is_live();
+        if incidents.iter().find(speaks).is_none_or(|parent| parent.severity > child.severity) {
+            return Err(format!("I4: {} hangs under {:?}, which does not speak for it", child.id, child.parent));
+        }
+    }
     for incident in incidents.iter().filter(|i| i.state == IncidentState::Open && i.severity == Severity::S1) {
         let moving = pages
             .iter()
             .any(|row| row.page.incident == incident.id && matches!(row.state, PageState::Waiting | PageState::Handed));
-        // While it flaps, the next action is that it is calm; while it is held for catching up, that it is released.
+        // While it flaps, the next action is that it is calm; while it is held back, that it is released, or its parent's.
         let later = (incident.flapping && incident.calm_since.is_some()) || incident.holds_pages();
         if !moving && !later && leader.chain_due(&incident.id).is_none() {
             return Err(format!("I4: {} is open, S1, not acked, and nothing is due", incident.id));

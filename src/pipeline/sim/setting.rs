@@ -46,6 +46,7 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
         join: Join::All,
         mode: Mode::Live,
         expected: false,
+        bonds: Default::default(),
     }
 }
 
