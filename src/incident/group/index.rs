@@ -14,13 +14,16 @@ use crate::time::{MINUTE, Ms};
 /// Openings are counted over this length.
 pub(super) const RUSH: Ms = MINUTE;
 
+/// What alike incidents share: their rule, and the values of the labels that it groups by.
+pub(super) type Likeness = (Arc<str>, String);
+
 /// Live incidents, listed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::incident) struct Index {
     spots: BTreeMap<Spot, BTreeSet<String>>,
     children: BTreeMap<String, BTreeSet<String>>,
     counts: BTreeMap<String, ([i64; 4], [i64; 4])>,
-    alike: BTreeMap<(Arc<str>, String), BTreeSet<(Ms, String)>>,
+    alike: BTreeMap<Likeness, BTreeSet<(Ms, String)>>,
     /// Openings that stand alone, by blast domain; those of long ago are left out now and then.
     fresh: BTreeMap<Spot, BTreeSet<(Ms, String)>>,
 }
@@ -101,7 +104,7 @@ impl Index {
     }
 
     /// The oldest live incident that is alike.
-    pub(super) fn elder(&self, key: &(Arc<str>, String)) -> Option<&String> {
+    pub(super) fn elder(&self, key: &Likeness) -> Option<&String> {
         self.alike.get(key)?.first().map(|(_, id)| id)
     }
 
