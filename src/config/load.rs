@@ -261,7 +261,7 @@ impl Load<'_> {
         let people = read.people();
         let guard = Guard::of(&read.inventory, &people);
         let (mut rules, refused) = self.rules(&read, &guard);
-        let scenarios = self.scenarios(&read, &rules);
+        let scenarios = self.scenarios(&read, &rules, &guard);
         let (rule_files, unread) = self.rule_files();
         let unit_files = self.unit_files();
         self.reach(&people);
@@ -379,7 +379,7 @@ impl Load<'_> {
         (all.into_iter().map(|(id, (placed, _))| (id, placed)).collect(), refused)
     }
 
-    fn scenarios(&mut self, read: &Read, rules: &BTreeMap<String, PlacedRule>) -> Vec<Scenario> {
+    fn scenarios(&mut self, read: &Read, rules: &BTreeMap<String, PlacedRule>, guard: &Guard) -> Vec<Scenario> {
         let mut ids: Vec<String> = self.written_rules();
         ids.sort();
         ids.dedup();
@@ -399,6 +399,8 @@ impl Load<'_> {
             let known = Known {
                 rules: (whole || file.has("rules")).then_some(ids.as_slice()),
                 contacts: own_contacts.as_deref().or(contacts.as_deref()),
+                guard,
+                source: &source.file.text,
             };
             let name = source.file.path.display().to_string();
             found.extend(scenarios(file, &name, &own, known, &mut source.notes));

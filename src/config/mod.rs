@@ -41,7 +41,7 @@ pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{Unreached, chain_for, unreached};
-pub use scenario::{Action, Answer, Expect, Feed, Kind, Own, Scenario, Verb, What, Which};
+pub use scenario::{Action, Answer, ClockOf, Expect, Fate, Feed, Kind, Own, Reload, Scenario, Told, Verb, What, Which};
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};
 pub use settings::{

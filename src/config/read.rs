@@ -7,7 +7,7 @@
 use super::problem::{Mark, Notes};
 use super::scalar;
 use super::table::{self, Kind, Need, Table};
-use super::tree::{Data, Node, Style, shorten};
+use super::tree::{Data, Entry, Node, Style, shorten};
 use crate::model::{Function, Labels, Matcher, Severity, Test, Then, Threshold};
 use crate::time::{self, Ms};
 
@@ -83,10 +83,10 @@ fn value(node: &Node, kind: &'static Kind, name: &str, notes: &mut Notes) {
         }
         (Kind::Then, Data::Map(_)) if then(node).is_none() => wrong(node, kind, name, notes),
         (Kind::Then, Data::Map(_)) => {}
-        (Kind::Partition, Data::Map(_)) if partition(node).is_none() => wrong(node, kind, name, notes),
-        (Kind::Partition, Data::Map(_)) => {}
+        (Kind::Partition, _) if partition(node).is_none() => wrong(node, kind, name, notes),
+        (Kind::Partition, _) => {}
         (Kind::Threshold, Data::List(items)) => range(node, items, name, notes),
-        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts | Kind::Partition, _) => {
+        (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts, _) => {
             wrong(node, kind, name, notes);
         }
         (_, Data::Scalar { text, style }) => one(node, kind, (text, *style), name, notes),
@@ -291,8 +291,12 @@ fn then(node: &Node) -> Option<Then> {
     }
 }
 
-/// `{ n: up|down }` as number and whether it is up.
+/// `{ n: up|down }`, or the same as text, as number and whether it is up.
 fn partition(node: &Node) -> Option<(i32, bool)> {
+    if let Some((n, word)) = node.as_text().and_then(|text| text.split_once(':')) {
+        let up = [("up", true), ("down", false)].into_iter().find(|(known, _)| *known == word.trim())?.1;
+        return n.trim().parse().ok().filter(|n| *n >= 0).map(|n| (n, up));
+    }
     let [entry] = node.entries() else { return None };
     let up = match entry.value.as_text()? {
         "up" => true,
@@ -332,6 +336,11 @@ impl<'a> Obj<'a> {
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
         debug_assert!(self.table.key(key).is_some(), "`{key}` is not in the table `{}`", self.table.name);
         self.node.and_then(|node| node.get(key))
+    }
+
+    /// Everything that was written in this map.
+    pub(super) fn entries(&self) -> &'a [Entry] {
+        self.node.map_or(&[], Node::entries)
     }
 
     /// Whether `key` was written.

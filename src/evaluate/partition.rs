@@ -298,7 +298,9 @@ impl Partition {
         }
     }
 
-    fn next_visit(&mut self) -> Option<Ms> {
+    /// The first tick that has not run and at which something may change: no tick before it need be waited for. `None`
+    /// where nothing is to come by itself.
+    pub fn next_visit(&mut self) -> Option<Ms> {
         let own = self.broke.map(|at| next((at + QUIET).max(self.clock), SECOND)).into_iter();
         let limits = self.intake.refusals.next(self.clock).filter(|_| self.setup.builtins);
         let watched = self.sources.next(self.clock);

@@ -224,6 +224,11 @@ impl Wide {
         out.signals[start..].sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
     }
 
+    /// The first tick that has not run and at which something may change; it needs every partition to pass it.
+    pub fn next_visit(&mut self) -> Option<Ms> {
+        self.next().filter(|_| self.live && !self.idle)
+    }
+
     fn next(&mut self) -> Option<Ms> {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
         // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of.

@@ -155,13 +155,17 @@ impl Leading {
             return Ok(false);
         }
         let now = self.clock.wall();
-        if let Some(commit) = self.lead.as_mut().and_then(|lead| lead.leader.due(now)) {
-            return self.write(&commit);
-        }
-        let Some(lead) = &mut self.lead else { return Ok(false) };
+        let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
         let mut taken = self.inputs(&cursors)?;
         let Some(lead) = &mut self.lead else { return Ok(false) };
+        // What waits is taken together with what is due: an ack that is there when a step's time comes stops its pages
+        // in the transaction that would have decided them.
+        if taken.is_empty()
+            && let Some(commit) = lead.leader.due(now)
+        {
+            return self.write(&commit);
+        }
         if taken.is_empty() {
             taken = caught_up(self.store.as_ref(), &lead.leader)?;
         }

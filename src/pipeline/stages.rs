@@ -143,6 +143,15 @@ impl Lanes {
         self.lanes.get(&partition).map(|lane| &lane.partition)
     }
 
+    /// The first tick of `partition`, or of the wide rules for [`WIDE`], that has not run and at which something may
+    /// change.
+    pub fn next_visit(&mut self, partition: i32) -> Option<Ms> {
+        if partition == WIDE {
+            return if self.held { None } else { self.wide.next_visit() };
+        }
+        self.lanes.get_mut(&partition).filter(|lane| lane.partition.place().1 > 0)?.partition.next_visit()
+    }
+
     /// The wide rules.
     pub fn wide(&self) -> &Wide {
         &self.wide

@@ -1,9 +1,10 @@
 //! What an evaluator counts, for `status` and `/metrics`: plain numbers, owned by one thread.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
 
 use crate::evaluate::Counters;
-use crate::model::{Flush, Kind, RejectReason};
+use crate::model::{Flush, Kind, RejectReason, Signal, WIDE};
 use crate::pipeline::stages::Fed;
 
 /// Counts since the start.
@@ -37,12 +38,20 @@ pub struct Tally {
     pub dead_letters: u64,
     /// Dead letters that the log refused.
     pub dead_letters_lost: u64,
+    /// Where every signal is told, acted on or not.
+    pub told: Option<Sender<(i32, Signal)>>,
 }
 
 impl Tally {
     /// Counts what a record was and caused.
     pub fn fed(&mut self, fed: &Fed<'_>) {
         self.evaluation.add(&fed.effects.counters);
+        if let Some(told) = self.told.as_ref().filter(|_| !fed.muted || fed.partition == WIDE) {
+            for signal in &fed.effects.signals {
+                // Whoever watched may have gone.
+                let _ = told.send((fed.partition, signal.clone()));
+            }
+        }
         let Some(decoded) = fed.decoded else { return };
         if fed.muted {
             self.muted += 1;

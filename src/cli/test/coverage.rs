@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::find::Found;
 use crate::model::{Severity, State};
-use crate::pipeline::backtest::Happening;
+use crate::pipeline::scenario::{Seen, Thing};
 
 /// What the runs showed.
 #[derive(Debug, Default)]
@@ -43,9 +43,9 @@ pub(super) struct Coverage {
 
 impl Shown {
     /// Takes what a scenario made happen.
-    pub(super) fn scenario(&mut self, happened: &[Happening]) {
-        for happening in happened {
-            let Happening::Signal(_, signal) = happening else { continue };
+    pub(super) fn scenario(&mut self, happened: &[Seen]) {
+        for seen in happened {
+            let Thing::Signal(signal) = &seen.thing else { continue };
             let rule = signal.rule.to_string();
             if let (true, Some(severity)) = (signal.to.is_active(), signal.severity) {
                 self.fired.insert((rule.clone(), severity));

@@ -3,8 +3,12 @@
 //! The idea: everything is said here, series expanded, times in ms from the virtual epoch 0, verbs as an enum, so that
 //! the runner only plays it through the pipeline. Nothing here runs anything.
 
+mod action;
+mod expect;
+mod feed;
 mod own;
 mod read;
+mod reload;
 mod series;
 mod table;
 
@@ -12,9 +16,12 @@ pub(super) use own::own;
 pub(super) use read::{Known, scenarios};
 pub(super) use table::SCENARIOS;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Chain, Channel, Contact, Inventory, Labels, Reason, Rule, Severity, SlaPlan, State};
+use crate::model::{
+    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Reason, Rule, Severity, SlaPlan, State,
+};
 use crate::time::Ms;
 
 /// One scenario.
@@ -26,6 +33,14 @@ pub struct Scenario {
     pub file: String,
     /// The line it begins on.
     pub line: usize,
+    /// The instant at which its clock stands at 0; `None` = the usual Monday morning.
+    pub start: Option<Ms>,
+    /// How long it runs on at least, ms; `None` = to the last thing that comes in or is expected.
+    pub until: Option<Ms>,
+    /// Partitions of the log; `None` = one, or as many as the configuration has where one is named.
+    pub partitions: Option<i32>,
+    /// Whether the engine's own rules run, as in the service.
+    pub builtins: bool,
     /// What comes in.
     pub feed: Vec<Feed>,
     /// What people and the world do, in file order.
@@ -66,8 +81,12 @@ pub enum Feed {
         from: Ms,
         /// Distance of samples, ms.
         every: Ms,
-        /// The samples; `None` = missing.
-        values: Vec<Option<f64>>,
+        /// The samples; `None` = missing. Series that stand for many hosts share them.
+        values: Arc<[Option<f64>]>,
+        /// How far the source's clock is ahead, ms.
+        skew: Ms,
+        /// How long each sample is under way, ms.
+        late: Ms,
     },
     /// One log line.
     Line {
@@ -80,6 +99,15 @@ pub enum Feed {
         /// The text.
         text: String,
     },
+    /// One record as it is, whatever it may be.
+    Record {
+        /// When, ms.
+        at: Ms,
+        /// Its key.
+        key: String,
+        /// Its value; `{ts}` stands for its time.
+        text: String,
+    },
 }
 
 /// What somebody or something does.
@@ -87,6 +115,8 @@ pub enum Feed {
 pub struct Action {
     /// When, ms.
     pub at: Ms,
+    /// The line it stands on, for a failure's place.
+    pub line: usize,
     /// What.
     pub verb: Verb,
 }
@@ -111,6 +141,8 @@ pub enum Verb {
         by: String,
         /// How long it holds, ms; `None` = the default.
         hold: Option<Ms>,
+        /// What they noted.
+        note: String,
     },
     /// Gives it back.
     Unack {
@@ -134,6 +166,8 @@ pub enum Verb {
         which: Which,
         /// Who.
         by: String,
+        /// What they noted.
+        note: String,
     },
     /// Says it is not over.
     Reopen {
@@ -158,23 +192,29 @@ pub enum Verb {
         /// Labels.
         labels: Labels,
     },
-    /// What a channel's gateway answers from now on.
+    /// What the gateway of a channel answers from now on.
     Gateway {
         /// The channel.
         channel: Channel,
         /// The answer.
         answers: Answer,
+        /// Whether it can be asked what became of a page; `None` = as before.
+        look_up: Option<bool>,
+        /// How long, ms; then it takes pages again. `None` = until it is told otherwise.
+        length: Option<Ms>,
     },
-    /// Reads the configuration again.
-    Reload,
-    /// Ends in order and starts again.
-    Restart,
-    /// Is killed and starts again.
-    Crash,
-    /// The log's clock jumps, ms.
+    /// The edited files change.
+    Reload(Reload),
+    /// Ends in order and starts again after so long, ms.
+    Restart(Ms),
+    /// Is killed and starts again after so long, ms.
+    Crash(Ms),
+    /// A clock jumps.
     Clock {
-        /// By so much.
+        /// By so much, ms.
         by: Ms,
+        /// Which.
+        of: ClockOf,
     },
     /// A partition is there or not.
     Partition {
@@ -183,15 +223,59 @@ pub enum Verb {
         /// Whether it is there.
         up: bool,
     },
-    /// Another leader takes over.
+    /// The disk is full, or the store cannot be reached: nothing can be written.
+    Disk {
+        /// The log cannot be written either.
+        log: bool,
+        /// Whether it is well again.
+        well: bool,
+        /// How long, ms; `None` = until it is told otherwise.
+        length: Option<Ms>,
+    },
+    /// Another leader takes over, the old one does not know yet.
     Leader,
     /// A delivery report comes for the last page to somebody.
     Receipt {
         /// To whom.
         to: String,
+        /// On which channel; `None` = any.
+        channel: Option<Channel>,
         /// What it says.
-        answers: Answer,
+        fate: Fate,
     },
+}
+
+/// What the edited files become.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reload {
+    /// The same as before.
+    Same,
+    /// They cannot be used.
+    Broken,
+    /// These parts are others.
+    Parts(Arc<Own>),
+    /// A file with these parts, or with mistakes.
+    File(PathBuf),
+}
+
+/// Which clock jumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockOf {
+    /// The machine's, and with it the log's.
+    Both,
+    /// The log's alone.
+    Log,
+    /// The wall clock of the process alone.
+    Wall,
+}
+
+/// What a delivery report says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is on the phone.
+    Delivered,
+    /// It will never be: no such number.
+    Failed,
 }
 
 /// What a gateway answers.
@@ -203,19 +287,21 @@ pub enum Answer {
     Error,
     /// Too many.
     Busy,
-    /// Nothing.
+    /// Nothing, and nothing was sent.
     Hang,
     /// Taken, but the answer is lost.
     Unknown,
+    /// There is no such number.
+    Refused,
 }
 
 impl Answer {
     /// Its words in files, in the order of the enum.
-    pub const WORDS: &'static [&'static str] = &["ok", "500", "429", "hang", "unknown"];
+    pub const WORDS: &'static [&'static str] = &["ok", "500", "429", "hang", "unknown", "refused"];
 
     /// Reads its word.
     pub fn parse(word: &str) -> Option<Self> {
-        let all = [Self::Ok, Self::Error, Self::Busy, Self::Hang, Self::Unknown];
+        let all = [Self::Ok, Self::Error, Self::Busy, Self::Hang, Self::Unknown, Self::Refused];
         Self::WORDS.iter().position(|known| *known == word).and_then(|n| all.get(n).copied())
     }
 }
@@ -229,6 +315,10 @@ pub enum Kind {
     Incident,
     /// Pages.
     Page,
+    /// What became of pages.
+    Outcome,
+    /// Messages that reached a phone or a mailbox.
+    Arrival,
 }
 
 impl Kind {
@@ -238,6 +328,8 @@ impl Kind {
             "signal" => Some(Self::Signal),
             "incident" => Some(Self::Incident),
             "page" => Some(Self::Page),
+            "outcome" => Some(Self::Outcome),
+            "arrival" => Some(Self::Arrival),
             _ => None,
         }
     }
@@ -248,6 +340,10 @@ impl Kind {
 pub struct Expect {
     /// When, ms.
     pub at: Ms,
+    /// Until when at the latest, ms; `at` where it must be then.
+    pub until: Ms,
+    /// How often in that time; `None` = it is one thing that must be among what happens.
+    pub count: Option<usize>,
     /// The line it stands on, for a failure's place.
     pub line: usize,
     /// What.
@@ -269,6 +365,10 @@ pub enum What {
         severity: Option<Severity>,
         /// Value, compared to 12 digits.
         value: Option<f64>,
+        /// Why nothing is known; `Some(None)`: it is known.
+        unknown: Option<Option<Cause>>,
+        /// Why it ended.
+        ended: Option<Ended>,
     },
     /// An incident's state.
     Incident {
@@ -278,18 +378,39 @@ pub enum What {
         state: Option<String>,
         /// Severity.
         severity: Option<Severity>,
+        /// Its number.
+        number: Option<String>,
     },
     /// A page's decision.
-    Page {
-        /// To whom (contact id).
-        to: String,
-        /// On which channel.
-        channel: Option<Channel>,
-        /// Why.
-        reason: Option<Reason>,
-        /// At which step.
-        step: Option<i64>,
-        /// Part of its text.
-        text: Option<String>,
+    Page(Told),
+    /// What became of a page.
+    Outcome {
+        /// Which page.
+        page: Told,
+        /// accepted, delivered, failed, unknown or resent.
+        result: Option<String>,
     },
+    /// A message reached a phone or a mailbox.
+    Arrival(Told),
+}
+
+/// A page as a scenario names it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// To whom (contact id); `None` = anybody.
+    pub to: Option<String>,
+    /// On which channel.
+    pub channel: Option<Channel>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// At which step.
+    pub step: Option<i64>,
+    /// Part of its text.
+    pub text: Option<String>,
+    /// Severity.
+    pub severity: Option<Severity>,
+    /// Rule of its incident.
+    pub rule: Option<String>,
+    /// Labels of its incident, at least these.
+    pub labels: Labels,
 }

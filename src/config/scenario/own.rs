@@ -11,6 +11,7 @@ use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::rules::PlacedRule;
 use crate::config::sla;
+use crate::model::Rule;
 
 /// What a checked scenario file brings along, of `rules` those that it holds itself.
 pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
@@ -23,6 +24,11 @@ pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>
         own.sort_by(|a, b| a.id.cmp(&b.id));
         own
     });
+    parts(file, own_rules, notes)
+}
+
+/// The people and resources of `file`, with `rules`.
+pub(super) fn parts(file: Obj<'_>, rules: Option<Vec<Rule>>, notes: &mut Notes) -> Own {
     let contacts = file.has("contacts").then(|| people::contacts(file, notes));
     let chains = file.has("chains").then(|| people::chains(file, notes));
     if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
@@ -31,7 +37,7 @@ pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>
         notes.join(theirs);
     }
     Own {
-        rules: own_rules,
+        rules,
         contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
         chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
         sla: file.has("sla").then(|| sla::sla(file, notes)),

@@ -147,6 +147,21 @@ impl Evaluator {
         &self.lanes
     }
 
+    /// The first tick of `partition`, or of the wide rules, at which something may change: for whoever lets time pass.
+    pub fn next_visit(&mut self, partition: i32) -> Option<Ms> {
+        self.lanes.next_visit(partition)
+    }
+
+    /// When something that waits is flushed at the latest, elapsed time.
+    pub fn flush_due(&self) -> Option<Ms> {
+        self.pending.values().filter_map(Pending::due).min()
+    }
+
+    /// Tells every signal, acted on or not, with its partition: for whoever watches a run.
+    pub fn tell_signals(&mut self, to: std::sync::mpsc::Sender<(i32, crate::model::Signal)>) {
+        self.tally.told = Some(to);
+    }
+
     /// What it runs under.
     pub fn setup(&self) -> &Setup {
         &self.setup

@@ -45,6 +45,8 @@ pub struct FaultyStore {
     after: AtomicBool,
     crashed: AtomicBool,
     steps: AtomicI64,
+    /// Why nothing can be written; reading works.
+    full: Mutex<Option<String>>,
     held: Mutex<Option<BookCommit>>,
 }
 
@@ -58,6 +60,7 @@ impl FaultyStore {
             after: AtomicBool::new(false),
             crashed: AtomicBool::new(false),
             steps: AtomicI64::new(0),
+            full: Mutex::new(None),
             held: Mutex::new(None),
         }
     }
@@ -74,6 +77,18 @@ impl FaultyStore {
         self.crashed.swap(false, Ordering::SeqCst)
     }
 
+    /// Refuses every write from now on, for the reason given; `None` takes them again.
+    pub fn set_full(&self, why: Option<&str>) {
+        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = why.map(str::to_owned);
+    }
+
+    fn writable(&self) -> Result<()> {
+        match &*self.full.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(why) => Err(StoreError::Unavailable { what: "write".to_owned(), why: why.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// How many durable steps there were.
     pub fn steps(&self) -> i64 {
         self.steps.load(Ordering::SeqCst)
@@ -82,6 +97,7 @@ impl FaultyStore {
     /// Runs one durable step, unless this is where the process dies.
     fn durable<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.alive()?;
+        self.writable()?;
         self.steps.fetch_add(1, Ordering::SeqCst);
         let left = self.fuse.load(Ordering::SeqCst);
         if left < 0 {
@@ -158,6 +174,7 @@ impl Store for FaultyStore {
     /// Not a border: a process that dies beside its beat leaves what one leaves that dies between two others.
     fn beat(&self, epoch: i64) -> Result<bool> {
         self.alive()?;
+        self.writable()?;
         self.inner.beat(epoch)
     }
 
@@ -209,6 +226,7 @@ impl Store for FaultyStore {
 
     fn add_input(&self, input: &Input, now: Ms) -> Result<i64> {
         self.alive()?;
+        self.writable()?;
         self.inner.add_input(input, now)
     }
 
@@ -239,6 +257,7 @@ impl Store for FaultyStore {
 
     fn expire(&self, now: Ms) -> Result<usize> {
         self.alive()?;
+        self.writable()?;
         self.inner.expire(now)
     }
 

@@ -1,6 +1,7 @@
 //! A log in memory with the promises of a real one, for simulated worlds: partitions, offsets, append times that may jump
 //! or run backwards, records that survive every crash of their readers.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub struct Stored {
 struct Shared {
     now: Ms,
     partitions: Vec<Vec<Stored>>,
+    /// Partitions that can be neither written nor read.
+    down: BTreeSet<i32>,
+    /// Why nothing can be written at all.
+    full: Option<String>,
 }
 
 /// The log: a clone is another handle.
@@ -39,7 +44,7 @@ impl MemoryLog {
     /// An empty log whose clock stands at `now`.
     pub fn new(topic: &str, partitions: i32, now: Ms) -> Self {
         let partitions = (0..partitions).map(|_| Vec::new()).collect();
-        Self { topic: topic.to_owned(), shared: Arc::new(Mutex::new(Shared { now, partitions })) }
+        Self { topic: topic.to_owned(), shared: Arc::new(Mutex::new(Shared { now, partitions, ..Shared::default() })) }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
@@ -49,6 +54,27 @@ impl MemoryLog {
     /// Sets the clock that stamps appends; it may go back, as a broker's may.
     pub fn set_now(&self, now: Ms) {
         self.with(|shared| shared.now = now);
+    }
+
+    /// Takes a partition away, or brings it back: what was in it is still there.
+    pub fn set_down(&self, partition: i32, is_down: bool) {
+        self.with(|shared| {
+            if is_down {
+                shared.down.insert(partition)
+            } else {
+                shared.down.remove(&partition)
+            };
+        });
+    }
+
+    /// Refuses every append from now on, for the reason given; `None` takes them again.
+    pub fn set_full(&self, why: Option<&str>) {
+        self.with(|shared| shared.full = why.map(str::to_owned));
+    }
+
+    /// Whether `partition` can be written.
+    pub fn takes(&self, partition: i32) -> bool {
+        self.with(|shared| shared.full.is_none() && !shared.down.contains(&partition))
     }
 
     /// Everything appended to `partition` so far.
@@ -72,6 +98,13 @@ impl Sink for MemoryLog {
                 .into_iter()
                 .map(|record| {
                     let partition = record.partition.unwrap_or_else(|| partition_of(&record.key, n));
+                    if let Some(why) = &shared.full {
+                        return Err(LogError::Unavailable { what: "append".to_owned(), why: why.clone() });
+                    }
+                    if shared.down.contains(&partition) {
+                        let what = format!("partition {partition}");
+                        return Err(LogError::Unavailable { what, why: "is down".to_owned() });
+                    }
                     let at = usize::try_from(partition).unwrap_or(0);
                     let stored = shared.partitions.get_mut(at).ok_or_else(|| unknown(partition))?;
                     stored.push(Stored { append, key: record.key, value: record.value });
@@ -113,6 +146,10 @@ impl Source for MemorySource {
         for step in 0..n {
             let p = (self.turn + step) % n;
             let Some(position) = self.positions[p] else { continue };
+            let is_down = self.log.with(|shared| i32::try_from(p).is_ok_and(|p| shared.down.contains(&p)));
+            if is_down {
+                continue;
+            }
             let batch = self.log.with(|shared| {
                 let mut batch = Batch { partition: i32::try_from(p).unwrap_or(0), ..Batch::default() };
                 for (n, record) in shared.partitions[p].iter().enumerate().skip(position).take(BATCH_RECORDS_MAX) {

@@ -13,7 +13,7 @@ use super::rows::is_bad;
 use super::{About, Purged, Result, Store, flush};
 use crate::model::{
     BookCommit, BookRows, ChainRow, Committed, Entry, Fingerprint, Flush, Flushed, Incident, IncidentState, Input,
-    Lease, Outcome, Owned, PageRow, PageState, PartFlush, Progress, RowChange, Seat, Severity, Signal, SignalKey,
+    Lease, Outcome, Owned, Page, PageRow, PageState, PartFlush, Progress, RowChange, Seat, Severity, Signal, SignalKey,
     StateRow, Taken,
 };
 use crate::time::Ms;
@@ -82,6 +82,27 @@ impl MemoryStore {
     /// A copy as it stands now, with a life of its own.
     pub fn snapshot(&self) -> Self {
         Self { tables: Mutex::new(self.tables().clone()) }
+    }
+
+    /// An incident by its number.
+    pub fn incident(&self, id: &str) -> Option<Incident> {
+        self.tables().incidents.get(id).cloned()
+    }
+
+    /// A page by its id.
+    pub fn page(&self, id: &str) -> Option<Page> {
+        self.tables().outbox.get(id).map(|slot| slot.row.page.clone())
+    }
+
+    /// When a sender has something to do at the earliest: a page is due, a lease or the time for a page ends.
+    pub fn next_due(&self) -> Option<Ms> {
+        let tables = self.tables();
+        let waits = tables.outbox.values().filter_map(|slot| match slot.row.state {
+            PageState::Waiting => Some(slot.due.min(slot.row.page.deadline + 1)),
+            PageState::Handed => Some(slot.until),
+            _ => None,
+        });
+        waits.min()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {

@@ -1,0 +1,240 @@
+//! What people and the world do in a scenario.
+//!
+//! The idea: people act through the same inputs as in the service, on the incident as it is at that instant; the world
+//! acts on the site: its gateways, clocks, partitions, disk and process. Whoever acts on something that is not there yet
+//! tries once more at the end of the instant; then it is a mistake of the scenario.
+
+use crate::config::{self, Action, Answer, Ask, Own};
+use crate::config::{ClockOf, Fate, Level, Reload, Verb, Which};
+use crate::model::{BROKEN_CONFIG, Channel, Incident, Input, Outcome, PageRow, PageState, State, WALL_CLOCK};
+use crate::store::{About, Store};
+use crate::time::{Clock, HOUR, MINUTE, Ms, SECOND, SystemClock};
+
+use super::Failure;
+use super::run::{Deed, Do, Play};
+
+/// An ack holds so long unless it says otherwise.
+const ACK_HOLD: Ms = 4 * HOUR;
+/// A wall clock that has not jumped again for so long is good.
+const JUMP_OVER: Ms = MINUTE;
+/// A clock that jumps by more is a trouble.
+const JUMP: Ms = 5 * SECOND;
+/// More rows than any scenario makes.
+const ALL: usize = 10_000_000;
+
+impl Play<'_> {
+    /// Refuses what cannot be done here.
+    pub(super) fn possible(&self, action: &Action) -> Result<(), Failure> {
+        let refuse = |what: String| Err(Failure { line: action.line, what });
+        match &action.verb {
+            Verb::Silence { .. } | Verb::Expire { .. } | Verb::Handover { .. } => {
+                refuse(format!("this version cannot do {:?} in a scenario", action.verb))
+            }
+            Verb::Partition { partition, .. } if *partition >= self.stage.partitions => {
+                let n = self.stage.partitions;
+                refuse(format!("there is no partition {partition}: `partitions: {n}`, counted from 0"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does it; `false`: what it is about is not there.
+    pub(super) fn act(&mut self, deed: &Deed) -> Result<bool, String> {
+        match &deed.what {
+            Do::Boot => {
+                self.stage.boot()?;
+                self.wake = true;
+            }
+            Do::ClockGood => self.tell(deed, Input::Own(self.clock_signal(State::Resolved))),
+            Do::Verb(verb) => return self.verb(deed, verb),
+        }
+        Ok(true)
+    }
+
+    /// Notes that nothing was there to act on.
+    pub(super) fn in_vain(&mut self, deed: &Deed) {
+        let at = crate::time::show_duration(self.stage.now());
+        let what = match &deed.what {
+            Do::Verb(Verb::Receipt { to, .. }) => format!("at {at}, no page to `{to}` that was accepted"),
+            _ => format!("at {at}, no incident that this could be done to"),
+        };
+        self.fail(deed.line, what);
+    }
+
+    fn verb(&mut self, deed: &Deed, verb: &Verb) -> Result<bool, String> {
+        match verb {
+            Verb::Receipt { to, channel, fate } => return Ok(self.receipt(deed, to, *channel, *fate)),
+            Verb::Gateway { channel, answers, look_up, length } => {
+                self.stage.ways.answer(*channel, *answers, *look_up);
+                let well = Verb::Gateway { channel: *channel, answers: Answer::Ok, look_up: None, length: None };
+                self.plan_end(deed, *length, well);
+            }
+            Verb::Reload(reload) => self.reload(deed, reload)?,
+            Verb::Restart(away) if self.stage.is_up() => {
+                self.stage.end()?;
+                self.look();
+                self.boot_after(deed, *away)?;
+            }
+            Verb::Crash(away) if self.stage.is_up() => {
+                self.stage.kill();
+                self.watching.killed();
+                self.boot_after(deed, *away)?;
+            }
+            Verb::Restart(_) | Verb::Crash(_) => {}
+            Verb::Clock { by, of } => self.clock(deed, *by, *of),
+            Verb::Partition { partition, up } => {
+                self.stage.log.set_down(*partition, !up);
+                self.wake |= *up;
+            }
+            Verb::Disk { log, well, length } => {
+                let why = (!well).then_some(if *log { "no space left on device" } else { "connection refused" });
+                self.stage.store.set_full(why);
+                self.stage.log.set_full(why.filter(|_| *log));
+                self.wake |= *well;
+                self.plan_end(deed, *length, Verb::Disk { log: *log, well: true, length: None });
+            }
+            Verb::Leader => self.stage.usurp(),
+            _ => return Ok(self.by_hand(deed, verb)),
+        }
+        Ok(true)
+    }
+
+    /// What people do to an incident.
+    fn by_hand(&mut self, deed: &Deed, verb: &Verb) -> bool {
+        let which = match verb {
+            Verb::Ack { which, .. }
+            | Verb::Unack { which, .. }
+            | Verb::Resolve { which, .. }
+            | Verb::Reopen { which, .. } => which,
+            // Refused before the run began.
+            _ => return true,
+        };
+        let Some(incident) = self.incident(which) else { return false };
+        let input = match verb.clone() {
+            Verb::Ack { by, hold, note, .. } => {
+                Input::Ack { incident: incident.id, by, note, hold: hold.unwrap_or(ACK_HOLD) }
+            }
+            Verb::Unack { by, .. } => Input::Unack { incident: incident.id, by },
+            Verb::Resolve { by, note, .. } => Input::Resolve { incident: incident.id, by, note },
+            Verb::Reopen { by, .. } => Input::Reopen { incident: incident.id, by },
+            _ => return true,
+        };
+        self.tell(deed, input);
+        true
+    }
+
+    /// Hands an input over, or again in a second where the store does not take it.
+    fn tell(&mut self, deed: &Deed, input: Input) {
+        if self.stage.input(&input).is_err() {
+            self.plan(self.stage.now() + SECOND, deed.clone());
+        }
+    }
+
+    /// The newest incident that fits.
+    fn incident(&self, which: &Which) -> Option<Incident> {
+        let fits = |incident: &Incident| {
+            let labels = which.labels.iter().all(|(name, value)| incident.labels.get(name) == Some(value));
+            incident.id == which.rule || (*incident.rule == *which.rule && labels)
+        };
+        self.stage.memory.incidents(ALL).unwrap_or_default().into_iter().find(fits)
+    }
+
+    fn receipt(&mut self, deed: &Deed, to: &str, channel: Option<Channel>, fate: Fate) -> bool {
+        let pages = self.stage.memory.pages(None, ALL).unwrap_or_default();
+        let fits = |row: &PageRow| {
+            let known = matches!(row.state, PageState::Accepted | PageState::Unknown);
+            known && row.page.to == to && channel.is_none_or(|channel| channel == row.page.channel)
+        };
+        let Some(row) = pages.into_iter().find(fits) else { return false };
+        let outcome = match fate {
+            Fate::Delivered => Outcome::Delivered { id: row.detail },
+            Fate::Failed => Outcome::Failed { reason: crate::notify::Refusal::Recipient.word().to_owned() },
+        };
+        let about = About::Page(&row.page.id);
+        if self.stage.store.receipt(&about, &outcome, self.stage.wall()).is_err() {
+            self.plan(self.stage.now() + SECOND, deed.clone());
+        }
+        true
+    }
+
+    fn boot_after(&mut self, deed: &Deed, away: Ms) -> Result<(), String> {
+        let boot = Deed { line: deed.line, what: Do::Boot };
+        if away > 0 {
+            self.plan(self.stage.now() + away, boot);
+            return Ok(());
+        }
+        self.act(&boot).map(drop)
+    }
+
+    fn plan_end(&mut self, deed: &Deed, length: Option<Ms>, end: Verb) {
+        if let Some(length) = length {
+            self.plan(self.stage.now() + length, Deed { line: deed.line, what: Do::Verb(end) });
+        }
+    }
+
+    fn clock(&mut self, deed: &Deed, by: Ms, of: ClockOf) {
+        let (wall, log) = match of {
+            ClockOf::Both => (by, by),
+            ClockOf::Wall => (by, 0),
+            ClockOf::Log => (0, by),
+        };
+        self.stage.jump(wall, log);
+        self.wake = true;
+        if self.stage.has_builtins() && by.abs() > JUMP && of != ClockOf::Log {
+            self.tell(deed, Input::Own(self.clock_signal(State::Firing)));
+            self.plan(self.stage.now() + JUMP_OVER, Deed { line: deed.line, what: Do::ClockGood });
+        }
+    }
+
+    fn clock_signal(&self, to: State) -> crate::model::Signal {
+        self.stage.own_signal(&WALL_CLOCK, to)
+    }
+
+    fn reload(&mut self, deed: &Deed, reload: &Reload) -> Result<(), String> {
+        let read;
+        let parts = match reload {
+            Reload::Same => &Own::default(),
+            Reload::Parts(parts) => parts.as_ref(),
+            Reload::File(path) => {
+                read = self.read(path);
+                match &read {
+                    Some(parts) => parts,
+                    None => return self.set_broken(deed, true),
+                }
+            }
+            Reload::Broken => return self.set_broken(deed, true),
+        };
+        self.set_broken(deed, false)?;
+        self.change(parts)?;
+        self.wake = true;
+        Ok(())
+    }
+
+    /// A broken file keeps the old set and is an incident of its own.
+    fn set_broken(&mut self, deed: &Deed, broken: bool) -> Result<(), String> {
+        if std::mem::replace(&mut self.broken, broken) != broken {
+            let to = if broken { State::Firing } else { State::Resolved };
+            self.tell(deed, Input::Own(self.stage.own_signal(&BROKEN_CONFIG, to)));
+        }
+        Ok(())
+    }
+
+    /// The parts of an edited file; `None` where it has mistakes.
+    fn read(&self, path: &std::path::Path) -> Option<Own> {
+        let beside = std::path::Path::new(self.file()).parent().map(|folder| folder.join(path));
+        let path = beside.filter(|file| file.exists()).unwrap_or_else(|| path.to_owned());
+        let ask = Ask { env: &[], now: SystemClock.wall(), whole: false };
+        let loaded = config::load(&[path], &ask);
+        if loaded.problems.iter().any(|problem| problem.level == Level::Error) {
+            return None;
+        }
+        let some = |empty: bool| (!empty).then_some(());
+        Some(Own {
+            rules: some(loaded.rules.rules.is_empty())
+                .map(|()| loaded.rules.rules.iter().map(|rule| rule.as_ref().clone()).collect()),
+            contacts: some(loaded.people.contacts.is_empty()).map(|()| loaded.people.contacts.clone()),
+            chains: some(loaded.people.chains.is_empty()).map(|()| loaded.people.chains.clone()),
+            inventory: some(loaded.inventory.resources.is_empty()).map(|()| loaded.inventory.clone()),
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! The clock of a scenario: from one instant at which something can happen to the next.
+//!
+//! The idea: at each instant, first what people and the world do, with the timers that are due, then what comes in, then
+//! the ticks that have passed. So an ack at the instant of a step stops it, and a tick sees every record up to its time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::config::{Loaded, Own, Scenario, Verb};
+use crate::evaluate::Setup;
+use crate::model::{ExprGroup, RuleSet};
+use crate::pipeline::service;
+use crate::time::Ms;
+
+use super::Failure;
+use super::feed::{self, Record};
+use super::seen::{Seen, Watching};
+use super::stage::{Set, Stage};
+
+/// Where a scenario's clock stands at 0: 2026-01-05 09:00 KST.
+const BEGINNING: Ms = 1_767_571_200_000;
+/// Pulses of one instant at most: each can only close what the one before made due.
+const PULSES_MAX: usize = 4;
+
+/// Something to do, and the line that says so.
+#[derive(Debug, Clone)]
+pub(super) struct Deed {
+    pub(super) line: usize,
+    pub(super) what: Do,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub(super) enum Do {
+    /// What is written.
+    Verb(Verb),
+    /// The process starts again.
+    Boot,
+    /// The wall clock has been good for a while.
+    ClockGood,
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Play<'a> {
+    scenario: &'a Scenario,
+    /// The configuration in force.
+    pub(super) loaded: Loaded,
+    pub(super) stage: Stage,
+    pub(super) watching: Watching,
+    feed: VecDeque<Record>,
+    /// Records that the log did not take: senders keep them.
+    spool: VecDeque<Record>,
+    deeds: BTreeMap<(Ms, usize), Deed>,
+    n_deeds: usize,
+    /// Every partition is to be told the time, whatever it has to do.
+    pub(super) wake: bool,
+    /// The edited files are broken.
+    pub(super) broken: bool,
+    reloads: usize,
+    failures: Vec<Failure>,
+}
+
+impl<'a> Play<'a> {
+    /// A run that has not begun; what the scenario's file does not bring comes from `loaded`.
+    pub(super) fn new(scenario: &'a Scenario, loaded: &Loaded) -> Result<Self, Failure> {
+        let loaded = laid(loaded, &scenario.own, "scenario");
+        let begin = scenario.start.unwrap_or(BEGINNING);
+        let mut play = Self {
+            scenario,
+            stage: Stage::new(set(scenario, &loaded), begin),
+            loaded,
+            watching: Watching::default(),
+            feed: feed::records(scenario).into(),
+            spool: VecDeque::new(),
+            deeds: BTreeMap::new(),
+            n_deeds: 0,
+            wake: true,
+            broken: false,
+            reloads: 0,
+            failures: Vec::new(),
+        };
+        for action in &scenario.actions {
+            play.possible(action)?;
+            play.plan(action.at, Deed { line: action.line, what: Do::Verb(action.verb.clone()) });
+        }
+        Ok(play)
+    }
+
+    /// The scenario's file.
+    pub(super) fn file(&self) -> &str {
+        &self.scenario.file
+    }
+
+    /// Puts a deed on the list, behind those of the same time.
+    pub(super) fn plan(&mut self, at: Ms, deed: Deed) {
+        self.n_deeds += 1;
+        self.deeds.insert((at, self.n_deeds), deed);
+    }
+
+    /// Puts other parts in force; the rest stays.
+    pub(super) fn change(&mut self, parts: &Own) -> Result<(), String> {
+        self.reloads += 1;
+        let hash = format!("scenario-{}", self.reloads);
+        self.loaded = laid(&self.loaded, parts, &hash);
+        self.stage.reload(set(self.scenario, &self.loaded), &hash)
+    }
+
+    /// Runs it to its end.
+    pub(super) fn run(&mut self) {
+        let end = self.end();
+        if let Err(what) = self.stage.boot().and_then(|()| self.run_to(end)) {
+            let at = crate::time::show_duration(self.stage.now());
+            self.fail(self.scenario.line, format!("at {at}: {what}"));
+        }
+    }
+
+    /// What was not as it should be by itself, and what happened.
+    pub(super) fn done(self) -> (Vec<Failure>, Vec<Seen>) {
+        (self.failures, self.watching.seen)
+    }
+
+    /// Notes that something could not be done.
+    pub(super) fn fail(&mut self, line: usize, what: String) {
+        self.failures.push(Failure { line, what });
+    }
+
+    fn end(&self) -> Ms {
+        let expected = self.scenario.expect.iter().map(|expect| expect.until);
+        let fed = self.feed.back().map(|record| record.at);
+        expected.chain(fed).chain(self.scenario.until).max().unwrap_or(0)
+    }
+
+    fn run_to(&mut self, end: Ms) -> Result<(), String> {
+        self.instant()?;
+        while let Some(at) = self.next().filter(|at| *at <= end) {
+            self.stage.pass_to(at);
+            self.instant()?;
+        }
+        if self.stage.now() < end {
+            // What the last tick says is said, too.
+            self.stage.pass_to(end);
+            self.instant()?;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Ms> {
+        let record = self.feed.front().map(|record| record.at);
+        let deed = self.deeds.keys().next().map(|(at, _)| *at);
+        [record, deed, self.stage.next_due()].into_iter().flatten().min()
+    }
+
+    /// One instant of the clock.
+    fn instant(&mut self) -> Result<(), String> {
+        let mut early = Vec::new();
+        while let Some(entry) = self.deeds.first_entry().filter(|entry| entry.key().0 <= self.stage.now()) {
+            let deed = entry.remove();
+            if !self.act(&deed)? {
+                early.push(deed);
+            }
+        }
+        self.settle()?;
+        self.hand_over();
+        self.settle()?;
+        for _ in 0..PULSES_MAX {
+            if !self.stage.is_up() || !(std::mem::take(&mut self.wake) || self.stage.is_tick_due()) {
+                break;
+            }
+            self.stage.pulse();
+            self.settle()?;
+        }
+        // Whoever acts on what came up at this very instant.
+        for deed in early {
+            if self.act(&deed)? {
+                self.settle()?;
+            } else {
+                self.in_vain(&deed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what is waiting and what comes now to the log.
+    fn hand_over(&mut self) {
+        let (begin, now) = (self.scenario.start.unwrap_or(BEGINNING), self.stage.now());
+        let mut due: Vec<Record> = std::mem::take(&mut self.spool).into();
+        while self.feed.front().is_some_and(|record| record.at <= now) {
+            due.extend(self.feed.pop_front());
+        }
+        for record in due {
+            if !self.stage.append(None, record.key().as_bytes(), record.value(begin, now)) {
+                self.spool.push_back(record);
+            }
+        }
+    }
+
+    /// Lets the process work and notes what came of it.
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        self.stage.settle()?;
+        self.look();
+        Ok(())
+    }
+
+    /// Notes what happened since the last look.
+    pub(super) fn look(&mut self) {
+        for (at, signal) in self.stage.signals() {
+            self.watching.signal(at, signal);
+        }
+        let now = self.stage.now();
+        self.watching.ledger(now, &self.stage.memory);
+        self.watching.arrived(now, self.stage.ways.arrived(), &self.stage.memory);
+    }
+}
+
+/// `loaded` with the parts that `own` has.
+fn laid(loaded: &Loaded, own: &Own, hash: &str) -> Loaded {
+    let mut loaded = loaded.clone();
+    if let Some(rules) = &own.rules {
+        let groups = rules.iter().filter_map(ExprGroup::alone).map(Arc::new).collect();
+        let rules = rules.iter().cloned().map(Arc::new).collect();
+        loaded.rules = RuleSet { hash: hash.to_owned(), rules, groups };
+    }
+    if let Some(contacts) = &own.contacts {
+        loaded.people.contacts.clone_from(contacts);
+    }
+    if let Some(chains) = &own.chains {
+        loaded.people.chains.clone_from(chains);
+    }
+    if let Some(sla) = &own.sla {
+        loaded.people.sla.clone_from(sla);
+    }
+    if let Some(inventory) = &own.inventory {
+        loaded.inventory.clone_from(inventory);
+    }
+    loaded
+}
+
+fn set(scenario: &Scenario, loaded: &Loaded) -> Set {
+    let rules = Arc::new(loaded.rules.clone());
+    let inventory = Arc::new(loaded.inventory.clone());
+    let setup = service::setup(&loaded.settings, rules, inventory, "scenario");
+    let named = scenario.actions.iter().any(|action| matches!(action.verb, Verb::Partition { .. }));
+    let partitions = scenario.partitions.unwrap_or(if named { loaded.settings.log.partitions } else { 1 });
+    Set {
+        setup: Arc::new(Setup { partitions, builtins: scenario.builtins, ..setup }),
+        world: service::world(loaded),
+        limits: service::decode_limits(&loaded.settings),
+    }
+}
