@@ -80,6 +80,8 @@ mod prometheus_rules;
 mod replay;
 /// What a run amounts to, compared, swept, scored, drawn and explained.
 mod replay_tools;
+/// Named scenarios: troubles of the field, absence.
+mod named_scenarios;
 /// Shipped scenarios.
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.

@@ -18,7 +18,7 @@ const TIMES_MAX: i64 = 100_000;
 const VERBS: &[(&str, &[&str], &[&str])] = &[
     ("ack", &["by"], &["labels", "for", "note"]),
     ("unack", &["by"], &["labels"]),
-    ("handover", &["by", "to"], &["labels", "note"]),
+    ("handover", &["by", "to"], &["labels", "note", "for"]),
     ("resolve", &["by"], &["labels", "note"]),
     ("reopen", &["by"], &["labels"]),
     ("silence", &["by", "for"], &["reason"]),
@@ -111,7 +111,7 @@ fn by_hand(part: Obj<'_>, name: &str, ids: Known<'_>, notes: &mut Notes) -> Opti
     Some(match name {
         "ack" => Verb::Ack { which, by, hold: part.duration("for"), note },
         "unack" => Verb::Unack { which, by },
-        "handover" => Verb::Handover { which, by, to: part.owned("to")? },
+        "handover" => Verb::Handover { which, by, to: part.owned("to")?, note, hold: part.duration("for") },
         "resolve" => Verb::Resolve { which, by, note },
         _ => Verb::Reopen { which, by },
     })

@@ -13,7 +13,7 @@ use crate::time::Ms;
 const KINDS: &[&str] = &["signal", "incident", "page", "outcome", "arrival"];
 const OF_SIGNALS: &[&str] = &["from", "to", "value", "unknown", "ended"];
 const OF_INCIDENTS: &[&str] = &["state", "number"];
-const OF_PAGES: &[&str] = &["channel", "reason", "step", "text", "rule"];
+const OF_PAGES: &[&str] = &["channel", "reason", "step", "text", "form", "bytes", "rule"];
 
 /// One entry of `expect:`.
 pub(super) fn expect(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Expect> {
@@ -71,6 +71,8 @@ fn told(part: Obj<'_>, name: &str) -> Option<Told> {
         reason: part.word("reason", Reason::parse),
         step: part.int("step"),
         text: part.owned("text"),
+        form: part.owned("form"),
+        bytes: part.count("bytes"),
         severity: part.word("severity", Severity::parse),
         rule: part.owned("rule"),
         labels,

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub partitions: Option<i32>,
     /// Whether the engine's own rules run, as in the service.
     pub builtins: bool,
+    /// Limits in place of the configuration's.
+    pub limits: Limits,
     /// What comes in.
     pub feed: Vec<Feed>,
     /// What people and the world do, in file order.
@@ -51,6 +53,19 @@ pub struct Scenario {
     pub exact: Vec<Kind>,
     /// What its file brings along; the rest comes from the configuration.
     pub own: Arc<Own>,
+}
+
+/// Limits in place of the configuration's; `None` = as there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Series in all.
+    pub series: Option<usize>,
+    /// Series of one rule.
+    pub series_per_rule: Option<usize>,
+    /// Open incidents.
+    pub open_incidents: Option<usize>,
+    /// Pages a person and hour.
+    pub pages_per_hour: Option<usize>,
 }
 
 /// What a scenario file brings along; `None` = the configuration's.
@@ -159,6 +174,10 @@ pub enum Verb {
         by: String,
         /// To whom.
         to: String,
+        /// What they noted.
+        note: String,
+        /// How long it holds from now on, ms; `None` = as long as before.
+        hold: Option<Ms>,
     },
     /// Says it is over.
     Resolve {
@@ -407,6 +426,10 @@ pub struct Told {
     pub step: Option<i64>,
     /// Part of its text.
     pub text: Option<String>,
+    /// sms, lms, mms or mail.
+    pub form: Option<String>,
+    /// Length of its text, as carriers count.
+    pub bytes: Option<usize>,
     /// Severity.
     pub severity: Option<Severity>,
     /// Rule of its incident.

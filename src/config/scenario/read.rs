@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Kind, Own, Scenario, action, expect, feed};
+use super::{Kind, Limits, Own, Scenario, action, expect, feed};
 use crate::config::guard::Guard;
 use crate::config::problem::Notes;
 use crate::config::read::{Obj, nearest};
@@ -47,6 +47,7 @@ pub(crate) fn scenarios(
             until: item.duration("until"),
             partitions: item.int("partitions").and_then(|n| i32::try_from(n).ok()),
             builtins: item.flag("builtins"),
+            limits: limits(item.sub("limits")),
             feed: Vec::new(),
             actions: Vec::new(),
             expect: Vec::new(),
@@ -67,6 +68,15 @@ pub(crate) fn scenarios(
         }
     }
     found
+}
+
+fn limits(part: Obj<'_>) -> Limits {
+    Limits {
+        series: part.count("series"),
+        series_per_rule: part.count("series_per_rule"),
+        open_incidents: part.count("open_incidents"),
+        pages_per_hour: part.count("pages_per_hour"),
+    }
 }
 
 /// Notes that `what` lacks `key`, where it does.

@@ -120,7 +120,20 @@ pub(super) static EXPECT: Table = Table {
         may("reason", Kind::Word(REASONS), "reason of the page"),
         may("step", Kind::Int(0, 99), "step of the chain"),
         may("text", Kind::Text, "part of the page's text"),
+        may("form", Kind::Word(&["sms", "lms", "mms", "mail"]), "what kind of message the page is"),
+        may("bytes", Kind::Int(0, 1_000_000), "length of the page's text, as carriers count"),
         may("result", Kind::Word(&["accepted", "delivered", "failed", "unknown", "resent"]), "what became of the page"),
+    ],
+};
+
+static LIMITS: Table = Table {
+    name: "limits of a scenario",
+    doc: "Limits that are lower than the configuration's.",
+    keys: &[
+        may("series", TIMES, "series in all"),
+        may("series_per_rule", TIMES, "series of one rule"),
+        may("open_incidents", TIMES, "open incidents"),
+        may("pages_per_hour", TIMES, "pages a person and hour, S1 not counted"),
     ],
 };
 
@@ -133,6 +146,7 @@ static SCENARIO: Table = Table {
         may("until", AT, "it runs so long at least; left out: to the last thing that comes in or is expected"),
         may("partitions", Kind::Int(1, 64), "partitions of the log"),
         may("builtins", Kind::Bool, "the engine's own rules run too: source-silent, skew, clock, limits"),
+        may("limits", Kind::Table(&LIMITS), "limits in place of the configuration's"),
         must("feed", Kind::List(&Kind::Table(&FEED), 0), "what comes in"),
         may("do", Kind::List(&Kind::Table(&DO), 0), "what people and the world do"),
         must("expect", Kind::List(&Kind::Table(&EXPECT), 0), "what must come of it"),

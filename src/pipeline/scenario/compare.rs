@@ -4,7 +4,8 @@
 //! so that as many as possible are met (augmenting paths). One with a `count` counts all that fit in its time.
 
 use crate::config::{Expect, Kind, Scenario, Told, What, Which};
-use crate::model::{Labels, Page, Signal, State};
+use crate::model::{Channel, Labels, Page, Signal, State, ack_code};
+use crate::page::ksx1001;
 use crate::time::Ms;
 
 use super::Failure;
@@ -153,9 +154,21 @@ fn fits_page(told: &Told, of: &Of<Page>) -> bool {
         && told.reason.is_none_or(|reason| reason == page.reason)
         && told.step.is_none_or(|step| step == page.step)
         && told.severity.is_none_or(|severity| severity == page.severity)
-        && told.text.as_ref().is_none_or(|text| page.text.contains(text))
+        && told.text.as_ref().is_none_or(|text| page.text.contains(text) || plain_text(page).contains(text))
+        && told.form.as_ref().is_none_or(|form| form == form_of(page))
+        && told.bytes.is_none_or(|bytes| ksx1001::len(&page.text) == Ok(bytes))
         && told.rule.as_ref().is_none_or(|rule| **rule == *of.rule)
         && has(&told.labels, &of.labels)
+}
+
+/// A page's text without the mark of its one-time code, which no scenario knows.
+fn plain_text(page: &Page) -> String {
+    ack_code::fill(&page.text, &page.incident, page.occurrence, None)
+}
+
+/// What kind of message a page is: a text message with a title is a long one.
+fn form_of(page: &Page) -> &'static str {
+    if page.channel == Channel::Sms && !page.title.is_empty() { "lms" } else { page.channel.word() }
 }
 
 fn same_value(expected: f64, signal: &Signal) -> bool {
@@ -183,5 +196,5 @@ fn show(seen: &Seen) -> String {
 }
 
 fn show_page(p: &Page) -> String {
-    format!("{} {} {} step {}: {}", p.to, p.channel.word(), p.reason.word(), p.step, p.text)
+    format!("{} {} {} step {}: {}", p.to, p.channel.word(), p.reason.word(), p.step, plain_text(p))
 }

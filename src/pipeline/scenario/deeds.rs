@@ -27,7 +27,7 @@ impl Play<'_> {
     pub(super) fn possible(&self, action: &Action) -> Result<(), Failure> {
         let refuse = |what: String| Err(Failure { line: action.line, what });
         match &action.verb {
-            Verb::Silence { .. } | Verb::Expire { .. } | Verb::Handover { .. } => {
+            Verb::Silence { .. } | Verb::Expire { .. } => {
                 refuse(format!("this version cannot do {:?} in a scenario", action.verb))
             }
             Verb::Partition { partition, .. } if *partition >= self.stage.partitions => {
@@ -81,7 +81,7 @@ impl Play<'_> {
                 self.boot_after(deed, *away)?;
             }
             Verb::Restart(_) | Verb::Crash(_) => {}
-            Verb::Clock { by, of } => self.clock(deed, *by, *of),
+            Verb::Clock { by, of } => self.clock(deed, *by, *of)?,
             Verb::Partition { partition, up } => {
                 self.stage.log.set_down(*partition, !up);
                 self.wake |= *up;
@@ -104,6 +104,7 @@ impl Play<'_> {
         let which = match verb {
             Verb::Ack { which, .. }
             | Verb::Unack { which, .. }
+            | Verb::Handover { which, .. }
             | Verb::Resolve { which, .. }
             | Verb::Reopen { which, .. } => which,
             // Refused before the run began.
@@ -115,6 +116,7 @@ impl Play<'_> {
                 Input::Ack { incident: incident.id, by, note, hold: hold.unwrap_or(ACK_HOLD) }
             }
             Verb::Unack { by, .. } => Input::Unack { incident: incident.id, by },
+            Verb::Handover { by, to, note, hold, .. } => Input::Handover { incident: incident.id, by, to, note, hold },
             Verb::Resolve { by, note, .. } => Input::Resolve { incident: incident.id, by, note },
             Verb::Reopen { by, .. } => Input::Reopen { incident: incident.id, by },
             _ => return true,
@@ -172,7 +174,10 @@ impl Play<'_> {
         }
     }
 
-    fn clock(&mut self, deed: &Deed, by: Ms, of: ClockOf) {
+    fn clock(&mut self, deed: &Deed, by: Ms, of: ClockOf) -> Result<(), String> {
+        // Up to here everybody knows what time it was: a quiet log has pulses.
+        self.stage.pulse();
+        self.settle()?;
         let (wall, log) = match of {
             ClockOf::Both => (by, by),
             ClockOf::Wall => (by, 0),
@@ -184,6 +189,7 @@ impl Play<'_> {
             self.tell(deed, Input::Own(self.clock_signal(State::Firing)));
             self.plan(self.stage.now() + JUMP_OVER, Deed { line: deed.line, what: Do::ClockGood });
         }
+        Ok(())
     }
 
     fn clock_signal(&self, to: State) -> crate::model::Signal {

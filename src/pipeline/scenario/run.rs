@@ -64,7 +64,8 @@ pub(super) struct Play<'a> {
 impl<'a> Play<'a> {
     /// A run that has not begun; what the scenario's file does not bring comes from `loaded`.
     pub(super) fn new(scenario: &'a Scenario, loaded: &Loaded) -> Result<Self, Failure> {
-        let loaded = laid(loaded, &scenario.own, "scenario");
+        let mut loaded = laid(loaded, &scenario.own, "scenario");
+        limit(&mut loaded, scenario);
         let begin = scenario.start.unwrap_or(BEGINNING);
         let mut play = Self {
             scenario,
@@ -234,6 +235,15 @@ fn laid(loaded: &Loaded, own: &Own, hash: &str) -> Loaded {
         loaded.inventory.clone_from(inventory);
     }
     loaded
+}
+
+/// Puts the scenario's own limits in place of the configuration's.
+fn limit(loaded: &mut Loaded, scenario: &Scenario) {
+    let (limits, own) = (&mut loaded.settings.limits, scenario.limits);
+    limits.series = own.series.unwrap_or(limits.series);
+    limits.series_per_rule = own.series_per_rule.unwrap_or(limits.series_per_rule);
+    limits.open_incidents = own.open_incidents.unwrap_or(limits.open_incidents);
+    limits.pages_per_hour = own.pages_per_hour.unwrap_or(limits.pages_per_hour);
 }
 
 fn set(scenario: &Scenario, loaded: &Loaded) -> Set {

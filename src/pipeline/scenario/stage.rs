@@ -145,7 +145,7 @@ impl Stage {
     fn worker(&mut self) -> Worker {
         self.workers += 1;
         let name = format!("{OWNER}-{}", self.workers);
-        let outbox = Arc::new(StoreOutbox(self.store()));
+        let outbox = Arc::new(StoreOutbox::new(self.store(), None));
         Worker::new(name, outbox, self.ways.gateways(), Arc::new(self.contacts.clone()), self.clock())
     }
 
