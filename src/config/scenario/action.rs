@@ -21,10 +21,11 @@ const VERBS: &[(&str, &[&str], &[&str])] = &[
     ("handover", &["by", "to"], &["labels", "note", "for"]),
     ("resolve", &["by"], &["labels", "note"]),
     ("reopen", &["by"], &["labels"]),
-    ("silence", &["by", "for"], &["reason"]),
+    ("silence", &["by", "for", "reason"], &["approver"]),
     ("expire", &[], &["by"]),
+    ("approve", &["by"], &[]),
     ("gateway", &["answers"], &["for", "look_up"]),
-    ("reload", &[], &["rules", "contacts", "chains", "resources"]),
+    ("reload", &[], &["rules", "contacts", "chains", "resources", "sla"]),
     ("restart", &[], &["for"]),
     ("crash", &[], &["for"]),
     ("clock", &[], &["of"]),
@@ -51,6 +52,8 @@ const PARTS: &[&str] = &[
     "contacts",
     "chains",
     "resources",
+    "sla",
+    "approver",
 ];
 
 /// One entry of `do:`, spread.
@@ -88,12 +91,17 @@ fn action(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
     match name {
         "ack" | "unack" | "handover" | "resolve" | "reopen" => by_hand(part, name, ids, notes),
         "silence" => Some(Verb::Silence {
-            labels: part.labels("silence"),
+            matchers: part.matchers(name),
             length: part.duration("for")?,
             by: part.owned("by")?,
-            reason: part.owned("reason").unwrap_or_default(),
+            reason: part.owned("reason")?,
+            approver: part.owned("approver"),
         }),
-        "expire" => Some(Verb::Expire { labels: part.labels("expire") }),
+        "expire" => Some(Verb::Expire {
+            matchers: part.matchers(name),
+            by: part.owned("by").unwrap_or_else(|| "scenario".to_owned()),
+        }),
+        "approve" => Some(Verb::Approve { matchers: part.matchers(name), by: part.owned("by")? }),
         "receipt" => receipt(part, ids, notes),
         "reload" => reload::reload(part, ids, notes).map(Verb::Reload),
         _ => world(part, name, notes),

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Reason, Rule, Severity, SlaPlan, State,
+    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Matcher, Reason, Rule, Severity, SlaPlan, State,
 };
 use crate::time::Ms;
 
@@ -197,19 +197,30 @@ pub enum Verb {
     },
     /// Silences what fits.
     Silence {
-        /// Labels.
-        labels: Labels,
+        /// What it mutes; all must fit.
+        matchers: Vec<Matcher>,
         /// How long, ms.
         length: Ms,
         /// Who.
         by: String,
         /// Why.
         reason: String,
+        /// Who shall approve it.
+        approver: Option<String>,
     },
     /// Ends such a silence.
     Expire {
-        /// Labels.
-        labels: Labels,
+        /// Its matchers, at least these.
+        matchers: Vec<Matcher>,
+        /// Who.
+        by: String,
+    },
+    /// The second approver of such a silence says yes.
+    Approve {
+        /// Its matchers, at least these.
+        matchers: Vec<Matcher>,
+        /// Who.
+        by: String,
     },
     /// What the gateway of a channel answers from now on.
     Gateway {

@@ -16,7 +16,7 @@ use crate::config::rules::{self, Around, FILE};
 use crate::config::tree::{Data, Node};
 
 /// Keys beside `reload` that are parts of what comes.
-const PARTS: [&str; 4] = ["rules", "contacts", "chains", "resources"];
+const PARTS: [&str; 5] = ["rules", "contacts", "chains", "resources", "sla"];
 
 /// The `reload` of an action.
 pub(super) fn reload(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Reload> {

@@ -6,7 +6,11 @@
 
 use crate::config::{self, Action, Answer, Ask, Own};
 use crate::config::{ClockOf, Fate, Level, Reload, Verb, Which};
-use crate::model::{BROKEN_CONFIG, Channel, Incident, Input, Outcome, PageRow, PageState, State, WALL_CLOCK};
+use crate::model::wire::silence_from_json;
+use crate::model::{
+    BROKEN_CONFIG, Channel, Incident, Input, Matcher, Outcome, PageRow, PageState, Preview, Silence, SilenceAsk, State,
+    WALL_CLOCK,
+};
 use crate::store::{About, Store};
 use crate::time::{Clock, HOUR, MINUTE, Ms, SECOND, SystemClock};
 
@@ -27,9 +31,6 @@ impl Play<'_> {
     pub(super) fn possible(&self, action: &Action) -> Result<(), Failure> {
         let refuse = |what: String| Err(Failure { line: action.line, what });
         match &action.verb {
-            Verb::Silence { .. } | Verb::Expire { .. } => {
-                refuse(format!("this version cannot do {:?} in a scenario", action.verb))
-            }
             Verb::Partition { partition, .. } if *partition >= self.stage.partitions => {
                 let n = self.stage.partitions;
                 refuse(format!("there is no partition {partition}: `partitions: {n}`, counted from 0"))
@@ -94,6 +95,27 @@ impl Play<'_> {
                 self.plan_end(deed, *length, Verb::Disk { log: *log, well: true, length: None });
             }
             Verb::Leader => self.stage.usurp(),
+            Verb::Silence { matchers, length, by, reason, approver } => {
+                let ask = SilenceAsk {
+                    matchers: matchers.clone(),
+                    from: None,
+                    until: self.stage.wall() + length,
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    approver: approver.clone(),
+                    replaces: None,
+                    hides: Preview::default(),
+                };
+                self.ask(deed, Input::Silence(Box::new(ask)))?;
+            }
+            Verb::Expire { matchers, by } => {
+                let Some(silence) = self.silence(matchers) else { return Ok(false) };
+                self.ask(deed, Input::Expire { silence, by: by.clone() })?;
+            }
+            Verb::Approve { matchers, by } => {
+                let Some(silence) = self.silence(matchers) else { return Ok(false) };
+                self.ask(deed, Input::Approve { silence, by: by.clone() })?;
+            }
             _ => return Ok(self.by_hand(deed, verb)),
         }
         Ok(true)
@@ -123,6 +145,31 @@ impl Play<'_> {
         };
         self.tell(deed, input);
         true
+    }
+
+    /// The newest silence with these matchers that is not over.
+    fn silence(&self, matchers: &[Matcher]) -> Option<String> {
+        let now = self.stage.wall();
+        let notes = self.stage.memory.notes(&format!("{}silence/", crate::incident::NOTES));
+        let read = |(_, text): (String, String)| silence_from_json(&serde_json::from_str(&text).ok()?);
+        let silences = notes.into_iter().filter_map(read);
+        let fits = |silence: &Silence| {
+            silence.until > now && matchers.iter().all(|matcher| silence.matchers.contains(matcher))
+        };
+        silences.filter(fits).last().map(|silence| silence.id)
+    }
+
+    /// Hands an input over at once; one that is refused is a mistake of the scenario.
+    fn ask(&mut self, deed: &Deed, input: Input) -> Result<(), String> {
+        let Ok(row) = self.stage.input(&input) else {
+            self.plan(self.stage.now() + SECOND, deed.clone());
+            return Ok(());
+        };
+        self.settle()?;
+        if let Ok(Some((false, why))) = self.stage.memory.answer(row) {
+            self.fail(deed.line, format!("refused: {why}"));
+        }
+        Ok(())
     }
 
     /// Hands an input over, or again in a second where the store does not take it.
@@ -240,6 +287,7 @@ impl Play<'_> {
                 .map(|()| loaded.rules.rules.iter().map(|rule| rule.as_ref().clone()).collect()),
             contacts: some(loaded.people.contacts.is_empty()).map(|()| loaded.people.contacts.clone()),
             chains: some(loaded.people.chains.is_empty()).map(|()| loaded.people.chains.clone()),
+            sla: some(loaded.people.chains.is_empty()).map(|()| loaded.people.sla.clone()),
             inventory: some(loaded.inventory.resources.is_empty()).map(|()| loaded.inventory.clone()),
         })
     }

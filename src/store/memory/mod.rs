@@ -94,6 +94,13 @@ impl MemoryStore {
         self.tables().outbox.get(id).map(|slot| slot.row.page.clone())
     }
 
+    /// Notes whose key begins with `prefix`, by key.
+    pub fn notes(&self, prefix: &str) -> Vec<(String, String)> {
+        let tables = self.tables();
+        let found = tables.notes.iter().filter(|(key, _)| key.starts_with(prefix));
+        found.map(|(key, text)| (key.clone(), text.clone())).collect()
+    }
+
     /// When a sender has something to do at the earliest: a page is due, a lease or the time for a page ends.
     pub fn next_due(&self) -> Option<Ms> {
         let tables = self.tables();
