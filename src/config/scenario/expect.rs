@@ -37,7 +37,12 @@ pub(super) fn expect(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option
         notes.error("scenario-shape", part.at("until"), "`until` before `at`", "`until` is a time on the same clock");
         return None;
     }
-    let count = part.count("count");
+    if part.has("count") {
+        refuse(part, &["least", "most"], "an expectation with `count`", notes);
+    }
+    let (count, least, most) = (part.count("count"), part.count("least"), part.count("most"));
+    let bounds = (least.or(most.map(|_| 0)), most.or(least.map(|_| usize::MAX)));
+    let count = count.map(|count| (count, count)).or(bounds.0.zip(bounds.1));
     Some(Expect { at, until, count, line: part.place().line, what: what(part, name)? })
 }
 

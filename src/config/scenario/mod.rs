@@ -372,8 +372,8 @@ pub struct Expect {
     pub at: Ms,
     /// Until when at the latest, ms; `at` where it must be then.
     pub until: Ms,
-    /// How often in that time; `None` = it is one thing that must be among what happens.
-    pub count: Option<usize>,
+    /// How often in that time, at least and at most; `None` = it is one thing that must be among what happens.
+    pub count: Option<(usize, usize)>,
     /// The line it stands on, for a failure's place.
     pub line: usize,
     /// What.

@@ -104,6 +104,8 @@ pub(super) static EXPECT: Table = Table {
         must("at", AT, "when"),
         may("until", AT, "or later, up to then"),
         may("count", Kind::Int(0, 1_000_000), "how often in that time; 0: never"),
+        may("least", Kind::Int(0, 1_000_000), "how often at least"),
+        may("most", Kind::Int(0, 1_000_000), "how often at most"),
         may("signal", Kind::Id, "rule that signals"),
         may("incident", Kind::Id, "rule whose incident it is"),
         may("page", Kind::Label, "contact who is told; `*`: whoever"),

@@ -35,10 +35,15 @@ pub(super) fn compare(scenario: &Scenario, seen: &[Seen]) -> Vec<Failure> {
                 *used = true;
             }
         }
-        let wanted = expect.count.unwrap_or_default();
-        if count != wanted {
+        let (least, most) = expect.count.unwrap_or_default();
+        if !(least..=most).contains(&count) {
             let from = crate::time::show_duration(expect.at);
             let until = crate::time::show_duration(expect.until);
+            let wanted = match (least, most) {
+                (least, most) if least == most => format!("{least}"),
+                (least, usize::MAX) => format!("{least} or more"),
+                (least, most) => format!("{least} to {most}"),
+            };
             let what = format!("happened {count} times from {from} to {until}, not {wanted}: {:?}", expect.what);
             failures.push(Failure { line: expect.line, what });
         }
