@@ -156,7 +156,7 @@ impl Play<'_> {
         let fits = |silence: &Silence| {
             silence.until > now && matchers.iter().all(|matcher| silence.matchers.contains(matcher))
         };
-        silences.filter(fits).last().map(|silence| silence.id)
+        silences.filter(fits).next_back().map(|silence| silence.id)
     }
 
     /// Hands an input over at once; one that is refused is a mistake of the scenario.

@@ -229,7 +229,7 @@ impl Stage {
 
     /// Signals told since the last call, with their time on the scenario's clock.
     pub(super) fn signals(&self) -> Vec<(Ms, Signal)> {
-        self.told.try_iter().map(|(_, signal)| (self.from_log(signal.at), signal)).collect()
+        self.told.try_iter().map(|(_, signal)| (self.time_of(signal.at), signal)).collect()
     }
 
     // --- the log
@@ -298,7 +298,7 @@ impl Stage {
     }
 
     /// A time of the log on the scenario's clock. What lies in a jump forwards happened at it.
-    fn from_log(&self, at: Ms) -> Ms {
+    fn time_of(&self, at: Ms) -> Ms {
         let at = at - self.begin;
         for jump in self.jumps.iter().rev() {
             if at - jump.after >= jump.at {
