@@ -152,11 +152,11 @@ impl Play<'_> {
         let now = self.stage.wall();
         let notes = self.stage.memory.notes(&format!("{}silence/", crate::incident::NOTES));
         let read = |(_, text): (String, String)| silence_from_json(&serde_json::from_str(&text).ok()?);
-        let silences = notes.into_iter().filter_map(read);
+        let mut silences = notes.into_iter().filter_map(read);
         let fits = |silence: &Silence| {
             silence.until > now && matchers.iter().all(|matcher| silence.matchers.contains(matcher))
         };
-        silences.filter(fits).next_back().map(|silence| silence.id)
+        silences.rfind(fits).map(|silence| silence.id)
     }
 
     /// Hands an input over at once; one that is refused is a mistake of the scenario.
