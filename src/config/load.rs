@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::adjust::adjust;
+use super::adjust::{adjust, adjust_adopted};
 use super::calendar::{CALENDAR, Edited, calendar};
 use super::files::{FileKind, Source, SourceFile, yaml_files};
 use super::guard::Guard;
@@ -123,8 +123,15 @@ pub fn load_adjusted(paths: &[PathBuf], ask: &Ask<'_>, changes: &[String]) -> Re
     for path in paths {
         load.path(path);
     }
-    changes.iter().try_for_each(|change| adjust(&mut load.sources, change))?;
-    Ok(load.finish(None))
+    let mut others = Vec::new();
+    for change in changes {
+        if !adjust(&mut load.sources, change)? {
+            others.push(change);
+        }
+    }
+    let mut loaded = load.finish(None);
+    others.into_iter().try_for_each(|change| adjust_adopted(&mut loaded, change))?;
+    Ok(loaded)
 }
 
 /// The people, chains and calendar that ship with the program: for whoever has no configuration yet.

@@ -40,6 +40,7 @@ mod gateway_mail;
 /// A real mail server for whoever needs one.
 mod smtp;
 /// The HTTP gateway against a provider on loopback.
+mod front_ends;
 mod gateway_http;
 /// A text-message provider on loopback, with moods.
 mod sms_double;
@@ -79,6 +80,7 @@ mod prometheus_rules;
 /// `replay` over files.
 mod replay;
 /// What a run amounts to, compared, swept, scored, drawn and explained.
+mod replay_exprs;
 mod replay_tools;
 /// Named scenarios: troubles of the field, absence.
 mod named_scenarios;

@@ -12,11 +12,12 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::svg::{self, Picture};
+use super::uncut;
 use super::{Stage, figures, input};
 use crate::cli::output::{self, Format};
 use crate::config::Loaded;
 use crate::evaluate::{expression, is_local};
-use crate::model::{Comparison, Fingerprint, Labels, Rule, RuleSet, Severity, Threshold};
+use crate::model::{Comparison, Fingerprint, Labels, Rule, RuleSet, Severity, State, Threshold, Watch};
 use crate::pipeline::backtest::Backtest;
 use crate::pipeline::feed::Feed;
 use crate::pipeline::results::Results;
@@ -103,7 +104,7 @@ fn sample(stage: &Stage<'_>, loaded: &Loaded, results: &Results, drawn: &mut [Dr
     let wanted: BTreeSet<Arc<str>> = drawn.iter().map(|drawn| Arc::clone(&drawn.rule.id)).collect();
     let mut loaded = loaded.clone();
     let rules = loaded.rules.rules.iter().filter(|rule| wanted.contains(&rule.id)).cloned().collect();
-    loaded.rules = RuleSet { rules, ..loaded.rules };
+    loaded.rules = uncut::with_values(RuleSet { rules, ..loaded.rules });
     let mut run = input::run_of(&loaded, stage.feed, false, Vec::new())?;
     let mut stops = stops(stage, results).into_iter().peekable();
     for record in &stage.feed.records {
@@ -152,7 +153,14 @@ fn look(run: &mut Backtest, at: Ms, drawn: &mut [Drawn]) {
         } else {
             let want: Vec<(String, String)> =
                 drawn.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            lanes.wide().inspect_rule(&drawn.rule.id, &want).into_iter().find(|seen| seen.labels == drawn.labels)
+            let of =
+                |id: &str| lanes.wide().inspect_rule(id, &want).into_iter().find(|seen| seen.labels == drawn.labels);
+            // An expression has a value of its own only while it is bad.
+            let value = of(&uncut::id(&drawn.rule.id)).filter(|seen| seen.state != State::Inactive);
+            let own = of(&drawn.rule.id);
+            drawn.values.push((at, value.or_else(|| own.clone()).and_then(|seen| seen.value)));
+            drawn.unknown.push((at, own.is_some_and(|seen| seen.unknown.is_some())));
+            continue;
         };
         drawn.values.push((at, seen.as_ref().and_then(|seen| seen.value)));
         drawn.unknown.push((at, seen.is_some_and(|seen| seen.unknown.is_some())));
@@ -163,7 +171,7 @@ fn picture(drawn: &Drawn, results: &Results) -> Picture {
     let rule = &drawn.rule;
     let mut lines = Vec::new();
     for level in rule.levels.iter().rev() {
-        for (sign, value) in ends(rule.when, level.threshold) {
+        for (sign, value) in bounds(rule, level.threshold) {
             let text = format!("{} {sign} {}", level.severity.code(), svg::short(value));
             lines.push((text, value, colour(level.severity), false));
         }
@@ -191,10 +199,17 @@ fn picture(drawn: &Drawn, results: &Results) -> Picture {
     }
 }
 
+/// The numbers that a rule compares with, with the side that is bad.
+fn bounds(rule: &Rule, threshold: Threshold) -> Vec<(&'static str, f64)> {
+    match &rule.watch {
+        Watch::Expr { text } => uncut::bounds(text),
+        _ => ends(rule.when, threshold),
+    }
+}
+
 /// The ends of a threshold with the side that is bad.
 fn ends(when: Comparison, threshold: Threshold) -> Vec<(&'static str, f64)> {
     match (when, threshold) {
-        // An expression has compared already: there is no line to draw.
         (Comparison::Present, _) => Vec::new(),
         (Comparison::Above, Threshold::One(value)) => vec![(">", value)],
         (Comparison::AtLeast, Threshold::One(value)) => vec![("≥", value)],

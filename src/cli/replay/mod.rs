@@ -12,6 +12,7 @@ mod print;
 mod svg;
 mod sweep;
 mod truth;
+mod uncut;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -49,6 +50,13 @@ Changes of --set and --sweep name a key of the rule as its file would have it:
   vm-cpu-high.severity.S1.for=2m
   vm-cpu-high.window.over=10m
   vm-cpu-high.match.env==~prod|stage
+
+Of a rule that is an expression `threshold` is the number that it compares with, threshold.2 the second of several; of the
+alerts of a Prometheus file threshold, for and keep_firing_for can be changed:
+
+  disk-full-soon.threshold=0
+  HostHighCpuLoad.threshold=0.7
+  HostHighCpuLoad.for=15m
 
 Input without `log` (anything but what `bongsu record` wrote) is taken as if each record had arrived at its own time, in \
 one partition; the rules about silent sources and wrong clocks do not run on it.";

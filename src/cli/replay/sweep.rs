@@ -5,6 +5,7 @@
 //! is printed can be put into the file as it stands.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -14,7 +15,7 @@ use super::{Stage, figures, input, pass};
 use crate::cli::output::{self, Format};
 use crate::cli::progress::Progress;
 use crate::cli::table::Columns;
-use crate::model::RuleSet;
+use crate::model::{ExprGroup, ExprStep, Rule, RuleSet, Watch};
 use crate::pipeline::results::{Results, is_night};
 use crate::pipeline::truth::{self, Score, Window};
 use crate::time::{MINUTE, Ms, parse_duration, show_duration};
@@ -162,10 +163,25 @@ fn point(stage: &Stage<'_>, place: &str, value: &str, windows: Option<&[Window]>
         anyhow::bail!("`{place}` begins with the id of no rule that was loaded");
     };
     let id = rule.id.to_string();
-    loaded.rules = RuleSet { hash: loaded.rules.hash, rules: vec![rule], groups: Vec::new() };
+    loaded.rules = alone(&loaded.rules, rule);
     let (results, _) = pass(stage, &loaded, &mut |_, _| Ok(()))?;
     let score = windows.map(|windows| truth::score(&results, &id, windows));
     Ok(Point { value: value.to_owned(), results, score })
+}
+
+/// The rule without the others; an expression with all that is recorded, as it may read that.
+fn alone(all: &RuleSet, rule: Arc<Rule>) -> RuleSet {
+    let needed = |step: &ExprStep| match step {
+        ExprStep::Record { .. } => true,
+        ExprStep::Alert { rule: other, .. } => *other == rule.id,
+    };
+    let cut = |group: &Arc<ExprGroup>| {
+        let steps: Vec<ExprStep> = group.steps.iter().filter(|step| needed(step)).cloned().collect();
+        (!steps.is_empty()).then(|| Arc::new(ExprGroup { steps, ..ExprGroup::clone(group) }))
+    };
+    let expression = matches!(rule.watch, Watch::Expr { .. });
+    let groups = if expression { all.groups.iter().filter_map(cut).collect() } else { Vec::new() };
+    RuleSet { hash: all.hash.clone(), rules: vec![rule], groups }
 }
 
 /// Reads `RULE.path=from..to/steps`.

@@ -18,6 +18,7 @@
 mod aggregate;
 mod ast;
 mod check;
+mod cut;
 mod eval;
 mod functions;
 mod lexer;
@@ -43,6 +44,7 @@ pub use ast::{
     Aggregate, Binary, Call, Expr, Grouping, Kind, LOOK_BACK, Leaf, Many, Matching, Node, Pin, SUBQUERY_STEP, Selector,
     Shift, Sign, Subquery, What,
 };
+pub use cut::{Cut, constant, cut};
 pub use functions::Function;
 pub use matcher::{Compare, Matcher};
 pub use operator::Operator;

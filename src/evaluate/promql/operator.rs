@@ -92,6 +92,17 @@ impl Operator {
         matches!(self.row().does, Does::Compare(_))
     }
 
+    /// The comparison with its sides exchanged; any other as it is.
+    pub(super) fn mirrored(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessEqual => Self::GreaterEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterEqual => Self::LessEqual,
+            other => other,
+        }
+    }
+
     /// `a ^ b ^ c` is `a ^ (b ^ c)`; all others go from left to right.
     pub(super) fn is_right(self) -> bool {
         self == Self::Power

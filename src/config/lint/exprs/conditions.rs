@@ -2,10 +2,10 @@
 //!
 //! The idea: a comparison filters, so what it leaves of all possible numbers says whether anything can be in the result.
 
-use super::facts::{Compared, Reach, compared, conditional, each, ratio, reach, together};
+use super::facts::{Reach, conditional, each, ratio, reach, together};
 use super::view::Written;
 use crate::config::lint::{Found, Look, Site, check};
-use crate::evaluate::promql::{Node, Operator, What};
+use crate::evaluate::promql::{Cut, Node, Operator, What, cut};
 
 check!(NO_COMPARISON, "expr-no-comparison", Warning, Look::Expr(no_comparison),
     what: "An alert whose expression compares nothing.",
@@ -113,13 +113,13 @@ check!(RATIO_PERCENT, "expr-ratio-percent", Warning, Look::Expr(ratio_percent),
     repair: "Write 0.9, or multiply the share by 100.");
 
 /// Whether a share is compared with a percentage.
-fn percent(one: &Compared<'_>) -> bool {
+fn percent(one: &Cut<'_>) -> bool {
     one.number > 1.0 && ratio(one.base)
 }
 
 fn ratio_percent(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
     each(written.expr.root(), &mut |node| {
-        if let Some(one) = compared(node).filter(percent) {
+        if let Some(one) = cut(node).filter(percent) {
             let message = format!(
                 "`{}` is a share from 0 to 1, {} is above all of it",
                 short(written.piece(one.base)),
@@ -142,9 +142,8 @@ check!(EQUALS, "expr-equals-fraction", Warning, Look::Expr(equals),
 
 fn equals(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
     each(written.expr.root(), &mut |node| {
-        let exact =
-            |one: &Compared<'_>| matches!(one.op, Operator::Equal | Operator::NotEqual) && one.number.fract() != 0.0;
-        if let Some(one) = compared(node).filter(exact) {
+        let exact = |one: &Cut<'_>| matches!(one.op, Operator::Equal | Operator::NotEqual) && one.number.fract() != 0.0;
+        if let Some(one) = cut(node).filter(exact) {
             let message = format!("`{} {}` compares exactly", one.op.text(), one.number);
             found.say(written.at(&one.binary.at), message, "use > or <");
         }
@@ -158,7 +157,7 @@ check!(ZERO_MISSING, "expr-zero-missing", Warning, Look::Expr(zero_missing),
     repair: "Write (count(…) or vector(0)) < 2, or beside it: … or absent(…).");
 
 /// Whether a count is compared as if it could be 0.
-fn counts_nothing(one: &Compared<'_>) -> bool {
+fn counts_nothing(one: &Cut<'_>) -> bool {
     let What::Aggregate(aggregate) = &one.base.what else { return false };
     let below =
         matches!(one.op, Operator::Less | Operator::LessEqual) || (one.op == Operator::Equal && one.number == 0.0);
@@ -180,7 +179,7 @@ fn zero_missing(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
         return;
     }
     each(root, &mut |node| {
-        if let Some(one) = compared(node).filter(counts_nothing) {
+        if let Some(one) = cut(node).filter(counts_nothing) {
             let message = format!("of nothing this gives nothing, and nothing is not {} {}", one.op.text(), one.number);
             let grouped = matches!(&one.base.what, What::Aggregate(a) if !a.grouping.labels.is_empty());
             let help = if grouped {

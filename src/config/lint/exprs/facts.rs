@@ -3,7 +3,9 @@
 //! The idea: each question walks down one tree and answers "unknown" where it cannot know, so that a check never guesses.
 
 use crate::config::lint::catalog::{self, Known};
-use crate::evaluate::promql::{Binary, Call, Compare, Matcher, NAME, Node, Operator, Selector, What};
+use crate::evaluate::promql::{
+    Binary, Call, Compare, Cut, Matcher, NAME, Node, Operator, Selector, What, constant, cut,
+};
 
 /// The metric that a selector names.
 pub(super) fn metric(selector: &Selector) -> Option<&str> {
@@ -52,28 +54,6 @@ pub(super) fn each<'n>(node: &'n Node, see: &mut impl FnMut(&'n Node)) {
     node.children().into_iter().for_each(|child| each(child, see));
 }
 
-/// The number that `node` is whatever the samples say.
-pub(super) fn constant(node: &Node) -> Option<f64> {
-    match &node.what {
-        What::Number(number) => Some(*number),
-        What::Paren(inner) => constant(inner),
-        What::Sign(sign) => constant(&sign.of).map(|number| if sign.minus { -number } else { number }),
-        What::Binary(binary) => {
-            let (left, right) = (constant(&binary.left)?, constant(&binary.right)?);
-            match binary.op {
-                Operator::Add => Some(left + right),
-                Operator::Subtract => Some(left - right),
-                Operator::Multiply => Some(left * right),
-                Operator::Divide => Some(left / right),
-                Operator::Modulo => Some(left % right),
-                Operator::Power => Some(left.powf(right)),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
 /// Whether a series can be missing from the result because of its value, or because another one is there.
 pub(super) fn conditional(node: &Node) -> bool {
     match &node.what {
@@ -91,42 +71,10 @@ pub(super) fn conditional(node: &Node) -> bool {
     }
 }
 
-/// A comparison with a number.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Compared<'n> {
-    /// The comparison.
-    pub binary: &'n Binary,
-    /// What is compared, comparisons inside of it taken off.
-    pub base: &'n Node,
-    /// How, the number on the right.
-    pub op: Operator,
-    /// The number.
-    pub number: f64,
-}
-
-/// `node` as a comparison that filters by a number.
-pub(super) fn compared(node: &Node) -> Option<Compared<'_>> {
-    let What::Binary(binary) = &node.bare().what else { return None };
-    if !binary.op.is_comparison() || binary.gives_bool {
-        return None;
-    }
-    let (side, op, number) = match (constant(&binary.left), constant(&binary.right)) {
-        (None, Some(number)) => (&binary.left, binary.op, number),
-        (Some(number), None) => (&binary.right, mirrored(binary.op), number),
-        _ => return None,
-    };
-    Some(Compared { binary, base: base(side), op, number })
-}
-
-/// What the comparisons around it let through or not.
-fn base(node: &Node) -> &Node {
-    compared(node).map_or_else(|| node.bare(), |inner| inner.base)
-}
-
 /// The comparisons that the sides of `and` and comparisons inside each other make, all of which must hold.
-pub(super) fn together(node: &Node) -> Vec<Compared<'_>> {
+pub(super) fn together(node: &Node) -> Vec<Cut<'_>> {
     let node = node.bare();
-    if let Some(outer) = compared(node) {
+    if let Some(outer) = cut(node) {
         let side = if constant(&outer.binary.right).is_some() { &outer.binary.left } else { &outer.binary.right };
         return together(side).into_iter().chain([outer]).collect();
     }
@@ -135,16 +83,6 @@ pub(super) fn together(node: &Node) -> Vec<Compared<'_>> {
             together(&binary.left).into_iter().chain(together(&binary.right)).collect()
         }
         _ => Vec::new(),
-    }
-}
-
-fn mirrored(op: Operator) -> Operator {
-    match op {
-        Operator::Less => Operator::Greater,
-        Operator::LessEqual => Operator::GreaterEqual,
-        Operator::Greater => Operator::Less,
-        Operator::GreaterEqual => Operator::LessEqual,
-        other => other,
     }
 }
 

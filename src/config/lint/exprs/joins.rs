@@ -3,11 +3,11 @@
 //! The idea: the labels that a side can have (`shape`) decide what finds what; a divisor that can be zero, or tiny,
 //! decides how loud a share is.
 
-use super::facts::{conditional, constant, each, metric, selector, selectors, series_of};
+use super::facts::{conditional, each, metric, selector, selectors, series_of};
 use super::shape::{Shape, shape};
 use super::view::Written;
 use crate::config::lint::{Found, Look, Site, check, labels};
-use crate::evaluate::promql::{Binary, Compare, Kind, NAME, Node, Operator, What};
+use crate::evaluate::promql::{Binary, Compare, Kind, NAME, Node, Operator, What, constant};
 
 /// Counts of what happened: zero in a quiet night.
 const HAPPENED: [&str; 7] = ["rate", "increase", "irate", "delta", "idelta", "changes", "count_over_time"];

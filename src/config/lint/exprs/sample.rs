@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{compared, each, metric};
+use super::facts::{each, metric};
 use super::matchers::{place, recorded};
 use super::times::{ranges, short};
 use super::view::Written;
@@ -180,18 +180,6 @@ impl Made {
 
 /// How many instances an expression would have of what comes, were everything bad: its series without their conditions.
 pub(in crate::config::lint) fn identities(expr: &Expr, traffic: &Traffic) -> usize {
-    let text = expr.text().get(value(expr.root()).span.clone()).unwrap_or("");
+    let text = expr.text().get(expr.uncut().span.clone()).unwrap_or("");
     Made::of(expr, traffic).count(text).unwrap_or(0)
-}
-
-/// What is compared, conditions taken off.
-fn value(node: &Node) -> &Node {
-    if let Some(one) = compared(node) {
-        return value(one.base);
-    }
-    match &node.bare().what {
-        What::Binary(binary) if matches!(binary.op, Operator::And | Operator::Unless) => value(&binary.left),
-        What::Binary(binary) if binary.op.is_comparison() && binary.left.kind() == Kind::Vector => value(&binary.left),
-        _ => node,
-    }
 }

@@ -1,8 +1,15 @@
 //! Rules with other numbers than their files have, for one run: `RULE.path=value`.
 //!
+//! `threshold` is the number that an expression compares with. Alerts of Prometheus's files are changed as values once they
+//! are rules; see `exprs`.
+//!
 //! The idea: the value is put into the tree of the rule's file before it is read, so it is judged like one that stands
 //! there, and what is wrong with it is told under the words of the change. The path is looked up in the same table that
 //! the file is read by: a name that addresses nothing is refused with the nearest one.
+
+mod exprs;
+
+pub(super) use exprs::adjust_adopted;
 
 use super::files::{FileKind, Source};
 use super::overrides::{node_of, set};
@@ -11,33 +18,48 @@ use super::rules::FILE;
 use super::table::{Kind, Table};
 use super::tree::{Data, Node};
 
-/// Puts one change into the rule file that holds its rule.
+/// Puts one change into the rule file that holds its rule; `false` = no rule of our own form has that id.
 ///
 /// # Errors
-/// It is none, or addresses no rule or no key; the text says what would have been right.
-pub(super) fn adjust(sources: &mut [Source], change: &str) -> Result<(), String> {
-    let (place, value) = change.split_once('=').ok_or_else(|| {
-        format!("`{change}` is no change; write RULE.path=value, such as vm-cpu-high.severity.S2.value=90%")
-    })?;
+/// It is none, or addresses no key; the text says what would have been right.
+pub(super) fn adjust(sources: &mut [Source], change: &str) -> Result<bool, String> {
+    let (place, value) = parts(change)?;
     let ids: Vec<String> = sources.iter().flat_map(ids).collect();
-    // An id may hold dots: the longest one that fits is meant.
-    let fits = |id: &&String| place.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.'));
-    let Some(id) = ids.iter().filter(fits).max_by_key(|id| id.len()) else {
-        return Err(no_rule(place, &ids));
-    };
+    let Some(id) = meant(place, &ids) else { return Ok(false) };
     let path: Vec<&str> = place[id.len() + 1..].split('.').collect();
-    let rule = rule_table().ok_or("rules have no table of keys")?;
-    let kind = kind_of(rule, &path).map_err(|help| format!("`{place}` addresses nothing: {help}"))?;
     for source in sources.iter_mut().filter(|source| source.kind == FileKind::Rules) {
         let Some(root) = &mut source.root else { continue };
-        let at = source.notes.variable(&format!("--set {change}"));
         let Some(item) = rules_mut(root).iter_mut().find(|item| id_of(item).as_deref() == Some(id)) else { continue };
+        let at = source.notes.variable(&format!("--set {change}"));
+        if let Some((&"threshold", nth)) = path.split_first() {
+            let text = item.get("expr").and_then(Node::as_text).ok_or_else(|| {
+                format!("`{place}`: `threshold` is for a rule with an `expr` of its own; others have severity.S2.value")
+            })?;
+            let text = exprs::with_threshold(text, nth, value).map_err(|why| format!("`{place}`: {why}"))?;
+            set(item, &["expr"], Node::text(at, &text), at);
+            return Ok(true);
+        }
+        let rule = rule_table().ok_or("rules have no table of keys")?;
+        let kind = kind_of(rule, &path).map_err(|help| format!("`{place}` addresses nothing: {help}"))?;
         if let Some(node) = node_of(kind, value, at, &mut source.notes) {
             set(item, &path, node, at);
         }
-        return Ok(());
+        return Ok(true);
     }
-    Err(no_rule(place, &ids))
+    Ok(false)
+}
+
+/// `RULE.path` and the value.
+fn parts(change: &str) -> Result<(&str, &str), String> {
+    change.split_once('=').ok_or_else(|| {
+        format!("`{change}` is no change; write RULE.path=value, such as vm-cpu-high.severity.S2.value=90%")
+    })
+}
+
+/// The rule of `ids` that `place` begins with. An id may hold dots: the longest one that fits is meant.
+fn meant<'i>(place: &str, ids: &'i [String]) -> Option<&'i String> {
+    let fits = |id: &&String| place.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.'));
+    ids.iter().filter(fits).max_by_key(|id| id.len())
 }
 
 fn no_rule(place: &str, ids: &[String]) -> String {
@@ -123,6 +145,7 @@ mod tests {
         adjust(&mut all, "vm.cpu.severity.S2.value=90%").unwrap();
         adjust(&mut all, "vm.cpu.severity.S1.for=2m").unwrap();
         adjust(&mut all, "vm.window.over=10m").unwrap();
+        assert_eq!(adjust(&mut all, "wm.window.over=10m"), Ok(false));
         assert_eq!(text(&all, 0, &["severity", "S2", "value"]).as_deref(), Some("90%"));
         assert_eq!(text(&all, 0, &["severity", "S1", "for"]).as_deref(), Some("2m"));
         assert_eq!(text(&all, 0, &["window", "over"]).as_deref(), Some("5m"));
@@ -133,11 +156,11 @@ mod tests {
     fn what_addresses_nothing_is_told_what_was_near() {
         for (change, said) in [
             ("vm", "write RULE.path=value"),
-            ("wm.window.over=1m", "did you mean `vm`?"),
             ("vm.windw.over=1m", "did you mean `window`"),
             ("vm.window.ovre=1m", "did you mean `over`"),
             ("vm.window=1m", "go on below `window`: fn, over"),
             ("vm.when.over=1m", "has no keys below it"),
+            ("vm.threshold=1", "others have severity.S2.value"),
         ] {
             let why = adjust(&mut sources(), change).unwrap_err();
             assert!(why.contains(said), "{change}: {why}");
