@@ -2,6 +2,7 @@
 //!
 //! The idea: [`crate::config::load`] finds the problems; this only chooses the paths, prints and gives the exit code.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -165,8 +166,12 @@ fn schema(kind: &str, out: &mut dyn Write) -> std::io::Result<u8> {
 }
 
 fn human(loaded: &Loaded, traffic: Option<&Traffic>, out: &mut dyn Write) -> std::io::Result<()> {
+    // A file with a mistake in each line is split once, not at each of them.
+    let mut lines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for problem in &loaded.problems {
-        writeln!(out, "{}", problem.to_human(loaded.text(problem)))?;
+        let text = || loaded.text(problem).unwrap_or("").lines().collect();
+        let of_file = lines.entry(&problem.file).or_insert_with(text);
+        writeln!(out, "{}", problem.drawn(of_file.get(problem.line.saturating_sub(1)).copied()))?;
     }
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     if let Some(traffic) = traffic {

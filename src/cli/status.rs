@@ -8,7 +8,7 @@ use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Settings;
 use crate::pipeline::stores;
-use crate::time::rfc3339;
+use crate::time::{Clock, MINUTE, Ms, SystemClock, rfc3339, show_duration};
 
 /// Rows shown of what may be many.
 const ROWS: usize = 20;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
     if args.format == Format::Json {
         output::json(&mut out, status.clone())?;
     } else {
-        for line in human(&status) {
+        for line in human(&status, SystemClock.wall()) {
             output::line(&mut out, &line)?;
         }
     }
@@ -92,7 +92,7 @@ fn gateways(status: &Value) -> Vec<String> {
     .collect()
 }
 
-fn human(status: &Value) -> Vec<String> {
+fn human(status: &Value, now: Ms) -> Vec<String> {
     let mut lines = Vec::new();
     let healthy = status["healthy"] == Value::Bool(true);
     lines.push(if healthy { "healthy".to_owned() } else { "NOT healthy".to_owned() });
@@ -133,11 +133,11 @@ fn human(status: &Value) -> Vec<String> {
     lines.extend(gateways(status));
     lines.extend(sources(status));
     for w in status["warming"].as_array().into_iter().flatten() {
-        lines.push(format!(
-            "rule {} is warming until {}",
-            text(&w["rule"]),
-            w["until"].as_i64().map_or_else(String::new, rfc3339)
-        ));
+        let Some(until) = w["until"].as_i64() else { continue };
+        // Seconds would change at every look.
+        let left = ((until - now).max(0) / MINUTE + 1) * MINUTE;
+        let (rule, left) = (text(&w["rule"]), show_duration(left));
+        lines.push(format!("rule {rule} is warming until {}: its window is whole in {left}", rfc3339(until)));
     }
     for l in status["limits"].as_array().into_iter().flatten() {
         lines.push(format!("limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
@@ -166,4 +166,18 @@ fn text(value: &Value) -> &str {
 
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_whose_window_is_not_whole_is_named_with_how_long_it_takes() {
+        let now = 1_772_409_600_000;
+        let until = now + 6 * 86_400_000 + 3 * 3_600_000 - 1;
+        let lines = human(&json!({ "healthy": true, "warming": [{ "rule": "week-mean", "until": until }] }), now);
+        let wanted = "rule week-mean is warming until 2026-03-08T11:59:59.999+09:00: its window is whole in 6d3h";
+        assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
+    }
 }

@@ -151,12 +151,18 @@ fn kind_of(path: &Path, root: Option<&Node>) -> FileKind {
 /// Every YAML file below `folder`, by name; hidden ones (editors, `.schema`, ConfigMap versions) are not edited files.
 pub(super) fn yaml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    collect(folder, 0, &mut found)?;
+    collect(folder, &mut Vec::new(), &mut found)?;
     found.sort();
     Ok(found)
 }
 
-fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// `around` are the folders that this one is in: a link back to one of them leads to files that are known already.
+fn collect(folder: &Path, around: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let own = std::fs::canonicalize(folder)?;
+    if around.len() > DEPTH_MAX || around.contains(&own) {
+        return Ok(());
+    }
+    around.push(own);
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
@@ -164,13 +170,12 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Re
             continue;
         }
         if path.is_dir() {
-            if depth < DEPTH_MAX {
-                collect(&path, depth + 1, found)?;
-            }
+            collect(&path, around, found)?;
         } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
             found.push(path);
         }
     }
+    around.pop();
     Ok(())
 }
 

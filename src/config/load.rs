@@ -119,10 +119,7 @@ fn gather<'a>(paths: &[PathBuf], ask: &Ask<'a>) -> Load<'a> {
 /// # Errors
 /// A change that addresses nothing; a value that does not fit is a problem like any other.
 pub fn load_adjusted(paths: &[PathBuf], ask: &Ask<'_>, changes: &[String]) -> Result<Loaded, String> {
-    let mut load = Load { ask: *ask, sources: Vec::new(), settings: None, whole: ask.whole };
-    for path in paths {
-        load.path(path);
-    }
+    let mut load = gather(paths, ask);
     let mut others = Vec::new();
     for change in changes {
         if !adjust(&mut load.sources, change)? {

@@ -111,9 +111,14 @@ impl Problem {
 
     /// For people: the place first, then the line itself with a caret under the mistake, then advice.
     pub fn to_human(&self, text: Option<&str>) -> String {
+        self.drawn(text.and_then(|text| text.lines().nth(self.line.saturating_sub(1))))
+    }
+
+    /// The same with its line instead of the whole text.
+    pub fn drawn(&self, line: Option<&str>) -> String {
         let mut out =
             format!("{}:{}:{}: {}[{}]: {}\n", self.file, self.line, self.col, self.level.word(), self.id, self.message);
-        if let Some(source) = text.and_then(|text| text.lines().nth(self.line.saturating_sub(1))) {
+        if let Some(source) = line {
             self.draw(source, &mut out);
         }
         if !self.help.is_empty() {

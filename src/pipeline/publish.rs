@@ -1,11 +1,14 @@
 //! What stages say of themselves, turned into the board's views and the metrics.
 
+use std::collections::BTreeMap;
+
 use crate::console::{CountsView, LimitView, PartitionView, ReadingView, RulesView, SourceView, WarmingView};
 use crate::model::{Mode, WIDE};
 use crate::notify::{Did, What};
 use crate::pipeline::evaluator::Evaluator;
 use crate::pipeline::front::Evaluation;
 use crate::pipeline::shell::Shared;
+use crate::time::Ms;
 
 /// Readings shown on the page.
 const READINGS: usize = 40;
@@ -103,10 +106,13 @@ fn sources(evaluator: &Evaluator) -> Vec<SourceView> {
 
 fn warming(evaluator: &Evaluator) -> Vec<WarmingView> {
     let owned = evaluator.lanes().owned().filter_map(|p| evaluator.lanes().partition(p));
-    owned
-        .flat_map(|partition| partition.warming())
-        .map(|(rule, until)| WarmingView { rule: rule.to_string(), until })
-        .collect()
+    // A rule is whole once it is in every partition.
+    let mut last: BTreeMap<String, Ms> = BTreeMap::new();
+    for (rule, until) in owned.flat_map(|partition| partition.warming()) {
+        let known = last.entry(rule.to_string()).or_insert(until);
+        *known = until.max(*known);
+    }
+    last.into_iter().map(|(rule, until)| WarmingView { rule, until }).collect()
 }
 
 fn limits(evaluator: &Evaluator) -> Vec<LimitView> {

@@ -62,6 +62,16 @@ fn ten_mistakes_in_rules_are_ten_problems() {
 }
 
 #[test]
+fn ten_mistakes_in_expressions_are_ten_problems() {
+    check("exprs.yaml");
+}
+
+#[test]
+fn ten_mistakes_in_a_prometheus_file_are_ten_problems() {
+    check("prometheus.yml");
+}
+
+#[test]
 fn ten_mistakes_in_contacts_are_ten_problems() {
     check("contacts.yaml");
 }
@@ -84,6 +94,20 @@ fn ten_mistakes_in_a_calendar_are_ten_problems() {
 #[test]
 fn ten_mistakes_in_scenarios_are_ten_problems() {
     check("scenarios.yaml");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_links_back_to_itself_is_read_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "rules:\n  - { id: a, title: 시험, metric: m, window: { fn: avg, over: 5m }, when: above, severity: { S2: { value: 1 } } }\n";
+    std::fs::create_dir(folder.path().join("안")).unwrap();
+    std::fs::write(folder.path().join("a.yaml"), rule).unwrap();
+    for (target, name) in [("..", "안/위"), (".", "안/여기"), ("안", "또")] {
+        std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+    }
+    let loaded = config::load(&[folder.path().to_owned()], &Ask { env: &[], now: NOW, whole: false });
+    assert_eq!((loaded.files.len(), loaded.rules.rules.len(), loaded.errors()), (1, 1, 0), "{:?}", loaded.problems);
 }
 
 /// A configuration in a folder, all files right but for what `change` does.

@@ -70,14 +70,14 @@ fn send(site: &Site, value: impl Fn(usize) -> f64) {
 /// Sends until every rule has an incident, all of them resolved, or one of them open.
 fn until(site: &Site, state: &str, value: impl Fn(usize) -> f64) {
     let of = |rule: &str| -> Vec<Value> { site.incidents(rule).iter().map(|it| it["state"].clone()).collect() };
-    let reached = |rule: &&str| {
+    let reached = |rule: &str| {
         let states = of(rule);
         let resolved = states.iter().filter(|it| **it == "resolved").count();
         !states.is_empty() && if state == "resolved" { resolved == states.len() } else { resolved < states.len() }
     };
     eventually(&format!("all rules {state}"), || {
         send(site, &value);
-        RULES.iter().all(|rule| reached(&rule)).then_some(())
+        RULES.iter().all(|rule| reached(rule)).then_some(())
     });
 }
 
@@ -181,7 +181,7 @@ fn what_three_front_ends_raise_live_is_what_a_recording_of_it_raises() {
     let site = site();
     let service = site.start();
     // Every second host is bad, each of its own kind.
-    let bad = |n: usize| if n % 2 == 0 { 95.0 } else { 60.0 + n as f64 };
+    let bad = |n: usize| if n.is_multiple_of(2) { 95.0 } else { 60.0 + n as f64 };
     until(&site, "open", |n| if n < 4 { bad(n) } else { 1.0 });
     until(&site, "resolved", |_| 1.0);
     until(&site, "open", bad);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::promql::{self, Operator};
+use crate::evaluate::promql::{self, Node, Operator};
 use crate::model::{ExprGroup, ExprStep, Rule, RuleSet, Watch};
 
 /// The id of the rule that gives the values of the rule `id`. No file can have it: an id holds no blank.
@@ -15,7 +15,7 @@ pub(super) fn id(id: &str) -> String {
 
 /// `set` with a rule beside each expression that gives its values.
 pub(super) fn with_values(set: RuleSet) -> RuleSet {
-    let values: Vec<Arc<Rule>> = set.rules.iter().filter_map(|rule| value(rule)).collect();
+    let values: Vec<Arc<Rule>> = set.rules.iter().filter_map(value).collect();
     let beside = |step: &ExprStep| -> Vec<ExprStep> {
         let ExprStep::Alert { rule, labels } = step else { return vec![step.clone()] };
         let own = Arc::from(id(rule));
@@ -48,8 +48,12 @@ fn value(rule: &Arc<Rule>) -> Option<Arc<Rule>> {
 /// beside it have no place on its axis.
 pub(super) fn bounds(text: &str) -> Vec<(&'static str, f64)> {
     let Ok(expr) = promql::parse(text) else { return Vec::new() };
-    let value = &expr.uncut().bare().span;
-    let of_value = expr.cuts().into_iter().filter(|cut| cut.base.bare().span == *value);
+    let written = |node: &Node| -> String {
+        let text = expr.text().get(node.bare().span.clone()).unwrap_or("");
+        text.chars().filter(|c| !c.is_whitespace()).collect()
+    };
+    let value = written(expr.uncut());
+    let of_value = expr.cuts().into_iter().filter(|cut| written(cut.base) == value);
     of_value.map(|cut| (sign(cut.op), cut.number)).collect()
 }
 

@@ -3,7 +3,8 @@
 //! The idea: a check asks its question and nothing else, so whatever every second one would work out (is the metric
 //! known, how often does it come) is worked out here, once. What is not loaded is `None`, and not asked about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::super::files::{FileKind, Source};
 use super::super::people::{ChainPlaces, Placed};
@@ -11,7 +12,8 @@ use super::super::read::Obj;
 use super::super::rules::{FILE, PlacedRule};
 use super::super::settings::{Role, Settings};
 use super::catalog::{self, Known};
-use super::exprs::Written;
+use super::exprs::{Becomes, Written};
+use crate::config::prometheus::Lines;
 use crate::model::{Chain, Contact, Inventory, Matcher, People, Rule, Watch};
 use crate::time::{Ms, SECOND};
 
@@ -89,6 +91,8 @@ pub(super) struct Site<'a> {
     pub(super) rules: Vec<View<'a>>,
     /// Expressions without mistakes, of rules of our own form first.
     pub(super) exprs: Vec<Written<'a>>,
+    /// Names of the metrics that expressions record.
+    pub(super) recorded: BTreeSet<String>,
     /// Rule files.
     pub(super) papers: Vec<Paper<'a>>,
     /// Chains and contacts; `None` where one of them is not loaded or has mistakes.
@@ -131,19 +135,21 @@ impl<'a> Site<'a> {
         for (source, text, root) in files.filter_map(|(n, source)| Some((n, &*source.file.text, source.root.as_ref()?)))
         {
             let file = Obj::new(root, &FILE);
+            let lines = Rc::new(Lines::of(text));
             papers.push(Paper { source, file });
             for item in file.subs("rules") {
                 let placed = item.text("id").and_then(|id| parts.rules.get(id));
                 // Of two rules with one id only the first is a rule, and that one was refused too.
                 let Some(placed) = placed.filter(|placed| placed.at == item.at("id")) else { continue };
                 let known = metric(&placed.rule).and_then(catalog::known);
-                exprs.extend(Written::of_rule(source, text, item, &placed.rule));
+                exprs.extend(Written::of_rule(source, &lines, item, &placed.rule));
                 rules.push(View { source, item, rule: &placed.rule, known });
             }
         }
         exprs.extend(sources.iter().enumerate().flat_map(|(n, source)| Written::of_file(n, source)));
+        let recorded = exprs.iter().filter(|it| it.becomes == Becomes::Record).map(|it| it.name.clone()).collect();
         let Parts { now, settings, inventory, .. } = parts;
-        Self { now, settings, rules, exprs, papers, folk, inventory }
+        Self { now, settings, rules, exprs, recorded, papers, folk, inventory }
     }
 
     /// How often the rule's metric comes, ms: our own agent's pace for what it collects; `None` = nobody knows.

@@ -12,7 +12,7 @@ mod table;
 use std::collections::BTreeMap;
 
 pub(super) use adopt::{adopt, severity};
-pub(super) use place::inside;
+pub(super) use place::{Lines, inside};
 pub(super) use rule::expr as wanted;
 
 use super::problem::Notes;

@@ -12,8 +12,36 @@ use crate::config::tree::{Data, Node, Style};
 
 /// The place in `source` of the bytes `at` of `node`'s text.
 pub(in crate::config) fn inside(source: &str, node: &Node, at: &Range<usize>) -> Mark {
+    let before =
+        |line: usize| source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum::<usize>().into();
+    placed(source, before(node.at.line), node, at)
+}
+
+/// A text with its lines found: asked for many places, a long file is not counted through for each.
+#[derive(Debug)]
+pub(in crate::config) struct Lines<'s> {
+    text: &'s str,
+    starts: Vec<usize>,
+}
+
+impl<'s> Lines<'s> {
+    /// Finds the lines of `text`.
+    pub(in crate::config) fn of(text: &'s str) -> Self {
+        let behind = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(behind).collect() }
+    }
+
+    /// As [`inside`].
+    pub(in crate::config) fn inside(&self, node: &Node, at: &Range<usize>) -> Mark {
+        let start = node.at.line.checked_sub(1).and_then(|line| self.starts.get(line));
+        placed(self.text, start.copied(), node, at)
+    }
+}
+
+/// The place of the bytes `at` of `node`'s text, whose line begins at `start`.
+fn placed(source: &str, start: Option<usize>, node: &Node, at: &Range<usize>) -> Mark {
     let Data::Scalar { text, style } = &node.data else { return node.at };
-    let Some(mut reader) = Reader::at(source, node.at, *style) else { return node.at };
+    let Some(mut reader) = start.and_then(|start| Reader::at(source, start, node.at, *style)) else { return node.at };
     let (mut start, mut end): (Option<Mark>, Option<Mark>) = (None, None);
     let mut last = None;
     for (n, wanted) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
@@ -52,8 +80,7 @@ struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    fn at(source: &'s str, mark: Mark, style: Style) -> Option<Self> {
-        let start: usize = source.split_inclusive('\n').take(mark.line.checked_sub(1)?).map(str::len).sum();
+    fn at(source: &'s str, start: usize, mark: Mark, style: Style) -> Option<Self> {
         let line = source.get(start..)?;
         let skipped: usize = line.chars().take(mark.col.checked_sub(1)?).map(char::len_utf8).sum();
         let rest = line.get(skipped..)?.chars().peekable();

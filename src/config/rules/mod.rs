@@ -17,10 +17,11 @@ use super::guard::Guard;
 use super::problem::{Mark, Notes};
 use super::read::Obj;
 use crate::model::{
-    Bonds, Comparison, Condition, Domain, Explains, ExprGroup, Fold, Function, Join, Level, Mode, NoData, Recover,
-    Rule, RuleSet, Severity, Threshold, Watch,
+    Bonds, Comparison, Condition, Domain, Explains, ExprGroup, ExprStep, Fold, Function, Join, Level, Mode, NoData,
+    Recover, Rule, RuleSet, Severity, Threshold, Watch,
 };
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a rule is judged against beside itself.
@@ -221,11 +222,12 @@ fn comparison(name: &str) -> Option<Comparison> {
 /// of no group is one of its own.
 pub(super) fn set(mut rules: Vec<Rule>, mut groups: Vec<ExprGroup>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
-    let alone: Vec<ExprGroup> = rules
-        .iter()
-        .filter(|rule| !groups.iter().any(|group| group.raises(&rule.id)))
-        .filter_map(ExprGroup::alone)
+    let steps = groups.iter().flat_map(|group| &group.steps);
+    let raised: BTreeSet<Arc<str>> = steps
+        .filter_map(|step| if let ExprStep::Alert { rule, .. } = step { Some(Arc::clone(rule)) } else { None })
         .collect();
+    let alone: Vec<ExprGroup> =
+        rules.iter().filter(|rule| !raised.contains(&rule.id)).filter_map(ExprGroup::alone).collect();
     groups.extend(alone);
     RuleSet {
         hash: super::hash::of(&rules, &groups),

@@ -262,3 +262,14 @@ fn what_the_log_has_lost_is_no_verdict() {
         ["0 alert inactive>inactive - warming", "600000 alert inactive>firing S2", "650000 alert firing>resolved S2"]
     );
 }
+
+/// The log begins a minute before the restart, the expression looks back ten: `status` names the rule and the end.
+#[test]
+fn an_expression_that_looks_back_behind_the_logs_beginning_is_named_as_warming() {
+    let setup = world("max_over_time(m[10m]) > 5", 0, 0, None, 1);
+    let progress = Progress { offset: 12, clock: BEGIN, ..Progress::default() };
+    let warm = |low| Warm { low, first_append: Some(BEGIN - MINUTE) };
+    let until = |low| Partition::start(Arc::clone(&setup), 0, Some(&progress), Vec::new(), warm(low)).warming();
+    assert_eq!(until(10), [(Arc::from("alert"), BEGIN + 9 * MINUTE)]);
+    assert_eq!(until(0), [], "an empty new log has lost nothing");
+}

@@ -3,7 +3,7 @@
 //! The idea: a name that almost is a known one is a typing mistake; one that is like nothing known is taken as it is.
 
 use super::facts::{known, metric};
-use super::view::{Becomes, Written};
+use super::view::Written;
 use crate::config::lint::{Found, Look, Site, catalog, check, labels};
 use crate::config::problem::Mark;
 use crate::config::read::nearest;
@@ -181,7 +181,7 @@ fn ends(known: &str, name: &str) -> bool {
 
 /// Whether some rule records this metric.
 pub(super) fn recorded(site: &Site<'_>, name: &str) -> bool {
-    site.exprs.iter().any(|other| other.becomes == Becomes::Record && other.name == name)
+    site.recorded.contains(name)
 }
 
 check!(LABEL_UNKNOWN, "expr-label-unknown", Warning, Look::Expr(label_unknown),

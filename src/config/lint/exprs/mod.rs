@@ -16,4 +16,4 @@ pub(super) mod times;
 pub(super) mod twins;
 mod view;
 
-pub(super) use view::Written;
+pub(super) use view::{Becomes, Written};

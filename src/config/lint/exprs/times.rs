@@ -89,8 +89,11 @@ fn noisy(written: &Written<'_>, site: &Site<'_>, found: &mut Found) {
     let reads = selectors(root);
     // A recording is as calm as what it records; one that is recorded elsewhere (level:metric:operation) is let pass.
     let recorded = |name: &str| {
+        if !site.recorded.contains(name) {
+            return name.contains(':');
+        }
         let own = site.exprs.iter().find(|other| other.becomes == Becomes::Record && other.name == name);
-        own.map_or(name.contains(':'), |own| calm(own.expr.root()))
+        own.is_some_and(|own| calm(own.expr.root()))
     };
     let steady = calm(root) || reads.iter().any(|selector| metric(selector).is_some_and(recorded));
     // What compares nothing has a name of its own.

@@ -90,17 +90,25 @@ check!(RECORD_LATE, "expr-record-late", Warning, Look::Site(record_late),
     repair: "Move the recording above the rule that reads it.");
 
 fn record_late(site: &Site<'_>, found: &mut Found) {
-    for (n, written) in site.exprs.iter().enumerate() {
-        let records = |other: &&Written<'_>| other.becomes == Becomes::Record && other.same_group(written);
-        let names = |others: &[Written<'_>]| -> Vec<String> {
-            others.iter().filter(records).map(|other| other.name.clone()).collect()
-        };
-        let (before, after) = site.exprs.split_at(n);
-        let (before, after) = (names(before), names(after.get(1..).unwrap_or_default()));
+    let mut rest = site.exprs.as_slice();
+    while let Some(first) = rest.first() {
+        let group = rest.iter().take_while(|other| other.same_group(first)).count().max(1);
+        let (own, others) = rest.split_at(group);
+        within(own, found);
+        rest = others;
+    }
+}
+
+/// Looks at the rules of one group, which stand one behind the other.
+fn within(group: &[Written<'_>], found: &mut Found) {
+    let records = group.iter().enumerate().filter(|(_, written)| written.becomes == Becomes::Record);
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    records.for_each(|(n, written)| _ = first.entry(&written.name).or_insert(n));
+    for (n, written) in group.iter().enumerate() {
         for node in written.nodes() {
             let What::Select(selector) = &node.what else { continue };
-            let Some(name) = metric(selector).map(str::to_owned) else { continue };
-            if after.contains(&name) && !before.contains(&name) && written.name != name {
+            let Some(name) = metric(selector) else { continue };
+            if first.get(name).is_some_and(|at| *at > n) {
                 found.about(written.source, &written.name);
                 let message = format!("`{name}` is recorded further down: this is its value of one interval ago");
                 found.say(written.at(&node.span), message, "move the recording up");

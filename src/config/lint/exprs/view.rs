@@ -4,13 +4,14 @@
 //! how long, under which labels) is read here once. Rules with mistakes are left out: those were told.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::config::files::{FileKind, Source};
 use crate::config::problem::Mark;
-use crate::config::prometheus::{self, Standing};
+use crate::config::prometheus::{self, Lines, Standing};
 use crate::config::read::Obj;
 use crate::config::tree::Node as Yaml;
-use crate::evaluate::promql::{self, Expr, Node};
+use crate::evaluate::promql::{self, Expr, Kind, Node};
 use crate::model::{Rule, Severity, Watch};
 use crate::time::{MINUTE, Ms};
 
@@ -45,12 +46,17 @@ pub(in crate::config::lint) struct Written<'a> {
     /// Its group's map; the rule's own where it has none.
     group: &'a Yaml,
     node: &'a Yaml,
-    text: &'a str,
+    lines: Rc<Lines<'a>>,
 }
 
 impl<'a> Written<'a> {
     /// A rule of our own form, if it is an expression.
-    pub(in crate::config::lint) fn of_rule(source: usize, text: &'a str, item: Obj<'a>, rule: &Rule) -> Option<Self> {
+    pub(in crate::config::lint) fn of_rule(
+        source: usize,
+        lines: &Rc<Lines<'a>>,
+        item: Obj<'a>,
+        rule: &Rule,
+    ) -> Option<Self> {
         let Watch::Expr { text: expr } = &rule.watch else { return None };
         let node = item.get("expr")?;
         Some(Self {
@@ -63,7 +69,7 @@ impl<'a> Written<'a> {
             item: item.node()?,
             group: item.node()?,
             node,
-            text,
+            lines: Rc::clone(lines),
         })
     }
 
@@ -72,6 +78,7 @@ impl<'a> Written<'a> {
         if source.kind != FileKind::Prometheus {
             return Vec::new();
         }
+        let lines = Rc::new(Lines::of(&source.file.text));
         let one = |Standing { group, item }: Standing<'a>| {
             let node = item.get("expr")?;
             let alert = item.text("alert").filter(|name| !name.is_empty());
@@ -84,11 +91,13 @@ impl<'a> Written<'a> {
                 becomes: if alert.is_some() { Becomes::Alert } else { Becomes::Record },
                 interval: group.length("interval").filter(|length| *length > 0).unwrap_or(MINUTE),
                 levels: if alert.is_some() { vec![(severity, hold)] } else { Vec::new() },
-                expr: promql::parse(node.as_text()?).ok()?,
+                expr: promql::parse(node.as_text()?)
+                    .ok()
+                    .filter(|expr| matches!(expr.kind(), Kind::Scalar | Kind::Vector))?,
                 item: item.node()?,
                 group: group.node()?,
                 node,
-                text: &source.file.text,
+                lines: Rc::clone(&lines),
             })
         };
         prometheus::standing(&source.documents).into_iter().filter_map(one).collect()
@@ -101,7 +110,7 @@ impl<'a> Written<'a> {
 
     /// Where these bytes of the expression stand.
     pub(in crate::config::lint) fn at(&self, span: &Range<usize>) -> Mark {
-        prometheus::inside(self.text, self.node, span)
+        self.lines.inside(self.node, span)
     }
 
     /// Where the value under `key` of its rule stands, or the expression begins.
@@ -117,7 +126,7 @@ impl<'a> Written<'a> {
 
     /// Where these bytes of a text beside the expression stand.
     pub(in crate::config::lint) fn inside(&self, node: &Yaml, span: &Range<usize>) -> Mark {
-        prometheus::inside(self.text, node, span)
+        self.lines.inside(node, span)
     }
 
     /// Where its name stands.
