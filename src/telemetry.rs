@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::RejectReason;
+use crate::model::{OverdueKind, RejectReason};
 use crate::time::{Clock, Ms, SECOND, SystemClock};
 
 /// A label `reason`, from a closed list.
@@ -36,6 +36,13 @@ pub struct ByOutcome {
 pub struct ByQueue {
     /// The queue's name.
     pub queue: &'static str,
+}
+
+/// A label `kind`: `chain`, `incident`, `page`, `input`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByKind {
+    /// The kind's word.
+    pub kind: &'static str,
 }
 
 /// Everything that the engine counts about itself. Clones of the fields share their numbers.
@@ -80,6 +87,10 @@ pub struct Metrics {
     pub page_latency: Histogram,
     /// Entries that wait, by queue.
     pub queues: Family<ByQueue, Gauge>,
+    /// Overdue actions that the sweeper had done, by kind.
+    pub swept: Family<ByKind, Counter>,
+    /// Signs of life, by what became of them: `sent`, `withheld`, `failed`.
+    pub heartbeats: Family<ByOutcome, Counter>,
     /// Incidents that are open or acked.
     pub incidents_open: Gauge,
     resident: Gauge,
@@ -112,6 +123,8 @@ impl Metrics {
             // The SLA's borders (60 s, 5 min, 30 min) are edges of buckets.
             page_latency: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0]),
             queues: Family::default(),
+            swept: Family::default(),
+            heartbeats: Family::default(),
             incidents_open: Gauge::default(),
             resident: Gauge::default(),
             cpu: Counter::default(),
@@ -120,6 +133,9 @@ impl Metrics {
         it.started.set(now / SECOND);
         for reason in RejectReason::ALL {
             drop(it.rejects.get_or_create(&ByReason { reason: reason.code() }));
+        }
+        for kind in OverdueKind::ALL {
+            drop(it.swept.get_or_create(&ByKind { kind: kind.word() }));
         }
         it.register();
         it
@@ -146,6 +162,8 @@ impl Metrics {
         r.register("pages", "Pages by what became of them", self.pages.clone());
         r.register("page_latency_seconds", "From decision to acceptance", self.page_latency.clone());
         r.register("queue_depth", "Entries that wait", self.queues.clone());
+        r.register("swept", "Overdue actions that the sweeper had done", self.swept.clone());
+        r.register("heartbeats", "Signs of life by what became of them", self.heartbeats.clone());
         r.register("incidents_open", "Incidents that are open or acked", self.incidents_open.clone());
         r.register("process_resident_bytes", "Own resident memory", self.resident.clone());
         r.register("process_cpu_seconds", "Own processor time", self.cpu.clone());
@@ -164,6 +182,16 @@ impl Metrics {
             #[expect(clippy::cast_precision_loss, reason = "a latency is far below 2^53 ms")]
             self.page_latency.observe(after.max(0) as f64 / 1e3);
         }
+    }
+
+    /// Counts an overdue action that the sweeper had done.
+    pub fn swept(&self, kind: &'static str) {
+        self.swept.get_or_create(&ByKind { kind }).inc();
+    }
+
+    /// Counts a sign of life by what became of it.
+    pub fn heartbeats(&self, outcome: &'static str) {
+        self.heartbeats.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// Sets the depth of a queue.

@@ -45,7 +45,8 @@ pub use scenario::{Action, Answer, ClockOf, Expect, Fate, Feed, Kind, Own, Reloa
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};
 pub use settings::{
-    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, Limits, LogFileSettings, LogKind, LogSettings, Mechanism,
-    Paths, PostgresSettings, ProcessWatch, Role, SecuritySettings, Settings, Skew, StoreUrl, TopicSettings,
+    AgentSettings, AgentTo, ClockKind, Format, GroupProtocol, HeartbeatSettings, HeartbeatTo, Limits, LogFileSettings,
+    LogKind, LogSettings, Mechanism, Paths, PostgresSettings, ProcessWatch, Role, SecuritySettings, Settings, Skew,
+    StoreUrl, TopicSettings,
 };
 pub use unit::{AlertTest, ExprTest, UnitFile, UnitGroup, UnitSeries};

@@ -227,7 +227,8 @@ impl Book {
             Input::Expire { silence, by } => self.expire(silence, by, &mut decided),
             Input::Approve { silence, by } => self.approve(silence, by, &mut decided),
             Input::Reload { .. } => self.judge_all(&mut decided),
-            Input::Handed { .. } | Input::GivenBack { .. } | Input::Outcome { .. } => {}
+            Input::Swept(late) => self.sweep(&late.id, now, &mut decided),
+            Input::Handed { .. } | Input::GivenBack { .. } | Input::Outcome { .. } | Input::Pace { .. } => {}
         }
         self.judge_touched(&mut decided);
         debug_assert!(self.live.len() <= self.by_fingerprint.len(), "two live incidents share a fingerprint");

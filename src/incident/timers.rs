@@ -56,6 +56,16 @@ impl Book {
         self.due_services(now, out);
     }
 
+    /// The sweeper says that something of an incident was forgotten: whatever is due for it is done.
+    pub(super) fn sweep(&mut self, id: &str, now: Ms, out: &mut Decided) {
+        while let Some(incident) = self.incidents.get(id).cloned() {
+            if self.timer(&incident).is_none_or(|at| at > now) {
+                break;
+            }
+            self.ring(incident, now, out);
+        }
+    }
+
     /// Does the first thing that is due for `incident`; the next, if any, is due again at once.
     fn ring(&mut self, mut incident: Incident, now: Ms, out: &mut Decided) {
         let passed = |at: Option<Ms>| at.is_some_and(|at| at <= now);

@@ -128,6 +128,15 @@ pub enum Input {
         /// What.
         outcome: Outcome,
     },
+    /// The sweeper found something that should have been done long ago.
+    Swept(crate::model::Overdue),
+    /// Senders measured how long a channel takes from the send to the provider's yes.
+    Pace {
+        /// The channel.
+        channel: crate::model::Channel,
+        /// 99 of 100 messages take no longer, ms.
+        p99: Ms,
+    },
     /// Something is due: a chain step, an ack's end, a held signal. Drawn by the leader from its own rows, never stored.
     Due,
     /// Rules, contacts, chains or inventory changed: the hash of the new set.
@@ -278,6 +287,8 @@ pub struct ChainRow {
     pub round: i64,
     /// When the next step is due; `None` where there is none (acked, over, finished).
     pub due: Option<Ms>,
+    /// When the next channel starts, if nobody has been reached by then.
+    pub hurry: Option<Ms>,
     /// Everybody handed a page of this incident's present occurrence: (contact, channel), in order.
     pub told: Vec<(String, crate::model::Channel)>,
     /// Where it stood when its incident was muted; `None` where it runs.

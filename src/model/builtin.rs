@@ -47,8 +47,15 @@ pub const OUTAGE_NOTICE: Builtin = own("outage-notice", "서비스 중단 통지
 /// Many incidents at once in one blast domain; identity `blast`: the node, cluster, pool or service.
 pub const STORM: Builtin = own("storm", "동시 다발 장애", Severity::S2);
 
+/// The log is read with a delay.
+pub const ENGINE_LAG: Builtin = own("engine-lag", "처리 적체", Severity::S2);
+/// Much of what comes cannot be read.
+pub const ENGINE_REJECTS: Builtin = own("engine-rejects", "수집 데이터 오류", Severity::S3);
+/// The disk of the data directory fills up.
+pub const ENGINE_DISK: Builtin = own("engine-disk", "저장 공간 부족", Severity::S2);
+
 /// All of them.
-pub const BUILTINS: [Builtin; 13] = [
+pub const BUILTINS: [Builtin; 16] = [
     SOURCE_SILENT,
     SOURCE_SKEW,
     LOG_SKEW,
@@ -62,6 +69,9 @@ pub const BUILTINS: [Builtin; 13] = [
     GATEWAY_FAILING,
     OUTAGE_NOTICE,
     STORM,
+    ENGINE_LAG,
+    ENGINE_REJECTS,
+    ENGINE_DISK,
 ];
 
 /// Looks one up.

@@ -102,6 +102,7 @@ impl Desk {
     /// Taken: the chain stops and what has not left does not leave.
     pub(super) fn hush(&mut self, call: Call<'_>, why: &str, out: &mut Decisions) {
         self.set_due(&call.incident.id, None);
+        self.set_hurry(&call.incident.id, None);
         self.withdraw(&call.incident.id, why, call.now, out);
     }
 
@@ -188,6 +189,19 @@ impl Desk {
         }
     }
 
+    /// The sweeper says that a step was forgotten: it speaks now, if it really is due.
+    pub fn sweep(&mut self, id: &str, incidents: &Incidents, now: Ms) -> Decisions {
+        let mut out = Decisions::default();
+        let open =
+            |incident: &&crate::model::Incident| incident.state == IncidentState::Open && !incident.holds_pages();
+        let is_due = self.chain_due(id).is_some_and(|due| due <= now);
+        if let Some(incident) = incidents.get(id).filter(open).filter(|_| is_due) {
+            self.set_due(id, None);
+            self.step_on(Call { incident, now }, &mut out);
+        }
+        out
+    }
+
     /// The next step of a chain whose time has come.
     fn step_on(&mut self, call: Call<'_>, out: &mut Decisions) {
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
@@ -241,6 +255,7 @@ impl Desk {
                 self.page(call, (step, round, reason), (&to, channel), out);
             }
         }
+        self.plan_hurry(call);
         self.plan_next(call);
     }
 

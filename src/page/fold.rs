@@ -192,6 +192,8 @@ impl Desk {
         self.changed_notes.insert(format!("many/{page}"));
         let members = many.members.into_iter().filter(|_| !many.is_end).map(|member| member.incident);
         if arrives {
+            let members: Vec<String> = members.collect();
+            members.iter().for_each(|incident| self.set_hurry(incident, None));
             out.told.extend(members);
         } else if let Some(channel) = Channel::parse(&many.channel).filter(|_| !many.is_digest) {
             for incident in members {
@@ -271,6 +273,7 @@ impl Desk {
         match kind {
             "cap" => self.counts.get(rest).and_then(|counts| serde_json::to_string(counts).ok()),
             "fold" => self.folds.get(&FoldKey::parse(rest)?).and_then(|fold| serde_json::to_string(fold).ok()),
+            "pace" => Some(self.paces.get(&Channel::parse(rest)?)?.to_string()),
             "many" => self.many.get(rest).and_then(|many| serde_json::to_string(many).ok()),
             "digest" => self.digests.get(rest).and_then(|digest| serde_json::to_string(digest).ok()),
             _ => None,
@@ -283,6 +286,7 @@ impl Desk {
         let rest = rest.to_owned();
         match kind {
             "cap" => drop(serde_json::from_str::<Counts>(text).map(|counts| self.counts.insert(rest, counts))),
+            "pace" => drop(Channel::parse(&rest).zip(text.parse().ok()).map(|(of, p99)| self.paces.insert(of, p99))),
             "many" => drop(serde_json::from_str(text).map(|many| self.many.insert(rest, many))),
             "digest" => drop(serde_json::from_str(text).map(|digest| self.digests.insert(rest, digest))),
             "fold" => {

@@ -23,6 +23,7 @@ mod group;
 pub mod guard;
 pub mod ksx1001;
 mod outbox;
+mod pace;
 mod pause;
 mod sla;
 mod size;
@@ -92,6 +93,10 @@ pub struct Desk {
     guard: Arc<GuardSet>,
     runs: BTreeMap<String, Run>,
     timers: BTreeSet<(Ms, String)>,
+    /// When the next channel of an incident's first telling starts.
+    hurries: BTreeSet<(Ms, String)>,
+    /// How long channels take, where that was measured.
+    paces: BTreeMap<Channel, Ms>,
     pages: BTreeMap<String, Known>,
     pages_of: BTreeMap<String, BTreeSet<String>>,
     counts: BTreeMap<String, Counts>,
@@ -116,6 +121,8 @@ impl Desk {
             guard,
             runs: BTreeMap::new(),
             timers: BTreeSet::new(),
+            hurries: BTreeSet::new(),
+            paces: BTreeMap::new(),
             pages: BTreeMap::new(),
             pages_of: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -206,6 +213,7 @@ impl Desk {
     /// Does what is due at `now`: chain steps, folds, digests.
     pub fn due(&mut self, incidents: &Incidents, now: Ms) -> Decisions {
         let mut out = Decisions::default();
+        self.due_hurries(incidents, now, &mut out);
         self.due_chains(incidents, now, &mut out);
         self.due_folds(incidents, now, &mut out);
         self.due_digests(incidents, now, &mut out);
@@ -215,9 +223,10 @@ impl Desk {
     /// When [`Desk::due`] has something to do.
     pub fn next_due(&self) -> Option<Ms> {
         let chain = self.timers.first().map(|(at, _)| *at);
+        let hurry = self.hurries.first().map(|(at, _)| *at);
         let fold = self.folds.values().filter(|fold| !fold.members.is_empty()).map(|fold| fold.due).min();
         let digest = self.digests.values().map(|digest| digest.due).min();
-        [chain, fold, digest].into_iter().flatten().min()
+        [chain, hurry, fold, digest].into_iter().flatten().min()
     }
 
     /// When the chain of an incident goes on; `None` where it waits for something else or is over.
@@ -242,11 +251,25 @@ impl Desk {
         }
     }
 
+    /// Loses every timer, as a bug might.
+    #[cfg(test)]
+    pub(crate) fn lose_timers(&mut self) {
+        self.timers.clear();
+        self.hurries.clear();
+    }
+
     /// Writes a run back: the only way in, so that timers and the changed set agree with it.
     fn put(&mut self, run: Run) {
         let id = run.row.incident.clone();
-        if let Some(at) = self.runs.get(&id).and_then(|before| before.row.due) {
+        let before = self.runs.get(&id).map(|before| (before.row.due, before.row.hurry)).unwrap_or_default();
+        if let Some(at) = before.0 {
             self.timers.remove(&(at, id.clone()));
+        }
+        if let Some(at) = before.1 {
+            self.hurries.remove(&(at, id.clone()));
+        }
+        if let Some(at) = run.row.hurry {
+            self.hurries.insert((at, id.clone()));
         }
         if let Some(at) = run.row.due {
             self.timers.insert((at, id.clone()));
@@ -256,10 +279,13 @@ impl Desk {
     }
 
     fn forget(&mut self, id: &str) {
-        if let Some(run) = self.runs.remove(id)
-            && let Some(at) = run.row.due
-        {
-            self.timers.remove(&(at, id.to_owned()));
+        if let Some(run) = self.runs.remove(id) {
+            if let Some(at) = run.row.due {
+                self.timers.remove(&(at, id.to_owned()));
+            }
+            if let Some(at) = run.row.hurry {
+                self.hurries.remove(&(at, id.to_owned()));
+            }
         }
         self.changed.remove(id);
         for page in self.pages_of.remove(id).unwrap_or_default() {

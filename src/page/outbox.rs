@@ -200,6 +200,7 @@ impl Desk {
             return out;
         }
         if matches!(state, PageState::Accepted | PageState::Delivered) {
+            self.set_hurry(&known.incident, None);
             out.told.push(known.incident);
         } else if state == PageState::Failed {
             self.untell(&known, &mut out);
@@ -259,7 +260,7 @@ impl Desk {
         }
     }
 
-    fn pages_about<'a>(&'a self, incident: &str) -> impl Iterator<Item = &'a Known> + use<'a> {
+    pub(super) fn pages_about<'a>(&'a self, incident: &str) -> impl Iterator<Item = &'a Known> + use<'a> {
         self.pages_of.get(incident).into_iter().flatten().filter_map(|id| self.pages.get(id))
     }
 }

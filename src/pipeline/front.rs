@@ -101,7 +101,24 @@ impl Board {
         self.with(|notices| notices.broken = broken);
     }
 
-    fn health(&self, now: Ms) -> Health {
+    /// How late the log is read, ms: the latest of the partitions that have not been read to their end.
+    pub fn lag(&self) -> Ms {
+        self.with(|notices| {
+            let late = notices.evaluation.partitions.iter().filter(|partition| !partition.caught_up);
+            late.map(|partition| partition.lag_ms).max().unwrap_or(0)
+        })
+    }
+
+    /// Records taken and refusals since the start.
+    pub fn counted(&self) -> (u64, u64) {
+        self.with(|notices| {
+            let counts = &notices.evaluation.counts;
+            (counts.records, counts.rejected.values().sum())
+        })
+    }
+
+    /// Whether every stage is at work, and what keeps those that are not.
+    pub fn health(&self, now: Ms) -> Health {
         self.with(|notices| {
             let mut troubles: Vec<String> = notices.troubles.values().cloned().collect();
             let silent = notices.heard.iter().filter(|(_, at)| now - **at > SILENT_AFTER);

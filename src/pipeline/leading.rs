@@ -105,6 +105,11 @@ impl Leading {
         }
     }
 
+    /// Throws the leader's memory away: the next turn loads it again.
+    pub fn start_anew(&mut self) {
+        self.lead = None;
+    }
+
     /// The leader's memory, while it leads.
     pub fn leader(&self) -> Option<&Leader> {
         self.lead.as_ref().map(|lead| &lead.leader)

@@ -15,13 +15,17 @@ use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
+use crate::pipeline::gate::Gate;
+use crate::pipeline::heartbeat::{self, Heartbeat};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
+use crate::pipeline::selfwatch::SelfWatch;
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
 use crate::pipeline::stores;
+use crate::pipeline::sweep::{self, Sweeper};
 use crate::pipeline::watch::{Edited, Watch};
 use crate::pipeline::ways::{self, GatewayWatch};
 use crate::telemetry::Metrics;
@@ -112,6 +116,7 @@ impl Service {
         let store = stores::open(settings, &dir.path)?;
         let metrics = Arc::new(Metrics::new(clock.wall()));
         let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), metrics);
+        shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), on(Role::Evaluate)));
         let people = Arc::new(loaded.people.clone());
         let world = world(loaded);
         let making = Making {
@@ -131,7 +136,16 @@ impl Service {
             start_agent(&mut shell, &making, Arc::clone(&sink))?;
         }
         let watch = start_stages(&mut shell, &making, &mut log)?;
-        start_watch(&mut shell, watch, GatewayWatch::new(making.ways.clone()))?;
+        start_watch(&mut shell, watch, &making)?;
+        if let Some(heartbeat) = &settings.heartbeat {
+            let mut beat = Heartbeat::new(heartbeat.clone(), making.ways.clone())?;
+            shell.start("heartbeat", move |shared, stop| {
+                while stop.wait(heartbeat::LOOK) {
+                    beat.look(shared);
+                }
+                Ok(())
+            })?;
+        }
         let app = listener.map(|listener| anyhow::Ok((make_app(&shell, &making, sink)?, listener))).transpose()?;
         let topics = settings.log.topics.iter().map(|topic| topic.name.clone()).collect();
         Ok(Self { shell, app, topics, _dir: dir })
@@ -289,11 +303,27 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
     Ok(Watch::new(files, read, making.contacts.clone(), (setups, worlds), making.clock.as_ref()))
 }
 
-fn start_watch(shell: &mut Shell, mut watch: Watch, mut gateways: GatewayWatch) -> anyhow::Result<()> {
+/// The watches, and the sweeper beside them: none of them shares a timer with what it looks at.
+fn start_watch(shell: &mut Shell, mut watch: Watch, making: &Making<'_>) -> anyhow::Result<()> {
+    let settings = &making.loaded.settings;
+    if settings.roles.contains(&Role::Incident) {
+        let sends = settings.roles.contains(&Role::Notify);
+        let worker = sends.then(|| worker(shell, making, format!("{}-sweeper", making.owner)));
+        let mut sweeper = Sweeper::new(worker);
+        shell.start("sweeper", move |shared, stop| {
+            while stop.wait(sweep::EVERY) {
+                sweeper.look(shared);
+            }
+            Ok(())
+        })?;
+    }
+    let mut gateways = GatewayWatch::new(making.ways.clone());
+    let mut own = SelfWatch::new(making.dir.path.clone());
     shell.start("watch", move |shared, stop| {
         while stop.wait(Watch::EVERY) {
             watch.look(shared);
             gateways.look(shared);
+            own.look(shared);
         }
         Ok(())
     })?;
@@ -330,17 +360,22 @@ fn start_receipts(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> 
 fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
     let unwritten = Unwritten::default();
     for n in 0..ways::senders(&making.loaded.settings) {
-        let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
-        let outbox = Arc::new(StoreOutbox::new(Arc::clone(&shell.shared.store), Some(making.codes.clone())));
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
-        let book = Arc::new(making.contacts.clone());
-        let worker = Worker::new(name, outbox, gateways, book, Arc::clone(&making.clock)).sharing(&unwritten);
+        let worker = worker(shell, making, name).sharing(&unwritten);
+        let owner = making.owner.clone();
         shell.start("notify", move |shared, stop| {
-            shell::send(worker, shared, stop);
+            shell::send(worker, &owner, shared, stop);
             Ok(())
         })?;
     }
     Ok(())
+}
+
+/// A sender called `name`.
+fn worker(shell: &Shell, making: &Making<'_>, name: String) -> Worker {
+    let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
+    let outbox = Arc::new(StoreOutbox::new(Arc::clone(&shell.shared.store), Some(making.codes.clone())));
+    Worker::new(name, outbox, gateways, Arc::new(making.contacts.clone()), Arc::clone(&making.clock))
 }
 
 fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<console::App> {

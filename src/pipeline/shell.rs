@@ -8,7 +8,7 @@
 //! leader, senders, and the console last, so that an operator can watch. Whatever does not make it is found again at the
 //! next start: nothing durable depends on a clean end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +19,7 @@ use crate::notify::Worker;
 use crate::pipeline::asks::Asks;
 use crate::pipeline::evaluator::{EvaluateError, Evaluator};
 use crate::pipeline::front::Board;
+use crate::pipeline::gate::Gate;
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::wake::Wake;
@@ -57,6 +58,12 @@ pub struct Shared {
     pub lead: Arc<Wake>,
     /// Questions to the evaluator.
     pub asks: Arc<Asks>,
+    /// What senders wait for after a start.
+    pub gate: Arc<Gate>,
+    /// How much the sweeper found overdue at its last look.
+    pub overdue: Arc<AtomicUsize>,
+    /// The leader is to load itself anew.
+    pub anew: Arc<Mail<()>>,
     /// Why the service ends, where it was not asked to.
     ended: Sender<(&'static str, String)>,
 }
@@ -111,6 +118,9 @@ impl Shell {
             board: Arc::new(Board::default()),
             lead: Arc::new(Wake::default()),
             asks: Arc::new(Asks::default()),
+            gate: Arc::default(),
+            overdue: Arc::default(),
+            anew: Arc::default(),
             ended: tell,
         };
         Self { shared, stages: Vec::new(), ended }
@@ -208,6 +218,10 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         // At a first start the log's end is where work begins: what is sent before that is the past.
         let starting = evaluator.places().next().is_none() && now - began < STARTING_MAX;
         let trouble = trouble.or_else(|| starting.then(|| STARTING.to_owned()));
+        let mut places = evaluator.places().peekable();
+        if places.peek().is_some() && places.all(|(_, next, high)| next >= high) {
+            shared.gate.has_read();
+        }
         shared.board.report("evaluate", now, trouble);
         if published.is_none_or(|before| now - before >= PUBLISH_EVERY) {
             published = Some(now);
@@ -236,7 +250,13 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
         if let Some(world) = mail.take() {
             leading.reload(world);
         }
+        if shared.anew.take().is_some() {
+            leading.start_anew();
+        }
         let busy = leading.step().map_err(|error| error.to_string())?;
+        if leading.leader().is_some() {
+            shared.gate.is_led();
+        }
         let trouble = leading.trouble().map(|why| format!("저장소에 접근할 수 없습니다: {why}"));
         shared.board.report("incident", shared.clock.elapsed(), trouble);
         if !busy {
@@ -247,7 +267,14 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
 }
 
 /// The `notify` role: one sender.
-pub fn send(mut worker: Worker, shared: &Shared, stop: &Wake) {
+pub fn send(mut worker: Worker, owner: &str, shared: &Shared, stop: &Wake) {
+    while !shared.gate.is_open(shared.store.as_ref(), owner, shared.clock.elapsed()) {
+        shared.board.report("notify", shared.clock.elapsed(), None);
+        if stop.is_stopped() {
+            return;
+        }
+        stop.wait(LEAD_POLL);
+    }
     let mut idle_at_end = false;
     while !idle_at_end {
         let stopping = stop.is_stopped();

@@ -144,14 +144,14 @@ impl Watch {
 }
 
 /// Whether an earlier run left the incident of `rule` open; `None` where the store does not say.
-fn is_open(shared: &Shared, rule: &Builtin) -> Option<bool> {
+pub(super) fn is_open(shared: &Shared, rule: &Builtin) -> Option<bool> {
     let incidents = shared.store.incidents(INCIDENTS_MAX).ok()?;
     Some(incidents.iter().any(|incident| *incident.rule == *rule.id && incident.state.is_live()))
 }
 
 /// Opens or ends the incident of `rule`, where it is not as it should be; tried again at the next look where the store
 /// does not take it.
-fn settle(shared: &Shared, rule: &Builtin, open: &mut Option<bool>, wanted: bool) {
+pub(super) fn settle(shared: &Shared, rule: &Builtin, open: &mut Option<bool>, wanted: bool) {
     if open.is_none_or(|open| open == wanted) {
         return;
     }

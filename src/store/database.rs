@@ -11,7 +11,7 @@ use super::pool::{Connect, Connection, Pool, Pooled};
 use super::postgres::{PostgresOptions, Server};
 use super::sql::{End, Mode, Sql, transact};
 use super::sqlite::{Access, Sqlite};
-use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema, seat};
+use super::{About, Purged, Result, Store, StoreError, book, flush, outbox, reading, schema, seat, sweep};
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow,
     PostgresUrl, Progress, Seat, Severity, Signal, SignalKey, StateRow, Taken,
@@ -301,6 +301,14 @@ impl Store for SqlStore {
 
     fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {
         self.read(|sql| reading::pages(sql, incident, limit))
+    }
+
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>> {
+        self.read(|sql| sweep::overdue(sql, now, before))
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.read(|sql| sweep::notes(sql, prefix))
     }
 
     fn states(&self, limit: usize) -> Result<Vec<StateRow>> {

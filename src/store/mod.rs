@@ -18,6 +18,7 @@ mod schema;
 mod seat;
 mod sql;
 mod sqlite;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -148,6 +149,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         after: i64,
         limit: usize,
     ) -> Result<Vec<(i64, crate::model::Signal)>>;
+
+    /// What was due at `before` or earlier and still waits at `now`: chain steps, ends of acks and holds, pages that nobody
+    /// took (and that are still wanted), inputs.
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>>;
+    /// The leader's notes whose key begins with `prefix`, in order, with their whole key.
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>>;
 
     // --- retention
 

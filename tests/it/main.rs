@@ -64,6 +64,7 @@ mod lint_exprs;
 mod flush_cuts;
 /// Hand-over ③: leases, outcomes, deadlines.
 mod store_notify;
+mod store_sweep;
 /// SQLite, PostgreSQL and memory give the same answers to the same random calls.
 mod store_same;
 /// What only a file can show: kill -9, versions, read-only, a slow second writer.

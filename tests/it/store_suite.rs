@@ -195,6 +195,7 @@ pub(crate) fn chain(incident: &str) -> ChainRow {
         step: Some(0),
         round: 0,
         due: Some(300_000),
+        hurry: Some(50_000),
         told: vec![("msp-duty-1".to_owned(), Channel::Sms)],
         paused: None,
     }

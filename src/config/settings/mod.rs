@@ -7,12 +7,14 @@
 
 mod agent;
 mod gateways;
+mod heartbeat;
 mod security;
 mod store;
 mod table;
 mod ways;
 
 pub use agent::{AgentSettings, AgentTo, LogFileSettings, ProcessWatch};
+pub use heartbeat::{HeartbeatSettings, HeartbeatTo};
 pub use security::{Mechanism, SecuritySettings};
 pub use store::{PostgresSettings, StoreUrl};
 pub(crate) use table::SETTINGS;
@@ -83,6 +85,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What becomes of samples from a skewed clock.
     pub skew: Skew,
+    /// Signs of life; `None` = none.
+    pub heartbeat: Option<HeartbeatSettings>,
     /// The collector.
     pub agent: AgentSettings,
 }
@@ -228,6 +232,7 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
             window_memory: most(limits.size("window_memory")),
         },
         skew: if file.text("skew") == Some("quarantine") { Skew::Quarantine } else { Skew::Shift },
+        heartbeat: heartbeat::heartbeat(file, folder, notes),
         agent: agent::settings(file, folder, notes),
     }
 }

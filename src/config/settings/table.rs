@@ -5,6 +5,7 @@
 use crate::config::table::{Key, Kind, Table, may, must, or};
 use crate::time::{DAY, HOUR, SECOND};
 
+use super::heartbeat::HEARTBEAT;
 use super::ways::GATEWAY;
 
 /// A byte limit above which a record cannot pass the door or Kafka's default `message.max.bytes`.
@@ -201,6 +202,7 @@ pub(crate) static SETTINGS: Table = Table {
         may("gateways", Kind::List(&Kind::Table(&GATEWAY), 0), "who takes messages; left out: handset for all"),
         may("limits", Kind::Table(&LIMITS), "limits"),
         SKEW,
+        may("heartbeat", Kind::Table(&HEARTBEAT), "a sign of life for a watcher outside"),
         may("agent", Kind::Table(&AGENT), "the collector on this host"),
     ],
 };

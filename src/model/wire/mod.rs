@@ -8,8 +8,8 @@
 use serde_json::Value;
 
 use crate::model::{
-    Ack, Cause, ChainRow, Channel, Domain, Ended, Fingerprint, Incident, IncidentState, Input, Labels, Outcome, Page,
-    Reason, Severity, Signal, SignalKey, State, StateRow,
+    Ack, Cause, ChainRow, Channel, Domain, Ended, Fingerprint, Incident, IncidentState, Input, Labels, Outcome,
+    Overdue, OverdueKind, Page, Reason, Severity, Signal, SignalKey, State, StateRow,
 };
 use fields::{Reader, Writer};
 
@@ -73,6 +73,8 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::AckCode { .. } => "ack_code",
         Input::Handover { .. } => "handover",
         Input::Unack { .. } => "unack",
+        Input::Swept(_) => "swept",
+        Input::Pace { .. } => "pace",
         Input::Resolve { .. } => "resolve",
         Input::Reopen { .. } => "reopen",
         Input::Silence(_) => "silence",
@@ -131,6 +133,8 @@ pub fn input_to_json(input: &Input) -> Value {
         Input::Outcome { page, outcome } => {
             writer.put("page", page.as_str()).put("outcome", outcome.word()).put("detail", outcome.detail())
         }
+        Input::Swept(late) => writer.put("what", late.kind.word()).put("id", late.id.as_str()).put("due", late.due),
+        Input::Pace { channel, p99 } => writer.put("channel", channel.word()).put("p99", *p99),
         Input::Due => writer,
         Input::Reload { hash } => writer.put("hash", hash.as_str()),
     }
@@ -182,6 +186,12 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
             page: reader.string("page")?,
             outcome: Outcome::parse(reader.text("outcome")?, reader.text("detail")?)?,
         },
+        "swept" => Input::Swept(Overdue {
+            kind: reader.word("what", OverdueKind::parse)?,
+            id: reader.string("id")?,
+            due: reader.int("due")?,
+        }),
+        "pace" => Input::Pace { channel: reader.word("channel", Channel::parse)?, p99: reader.int("p99")? },
         "due" => Input::Due,
         "reload" => Input::Reload { hash: reader.string("hash")? },
         _ => return None,
@@ -281,6 +291,7 @@ pub fn chain_to_json(chain: &ChainRow) -> Value {
         .maybe("step", chain.step)
         .put("round", chain.round)
         .maybe("due", chain.due)
+        .maybe("hurry", chain.hurry)
         .put("told", told.collect::<Vec<_>>())
         .maybe("paused", chain.paused.as_ref().map(mute::paused_to_json))
         .done()
@@ -299,6 +310,7 @@ pub fn chain_from_json(value: &Value) -> Option<ChainRow> {
         step: reader.maybe_int("step")?,
         round: reader.int("round")?,
         due: reader.maybe_int("due")?,
+        hurry: reader.maybe_int("hurry")?,
         told: reader.list("told", told)?,
         paused: reader.maybe("paused", |reader, name| mute::paused_from_json(reader.get(name)?))?,
     })

@@ -193,7 +193,7 @@ prop_compose! {
         told in prop::collection::vec((text(), one_of(&Channel::ALL)), 0..3),
         paused in prop::option::of(paused()),
     ) -> ChainRow {
-        ChainRow { incident, snapshot, step, round, due, told, paused }
+        ChainRow { incident, snapshot, step, round, due, hurry: due.map(|due| due ^ 1), told, paused }
     }
 }
 
@@ -232,6 +232,12 @@ fn input() -> impl Strategy<Value = Input> {
         (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text())
             .prop_map(move |(page, word, detail)| Input::Outcome { page, outcome: outcome((word, detail)) }),
         Just(Input::Due),
+        (one_of(&OverdueKind::ALL), text(), any::<i64>()).prop_map(|(kind, id, due)| Input::Swept(Overdue {
+            kind,
+            id,
+            due
+        })),
+        (one_of(&Channel::ALL), any::<i64>()).prop_map(|(channel, p99)| Input::Pace { channel, p99 }),
         text().prop_map(|hash| Input::Reload { hash }),
     ]
 }

@@ -27,6 +27,8 @@ mod groups;
 #[cfg(test)]
 mod hands;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod levels;
 #[cfg(test)]
 mod mutes;
@@ -277,6 +279,11 @@ impl Leader {
                 Decisions::default()
             }
             Input::GivenBack { page } => self.desk.given_back(page),
+            Input::Swept(late) => self.desk.sweep(&late.id, self.book.incidents(), now),
+            Input::Pace { channel, p99 } => {
+                self.desk.measured(*channel, *p99);
+                Decisions::default()
+            }
             _ => Decisions::default(),
         };
         self.gather(more, &mut decisions, now);

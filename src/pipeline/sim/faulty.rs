@@ -281,6 +281,14 @@ impl Store for FaultyStore {
         self.inner.pages(incident, limit)
     }
 
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>> {
+        self.inner.overdue(now, before)
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.inner.notes(prefix)
+    }
+
     fn states(&self, limit: usize) -> Result<Vec<StateRow>> {
         self.inner.states(limit)
     }

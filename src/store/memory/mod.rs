@@ -328,6 +328,16 @@ impl Store for MemoryStore {
         Ok(newest(all, limit, |row: &PageRow| (row.page.decided, row.page.id.clone())))
     }
 
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>> {
+        Ok(self.tables().overdue(now, before))
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        let tables = self.tables();
+        let under = tables.notes.range(prefix.to_owned()..).take_while(|(name, _)| name.starts_with(prefix));
+        Ok(under.map(|(name, text)| (name.clone(), text.clone())).collect())
+    }
+
     fn states(&self, limit: usize) -> Result<Vec<StateRow>> {
         let tables = self.tables();
         let bad = tables.states.values().map(|(_, row)| row).filter(|row| is_bad(row));

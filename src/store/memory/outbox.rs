@@ -1,7 +1,7 @@
 //! Leases in memory: see `store::outbox`.
 
 use super::{Slot, Tables};
-use crate::model::{Input, Lease, Outcome, Page, PageRow, PageState, Severity};
+use crate::model::{Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Severity};
 use crate::store::outbox::{Want, settled, too_late};
 use crate::store::{About, RECEIPT_AGE};
 use crate::time::Ms;
@@ -58,6 +58,21 @@ impl Tables {
             self.put_input(Input::Handed { page: lease.page.id.clone() }, want.now);
         }
         leases
+    }
+
+    pub(super) fn overdue(&self, now: Ms, before: Ms) -> Vec<Overdue> {
+        let live = self.incidents.values().filter(|incident| incident.state.is_live());
+        let mut found: Vec<Overdue> =
+            live.flat_map(|incident| Overdue::of(incident, self.chains.get(&incident.id), before)).collect();
+        let waits =
+            |slot: &&Slot| slot.row.state == PageState::Waiting && slot.due <= before && slot.row.page.deadline >= now;
+        let page = |slot: &Slot| (OverdueKind::Page, slot.row.page.id.clone(), slot.due);
+        let input = |(row, (at, _)): (&i64, &(Ms, Input))| (OverdueKind::Input, row.to_string(), *at);
+        let rows = self.outbox.values().filter(waits).map(page);
+        let inputs = self.waiting.iter().filter(|(_, (at, _))| *at <= before).map(input);
+        found.extend(rows.chain(inputs).map(|(kind, id, due)| Overdue { kind, id, due }));
+        found.sort();
+        found
     }
 
     pub(super) fn reclaim(&mut self, want: &Want<'_>) -> Vec<Lease> {

@@ -1,0 +1,125 @@
+//! The start gate: no page leaves before the stage that decides about pages knows what it needs to know.
+//!
+//! The idea: right after a start a page that waits may be one that an ack, a silence or an inhibition in the rows takes
+//! back, or that the log's next records make needless. So senders wait until somebody leads (state, silences and
+//! inhibition are loaded with the lead; contacts before the first thread) and the log has been read once to its end. The
+//! wait is bounded: a page that may be needless is better than none, so after [`WAIT_MAX`] the gate opens by itself and
+//! says so. Once open it stays open.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::store::Store;
+use crate::time::{Ms, SECOND};
+
+/// The gate opens after so long, whatever is missing.
+pub const WAIT_MAX: Ms = 60 * SECOND;
+
+/// What senders wait for.
+#[derive(Debug)]
+pub struct Gate {
+    /// Elapsed time of the start; `None`: open from the beginning.
+    began: Option<Ms>,
+    /// The log is read here; else the rows say how far others are.
+    reads: bool,
+    read: AtomicBool,
+    led: AtomicBool,
+    open: AtomicBool,
+}
+
+impl Default for Gate {
+    /// Open: for whoever has nothing to wait for.
+    fn default() -> Self {
+        Self {
+            began: None,
+            reads: false,
+            read: AtomicBool::new(true),
+            led: AtomicBool::new(true),
+            open: AtomicBool::new(true),
+        }
+    }
+}
+
+impl Gate {
+    /// A closed gate of a process that started at `now`, elapsed time, and reads the log itself or not.
+    pub fn closed(now: Ms, reads: bool) -> Self {
+        let no = || AtomicBool::new(false);
+        Self { began: Some(now), reads, read: no(), led: no(), open: no() }
+    }
+
+    /// The evaluator has read everything once.
+    pub fn has_read(&self) {
+        self.read.store(true, Ordering::SeqCst);
+    }
+
+    /// The leader of this process has loaded what it must know.
+    pub fn is_led(&self) {
+        self.led.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether pages may leave at `now`, elapsed time; `owner` is the name under which this process would lead.
+    pub fn is_open(&self, store: &dyn Store, owner: &str, now: Ms) -> bool {
+        if self.open.load(Ordering::SeqCst) {
+            return true;
+        }
+        let missing = self.missing(store, owner);
+        let waited = self.began.map_or(WAIT_MAX, |began| now - began);
+        if !missing.is_empty() && waited < WAIT_MAX {
+            return false;
+        }
+        if !self.open.swap(true, Ordering::SeqCst) {
+            match missing.is_empty() {
+                true => tracing::info!(waited_ms = waited, "pages may leave"),
+                false => tracing::warn!(missing = missing.join(", "), "pages leave although not all is known yet"),
+            }
+        }
+        true
+    }
+
+    /// What senders still wait for, in words.
+    fn missing(&self, store: &dyn Store, owner: &str) -> Vec<&'static str> {
+        let other_leads = || store.seat().is_ok_and(|seat| !seat.is_free() && seat.owner != owner);
+        let others_read = || {
+            let rows = store.partitions();
+            !self.reads && rows.is_ok_and(|rows| rows.iter().all(|(_, partition, at)| *partition < 0 || at.caught_up))
+        };
+        let mut missing = Vec::new();
+        if !self.led.load(Ordering::SeqCst) && !other_leads() {
+            missing.push("a leader");
+        }
+        if !self.read.load(Ordering::SeqCst) && !others_read() {
+            missing.push("the end of the log");
+        }
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn pages_wait_for_a_leader_and_the_end_of_the_log_but_a_minute_at_most() {
+        let store = MemoryStore::default();
+        let gate = Gate::closed(1_000, true);
+        assert!(!gate.is_open(&store, "a", 1_000));
+        gate.is_led();
+        assert!(!gate.is_open(&store, "a", 2_000), "the log has not been read");
+        gate.has_read();
+        assert!(gate.is_open(&store, "a", 2_001));
+        let gate = Gate::closed(1_000, true);
+        assert!(!gate.is_open(&store, "a", 1_000 + WAIT_MAX - 1));
+        assert!(gate.is_open(&store, "a", 1_000 + WAIT_MAX));
+        assert!(gate.is_open(&store, "a", 1_000), "it does not close again");
+    }
+
+    #[test]
+    fn a_process_that_sends_alone_looks_at_who_leads_and_how_far_they_read() {
+        let store = MemoryStore::default();
+        let gate = Gate::closed(0, false);
+        assert!(!gate.is_open(&store, "sender", 1), "nobody leads");
+        let seat = store.seat().expect("memory is never away");
+        store.lead("leader", &seat).expect("memory is never away").expect("the seat is free");
+        assert!(gate.is_open(&store, "sender", 2), "no partition lags");
+    }
+}

@@ -1,0 +1,92 @@
+//! The sweeper: looks in the rows for what should have been done long ago, has it done, and counts it.
+//!
+//! The idea: timers live in memory and could be lost by a bug; rows cannot. So somebody who has no part in the timers
+//! reads the rows every [`EVERY`] and hands what is late by more than [`LATE`] to whoever does it: chains and acks go to
+//! the leader as an input of their own (kind `swept` in the ledger), pages to a sender of the sweeper's own, and inputs
+//! that nobody takes make the leader load itself anew. In a healthy service it finds nothing, and that is what its
+//! figure is for: the heartbeat is withheld while it finds too much.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::model::{Input, Overdue, OverdueKind};
+use crate::notify::Worker;
+use crate::pipeline::shell::Shared;
+use crate::time::{MINUTE, Ms, SECOND};
+
+/// Distance of looks.
+pub const EVERY: Duration = Duration::from_secs(10);
+/// What is late by more than this was forgotten.
+pub const LATE: Ms = 30 * SECOND;
+/// What was handed over is not handed over again for so long.
+const AGAIN: Ms = MINUTE;
+/// Pages sent in one look.
+const PAGES_MAX: usize = 20;
+
+/// Looks for what is overdue.
+#[derive(Debug, Default)]
+pub struct Sweeper {
+    /// Sends pages that nobody takes; `None` where this process sends none.
+    worker: Option<Worker>,
+    /// What was handed over, and when: wall time.
+    handed: BTreeMap<(OverdueKind, String), Ms>,
+}
+
+impl Sweeper {
+    /// One that sends overdue pages with `worker`.
+    pub fn new(worker: Option<Worker>) -> Self {
+        Self { worker, handed: BTreeMap::new() }
+    }
+
+    /// One look: how much was overdue.
+    pub fn look(&mut self, shared: &Shared) -> usize {
+        let now = shared.clock.wall();
+        let found = match shared.store.overdue(now, now - LATE) {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the sweeper cannot read the store, trying again");
+                return shared.overdue.load(Ordering::SeqCst);
+            }
+        };
+        shared.overdue.store(found.len(), Ordering::SeqCst);
+        self.handed.retain(|_, at| now - *at < AGAIN);
+        for late in &found {
+            if self.handed.insert((late.kind, late.id.clone()), now).is_none() {
+                self.hand(late, now, shared);
+            }
+        }
+        if found.iter().any(|late| late.kind == OverdueKind::Page) {
+            self.send(now, shared);
+        }
+        if !found.is_empty() {
+            shared.lead.ring();
+        }
+        found.len()
+    }
+
+    fn hand(&self, late: &Overdue, now: Ms, shared: &Shared) {
+        let (kind, late_ms) = (late.kind.word(), now - late.due);
+        tracing::warn!(kind, id = late.id, late_ms, "overdue: done now");
+        shared.metrics.swept(kind);
+        if late.kind == OverdueKind::Input {
+            shared.anew.put(());
+            return;
+        }
+        if let Err(error) = shared.store.add_input(&Input::Swept(late.clone()), now) {
+            tracing::error!(%error, kind, id = late.id, "what is overdue could not be handed to the leader");
+        }
+    }
+
+    fn send(&mut self, now: Ms, shared: &Shared) {
+        let Some(worker) = &mut self.worker else { return };
+        for _ in 0..PAGES_MAX {
+            let did = worker.step(now);
+            crate::pipeline::publish::sent(&did, shared);
+            if did.pages.is_empty() {
+                break;
+            }
+        }
+        worker.give_back_queue();
+    }
+}
