@@ -36,7 +36,7 @@ fn what_waits_too_long_is_found_in_the_rows(home: &dyn Home) {
     let held = found(OverdueKind::Incident, "INC-2611-002", 200_000);
     let input = found(OverdueKind::Input, &row.to_string(), 250_000);
     assert_eq!(store.overdue(100, 9).unwrap(), []);
-    assert_eq!(store.overdue(100, 10).unwrap(), [waits.clone()], "one page is useless by now");
+    assert_eq!(store.overdue(100, 10).unwrap(), std::slice::from_ref(&waits), "one page is useless by now");
     assert_eq!(store.overdue(230_000, 200_000).unwrap(), [held.clone(), waits.clone()]);
     assert_eq!(store.overdue(330_000, 300_000).unwrap(), [step, held, waits, input]);
 }
