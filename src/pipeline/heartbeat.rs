@@ -177,7 +177,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/alive", listener.local_addr().expect("an address"));
         let (tell, heard) = channel();
-        std::thread::spawn(move || {
+        let serve = move || {
             for stream in listener.incoming() {
                 let mut stream = stream.expect("a connection");
                 let mut bytes = vec![0; 4_096];
@@ -192,7 +192,8 @@ mod tests {
                     return;
                 }
             }
-        });
+        };
+        std::thread::Builder::new().spawn(serve).expect("a thread");
         (url, heard)
     }
 
