@@ -12,6 +12,7 @@ mod codes;
 mod door;
 mod explain;
 mod guard;
+mod groups;
 mod html;
 mod json;
 mod measure;

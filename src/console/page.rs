@@ -14,6 +14,7 @@ use axum::response::{Html as Body, IntoResponse, Response};
 use serde::Deserialize;
 use sha2::Digest;
 
+use super::groups;
 use super::html::Html;
 use super::sections::{self, Shown};
 use super::{App, Parts, api, guard};
@@ -159,10 +160,17 @@ struct OverviewQuery {
 /// Everything that the overview shows, read in one go.
 fn read(parts: &Parts, now: crate::time::Ms) -> Result<Shown, String> {
     let view = &parts.view;
+    let mut all = view.incidents(INCIDENTS)?;
+    if all.iter().any(|it| it.state.is_live() && it.parent.is_some()) {
+        // The newest may all hang under one that is not among them.
+        all = view.incidents(SEARCHED)?;
+    }
+    let (incidents, children) = groups::split(all, INCIDENTS);
     Ok(Shown {
         now,
         status: parts.status()?,
-        incidents: view.incidents(INCIDENTS)?,
+        incidents,
+        children,
         pages: view.pages(None, ROWS)?,
         contacts: view.contacts(),
     })
@@ -212,13 +220,16 @@ pub(super) async fn incident(State(app): State<App>, Path(id): Path<String>) -> 
     let (wanted, now) = (id.clone(), app.now());
     let read = move |parts: &Parts| {
         let view = &parts.view;
-        let found = view.incidents(SEARCHED)?.into_iter().find(|incident| incident.id == wanted);
-        Ok::<_, String>((found, view.pages(Some(&wanted), ROWS)?, view.contacts()))
+        let all = view.incidents(SEARCHED)?;
+        let found = all.iter().find(|incident| incident.id == wanted).cloned();
+        let (_, children) = groups::split(all, 0);
+        Ok::<_, String>((found.map(|it| (it, children)), view.pages(Some(&wanted), ROWS)?, view.contacts()))
     };
     match app.blocking(read).await.and_then(|found| found) {
-        Ok((Some(found), pages, contacts)) => page("봉수 장애 상세", None, |html| {
+        Ok((Some((found, children)), pages, contacts)) => page("봉수 장애 상세", None, |html| {
             html.raw("<header><h1>").text(&id).raw("</h1><a href=\"/\">전체 화면</a></header><main id=\"main\">");
             sections::incident_detail(html, &found, &contacts);
+            groups::under(html, &found, &children);
             sections::page_table(html, &pages, now);
             html.raw("</main>");
         })

@@ -1,5 +1,6 @@
 //! The parts of the page, each a function of what was read. Only shows; masks what is personal.
 
+use super::groups::{self, Children};
 use super::html::Html;
 use super::measure;
 use super::page::ROWS;
@@ -23,6 +24,7 @@ pub(super) struct Shown {
     pub(super) now: Ms,
     pub(super) status: StatusView,
     pub(super) incidents: Vec<Incident>,
+    pub(super) children: Children,
     pub(super) pages: Vec<PageRow>,
     pub(super) contacts: Vec<Contact>,
 }
@@ -88,7 +90,9 @@ pub(super) fn incidents(html: &mut Html, shown: &Shown) {
         table(html, "진행 중인 장애와 최근에 끝난 장애", &heads, |html| {
             for it in rows {
                 html.raw("<tr data-state=\"").raw(it.state.word()).raw("\"><td><a href=\"/incidents/").text(&it.id);
-                html.raw("\">").text(&it.id).raw("</a></td><td>");
+                html.raw("\">").text(&it.id).raw("</a>");
+                groups::under(html, it, &shown.children);
+                html.raw("</td><td>");
                 severity(html, it.severity);
                 html.raw("</td>").cell(Domain::word(it.domain)).cell(&it.title).cell(&labels(it));
                 html.raw("<td>").time(Some(it.occurred)).raw("</td><td>").time(Some(it.detected));
@@ -117,6 +121,9 @@ pub(super) fn incident_detail(html: &mut Html, it: &Incident, contacts: &[Contac
         fact_time(html, "통보 기한", it.notify_by);
         fact_time(html, "첫 통보", it.notified);
         fact_time(html, "복구", it.resolved);
+        for (name, text) in groups::facts(it) {
+            fact(html, name, &text);
+        }
         if let Some(ended) = it.ended {
             fact(html, "복구 사유", ended_word(ended));
         }

@@ -193,8 +193,8 @@ pub struct Group {
     pub tally: Tally,
     /// What the last word about its size said, and when it was said: storms only.
     pub said: Option<(i64, Ms)>,
-    /// The likeliest cause: storms only.
-    pub suspect: Option<Suspect>,
+    /// What may be behind it and those under it, the likeliest first.
+    pub suspects: Vec<Suspect>,
     /// Which 구간 the evidence points at.
     pub triage: Option<Triage>,
 }

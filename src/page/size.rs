@@ -34,7 +34,7 @@ pub(super) fn lines(incident: &Incident, text: &mut String) {
             text.push_str(&format!("■ 구간별: {}\n", counts(by.into_iter()).trim_matches(['(', ')'])));
         }
     }
-    if let Some(suspect) = &incident.group.suspect {
+    if let Some(suspect) = incident.group.suspects.first().filter(|_| incident.group.tally.total > 0) {
         text.push_str(&format!("■ 추정원인: {}\n", worded(suspect)));
     }
     if let Some(triage) = incident.group.triage.as_ref().filter(|it| it.domain != incident.domain) {

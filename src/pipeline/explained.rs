@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::evaluate::{Inspection, Near, expression};
 use crate::model::{Incident, Labels, Page, PageState, People, Rule, RuleSet, builtin};
-use crate::pipeline::sentences;
 use crate::pipeline::stages::Lanes;
+use crate::pipeline::{company, sentences};
 use crate::time::Ms;
 
 /// Instances that are told of at most; the others are counted.
@@ -176,7 +176,8 @@ fn incidents_json(mine: &Affairs<'_>) -> Vec<Value> {
     let one = |incident: &&Incident| {
         json!({ "id": incident.id, "state": incident.state.word(), "severity": incident.severity.code(),
             "detected": incident.detected, "resolved": incident.resolved, "flapping": incident.flapping,
-            "held_until": incident.held_until, "ack_by": incident.ack.as_ref().map(|ack| &ack.by) })
+            "held_until": incident.held_until, "ack_by": incident.ack.as_ref().map(|ack| &ack.by),
+            "group": company::json(incident) })
     };
     mine.incidents.iter().map(one).collect()
 }

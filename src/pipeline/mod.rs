@@ -10,6 +10,7 @@
 
 pub mod asks;
 pub mod backtest;
+mod company;
 pub mod compare;
 pub mod crash;
 pub mod data_dir;

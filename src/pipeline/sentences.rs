@@ -7,6 +7,7 @@ use crate::evaluate::{Inspection, Near, SERIES_LISTED, expression};
 use crate::model::{
     Cause, Comparison, Incident, IncidentState, Level, Page, PageState, Reason, Rule, Severity, State, Threshold, Watch,
 };
+use crate::pipeline::company;
 use crate::pipeline::explained::Affairs;
 use crate::time::{Ms, rfc3339, show_duration};
 
@@ -214,6 +215,7 @@ pub(super) fn told(seen: Option<&Inspection>, mine: &Affairs<'_>) -> Vec<String>
     };
     let mut lines: Vec<String> = mine.incidents.iter().map(|incident| incident_line(incident)).collect();
     lines.extend(quiet(last, mine));
+    lines.extend(company::lines(last));
     lines.extend(mine.pages.iter().take(PAGES_LISTED).map(page_line));
     let more = mine.pages.len().saturating_sub(PAGES_LISTED);
     if more > 0 {

@@ -19,8 +19,6 @@ mod index;
 mod kinds;
 mod scene;
 mod storm;
-#[cfg(test)]
-mod tests;
 mod topology;
 mod triage;
 
@@ -105,7 +103,15 @@ impl Book {
         if let Some((tie, parent)) = self.place(incident) {
             (incident.parent, incident.group.tie) = (Some(parent), Some(tie));
         }
-        incident.group.triage = Some(self.scene().triage(incident));
+        self.look(incident);
+    }
+
+    /// Looks what is behind `incident`. Members of a storm are looked at together.
+    fn look(&self, incident: &mut Incident) {
+        if incident.group.tie != Some(Tie::Storm) {
+            incident.group.triage = Some(self.scene().triage(incident));
+            incident.group.suspects = self.scene().suspects(incident);
+        }
     }
 
     /// What an opening causes beside itself: a storm, or children that opened before their cause.
@@ -131,6 +137,7 @@ impl Book {
 
     pub(super) fn attach(&mut self, mut child: Incident, (tie, parent): (Tie, String), out: &mut Decided) {
         (child.parent, child.group.tie) = (Some(parent), Some(tie));
+        self.look(&mut child);
         self.moved(Change::Attached, child, out);
     }
 
@@ -188,7 +195,7 @@ impl Book {
         };
         incident.group.own = (severity != own).then_some(own);
         if !is_storm && incident.group.tally.total <= triage::SEEN_MAX {
-            incident.group.triage = Some(self.scene().triage(&incident));
+            self.look(&mut incident);
         }
         self.at_severity(incident, severity, out);
     }

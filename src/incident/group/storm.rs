@@ -89,7 +89,7 @@ impl Book {
     fn say_size(&mut self, storm: &str) {
         let Some(mut incident) = self.incidents.get(storm).cloned() else { return };
         incident.group.said = Some((incident.group.tally.total, self.now));
-        incident.group.suspect = self.scene().suspects(&incident).into_iter().next();
+        incident.group.suspects = self.scene().suspects(&incident);
         incident.group.triage = Some(self.scene().triage(&incident));
         self.put(incident);
     }

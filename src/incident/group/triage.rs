@@ -47,9 +47,10 @@ impl<'a> Scene<'a> {
         let above = spot.map(|spot| graph.above(spot)).unwrap_or_default();
         let beside = above.first().map(|parent| graph.children(*parent).to_vec()).unwrap_or_default();
         let under = self.index.under(&incident.id).filter_map(|id| self.get(id));
+        let parent = incident.parent.as_ref().and_then(|id| self.get(id)).filter(|it| *it.rule != *STORM.id);
         let around: [(&str, Vec<&Incident>); 6] = [
             ("host", at(spot.into_iter().collect())),
-            ("above", at(above)),
+            ("above", parent.into_iter().chain(at(above)).collect()),
             ("needs", at(spot.map(|spot| graph.needs(spot)).unwrap_or_default())),
             ("below", under.filter(|it| *it.rule != *STORM.id).take(LOOKED_AT).collect()),
             ("service", at(service.map(|service| graph.parts(service).to_vec()).unwrap_or_default())),
@@ -90,8 +91,10 @@ fn weigh(mut seen: Vec<Evidence>, own: Domain) -> Triage {
     for (sum, domain) in points.iter_mut().zip(Domain::ALL) {
         *sum = seen.iter().filter(|it| it.domain == domain).map(|it| it.points).sum();
     }
+    // What may be an attack is not talked away by what else is broken.
+    let kept = (own == Domain::Security).then_some(own);
     let loudest = Domain::ALL.into_iter().zip(points).max_by_key(|(domain, sum)| (*sum, *domain == own));
     seen.sort_by(|a, b| (b.points, &a.incident).cmp(&(a.points, &b.incident)));
     seen.truncate(KEPT);
-    Triage { domain: loudest.map_or(own, |(domain, _)| domain), points, evidence: seen }
+    Triage { domain: kept.unwrap_or(loudest.map_or(own, |(domain, _)| domain)), points, evidence: seen }
 }

@@ -19,7 +19,10 @@ pub(super) fn write(group: &Group) -> Option<Value> {
             .maybe("own", group.own.map(Severity::code))
             .maybe("tally", (group.tally != Tally::default()).then(|| tally(&group.tally)))
             .maybe("said", said)
-            .maybe("suspect", group.suspect.as_ref().map(suspect))
+            .maybe(
+                "suspects",
+                (!group.suspects.is_empty()).then(|| group.suspects.iter().map(suspect).collect::<Vec<_>>()),
+            )
             .maybe("triage", group.triage.as_ref().map(triage))
             .done(),
     )
@@ -37,7 +40,7 @@ pub(super) fn read(value: &Value) -> Option<Group> {
         own: reader.maybe_word("own", Severity::parse)?,
         tally: reader.maybe("tally", |reader, name| read_tally(reader.get(name)?))?.unwrap_or_default(),
         said: reader.maybe("said", pair)?,
-        suspect: reader.maybe("suspect", |reader, name| read_suspect(reader.get(name)?))?,
+        suspects: reader.maybe("suspects", |reader, name| reader.list(name, read_suspect))?.unwrap_or_default(),
         triage: reader.maybe("triage", |reader, name| read_triage(reader.get(name)?))?,
     })
 }

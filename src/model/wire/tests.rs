@@ -113,7 +113,7 @@ prop_compose! {
     ) -> Group {
         Group {
             tie, own, tally: Tally { total, severities, domains, last }, said,
-            suspect: suspect.map(|(kind, what, [score, covers, of], first)| Suspect { kind, what, score, covers, of, first }),
+            suspects: suspect.map(|(kind, what, [score, covers, of], first)| Suspect { kind, what, score, covers, of, first }).into_iter().collect(),
             triage: triage.map(|(domain, points, incident, relation, loud)| Triage {
                 domain, points,
                 evidence: vec![Evidence { rule: incident.as_str().into(), incident, relation, domain, points: loud }],

@@ -23,6 +23,8 @@ use crate::page::{Decisions, Desk};
 use crate::time::Ms;
 
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod hands;
@@ -40,6 +42,8 @@ mod scenes;
 mod stand;
 #[cfg(test)]
 mod storms;
+#[cfg(test)]
+mod topologies;
 
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;
