@@ -63,7 +63,7 @@ const SITES: &[Site] = &[
         parent: Some(("gone", "node-1")), cause: Some((SuspectKind::Incident, "gone", "node-1")), domain: Domain::Infra },
     Site { name: "of node and cluster the nearer speaks", places: CLUSTER,
         fires: &[("gone", "k-1", S1), ("gone", "node-1", S1), ("gone", "vm-1", S2)], of: ("gone", "vm-1"),
-        parent: Some(("gone", "node-1")), cause: Some((SuspectKind::Incident, "gone", "node-1")), domain: Domain::Infra },
+        parent: Some(("gone", "node-1")), cause: Some((SuspectKind::Incident, "gone", "k-1")), domain: Domain::Infra },
     Site { name: "and the cluster for the node", places: CLUSTER,
         fires: &[("gone", "k-1", S1), ("gone", "vm-1", S2), ("gone", "node-1", S1)], of: ("gone", "node-1"),
         parent: Some(("gone", "k-1")), cause: Some((SuspectKind::Incident, "gone", "k-1")), domain: Domain::Infra },
