@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::interval::{INTERVAL, interval};
 use super::problem::Notes;
 use super::read::Obj;
 use super::table::{Kind, Table, may, must, or};
-use crate::model::{Calendar, Day, Holiday, OfficeHours};
+use crate::model::{Calendar, Day, Holiday, OfficeHours, TimeInterval};
 use crate::time::{Civil, DAY, MINUTE, Ms, civil};
 
 static HOLIDAY: Table = Table {
@@ -34,14 +35,24 @@ static BUSINESS: Table = Table {
     ],
 };
 
+static NAMED: Table = Table {
+    name: "named time",
+    doc: "A time with a name.",
+    keys: &[
+        must("id", Kind::Id, "stable id; a chain or step asks for it by `when: ID`"),
+        must("any", Kind::List(&Kind::Table(&INTERVAL), 1), "recurring times, alternatives"),
+    ],
+};
+
 /// The keys of `calendar.yaml`.
 pub(super) static CALENDAR: Table = Table {
     name: "calendar.yaml",
-    doc: "Business hours, and days off that cannot be computed: 임시공휴일, 선거일.",
+    doc: "Business hours, named times, and days off that cannot be computed: 임시공휴일, 선거일.",
     keys: &[
         or("version", "1", Kind::Int(1, 1), "version of the format"),
         may("business", Kind::Table(&BUSINESS), "business hours"),
         may("holidays", Kind::List(&Kind::Table(&HOLIDAY), 0), "the days"),
+        may("intervals", Kind::List(&Kind::Table(&NAMED), 0), "named times that chains and steps may ask for"),
     ],
 };
 
@@ -52,12 +63,14 @@ pub(super) struct Edited {
     pub holidays: BTreeMap<Day, Holiday>,
     /// Business hours.
     pub office: OfficeHours,
+    /// Named times.
+    pub intervals: BTreeMap<String, Vec<TimeInterval>>,
 }
 
 impl Edited {
     /// The calendar that it makes.
     pub(super) fn calendar(&self) -> Calendar {
-        Calendar::new(self.holidays.clone(), self.office)
+        Calendar::new(self.holidays.clone(), self.office).naming(self.intervals.clone())
     }
 }
 
@@ -72,7 +85,22 @@ pub(super) fn calendar(file: Obj<'_>, notes: &mut Notes) -> Edited {
             notes.error("duplicate-id", item.at("date"), message, "keep one");
         }
     }
-    Edited { holidays, office: office(file.sub("business"), notes) }
+    let office = office(file.sub("business"), notes);
+    Edited { holidays, office, intervals: intervals(file, notes) }
+}
+
+fn intervals(file: Obj<'_>, notes: &mut Notes) -> BTreeMap<String, Vec<TimeInterval>> {
+    let mut named = BTreeMap::new();
+    for item in file.subs("intervals") {
+        let Some(id) = item.owned("id") else { continue };
+        let any = item.subs("any").map(|part| interval(part, notes)).collect();
+        if matches!(id.as_str(), "business" | "off") {
+            notes.error("bad-value", item.at("id"), format!("`{id}` has a meaning already"), "take another id");
+        } else if named.insert(id.clone(), any).is_some() {
+            notes.error("duplicate-id", item.at("id"), format!("time `{id}` stands twice"), "keep one");
+        }
+    }
+    named
 }
 
 fn office(part: Obj<'_>, notes: &mut Notes) -> OfficeHours {

@@ -57,6 +57,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         what they have in common: by, severity with `for`, recover.for. A condition needs a value at every severity.",
     ),
     (
+        "default-when",
+        "The default chain is what is left where no other fits: with a `when` of its own there would be hours without \
+        any chain. The calendar changes who is told, never whether.",
+    ),
+    (
         "duplicate-group",
         "Group names are unique in a file: Prometheus refuses the file otherwise, and reports could not tell them apart.",
     ),
@@ -179,6 +184,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("unknown-key", "No such key here. Unknown keys are errors, because a misspelt one would silently have no effect."),
     ("unknown-resource", "`members` and `depends_on` name resources of inventory.yaml; there is none of that id."),
     ("unknown-role", "A chain names a role that no contact of that organisation has: the step would reach nobody."),
+    ("unknown-rota", "A chain names a rota that is not under `rotas:` of contacts.yaml."),
+    (
+        "unknown-time",
+        "A `when` names a time that is none: it is `business`, `off`, or the id of one of `intervals:` in \
+        calendar.yaml. A step with a time that never holds would never tell anybody.",
+    ),
     ("unknown-secret", "A gateway uses a secret that is not named under `secrets`, where its file or variable stands."),
     (
         "unknown-template",

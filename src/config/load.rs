@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use super::adjust::{adjust, adjust_adopted};
 use super::calendar::{CALENDAR, Edited, calendar};
+use super::chain::{self, CHAINS, ChainPlaces};
 use super::files::{FileKind, Source, SourceFile, yaml_files};
+use super::fit;
 use super::guard::Guard;
 use super::inventory::{INVENTORY, inventory};
 use super::lint::{self, Parts, Sifted, Traffic};
 use super::overrides::lay_over;
-use super::people::{self, CHAINS, CONTACTS, ChainPlaces, Placed};
+use super::people::{self, CONTACTS, Placed};
 use super::problem::{Level, Mark, Notes, Problem};
 use super::prometheus;
-use super::reach::unreached;
+use super::reach::{AHEAD, Gap, gaps};
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
 use super::scenario::{Known, Scenario, own, scenarios};
@@ -27,7 +29,7 @@ use super::sla;
 use super::table::Table;
 use super::tree::{Data, Node};
 use super::unit::{UnitFile, unit_file};
-use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, RuleFile, RuleSet, SlaPlan};
+use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, Rota, RuleFile, RuleSet, SlaPlan};
 use crate::time::{self, Ms};
 
 /// What [`load`] needs beside files.
@@ -156,6 +158,7 @@ struct Load<'a> {
 #[derive(Default)]
 struct Read {
     contacts: Option<Vec<Placed<Contact>>>,
+    rotas: Vec<Rota>,
     chains: Option<Vec<(Chain, ChainPlaces)>>,
     inventory: Inventory,
     calendar: Edited,
@@ -166,7 +169,8 @@ impl Read {
     fn people(&self) -> People {
         let contacts = self.contacts.iter().flatten().map(|contact| contact.value.clone()).collect();
         let chains = self.chains.iter().flatten().map(|(chain, _)| chain.clone()).collect();
-        People { contacts, chains, pages_an_hour: None, sla: self.sla.clone() }
+        let (rotas, sla) = (self.rotas.clone(), self.sla.clone());
+        People { contacts, chains, pages_an_hour: None, sla, rotas, calendar: self.calendar.calendar() }
     }
 }
 
@@ -268,7 +272,7 @@ impl Load<'_> {
         let scenarios = self.scenarios(&read, &rules, &guard);
         let (rule_files, unread) = self.rule_files();
         let unit_files = self.unit_files();
-        self.reach(&people);
+        self.reach(&people, &read.inventory);
         let sound = self.sound(FileKind::Contacts) && self.sound(FileKind::Chains);
         let parts = Parts {
             now: self.ask.now,
@@ -311,12 +315,14 @@ impl Load<'_> {
             let notes = &mut source.notes;
             match source.kind {
                 FileKind::Contacts => {
-                    let contacts = people::contacts(judged(root, &CONTACTS, notes), notes);
+                    let file = judged(root, &CONTACTS, notes);
+                    let contacts = people::contacts(file, notes);
+                    read.rotas.extend(people::rotas(file, &contacts, notes));
                     read.contacts.get_or_insert_default().extend(contacts);
                 }
                 FileKind::Chains => {
                     let file = judged(root, &CHAINS, notes);
-                    read.chains.get_or_insert_default().extend(people::chains(file, notes));
+                    read.chains.get_or_insert_default().extend(chain::chains(file, notes));
                     read.sla = sla::sla(file, notes);
                 }
                 FileKind::Inventory => {
@@ -327,6 +333,7 @@ impl Load<'_> {
                     let calendar = calendar(judged(root, &CALENDAR, notes), notes);
                     read.calendar.holidays.extend(calendar.holidays);
                     read.calendar.office = calendar.office;
+                    read.calendar.intervals.extend(calendar.intervals);
                 }
                 FileKind::Settings | FileKind::Rules | FileKind::Prometheus | FileKind::Unit => {}
             }
@@ -334,8 +341,13 @@ impl Load<'_> {
         read
     }
 
-    /// Chains against contacts.
+    /// Chains against the calendar and contacts.
     fn fit(&mut self, read: &Read) {
+        if let Some(chains) = &read.chains
+            && let Some(notes) = self.notes(FileKind::Chains)
+        {
+            fit::hours(chains, &read.calendar.calendar(), notes);
+        }
         let (Some(contacts), Some(chains)) = (&read.contacts, &read.chains) else { return };
         if !self.sound(FileKind::Contacts) {
             // A contact with a mistake would be missing in every chain that means it.
@@ -343,7 +355,7 @@ impl Load<'_> {
         }
         let mut theirs = self.take_notes(FileKind::Contacts);
         if let Some(ours) = self.notes(FileKind::Chains) {
-            people::cross(chains, contacts, ours, &mut theirs);
+            fit::cross(chains, (contacts, &read.rotas), ours, &mut theirs);
         }
         self.give_notes(FileKind::Contacts, theirs);
     }
@@ -440,29 +452,26 @@ impl Load<'_> {
     }
 
     /// Asked last, and only where contacts and chains are right: else every mistake in them would show twice.
-    fn reach(&mut self, people: &People) {
+    fn reach(&mut self, people: &People, inventory: &Inventory) {
         if !self.sound(FileKind::Contacts) || !self.sound(FileKind::Chains) {
             return;
         }
-        let gaps = unreached(people, self.ask.now);
+        let found = gaps(people, inventory, self.ask.now, self.ask.now + AHEAD);
         let Some(source) = self.sources.iter_mut().find(|source| source.kind == FileKind::Chains) else { return };
         let root = source.root.clone();
-        for gap in gaps {
+        let place = |gap: &Gap| {
             let chains = root.iter().flat_map(|root| root.get("chains").map_or(&[][..], Node::items));
-            let at = chains
-                .filter_map(|chain| chain.get("id"))
-                .find(|id| id.as_text() == Some(gap.chain.as_str()))
-                .map_or(Mark::new(1, 1, 0), |id| id.at);
-            let codes: Vec<&str> = gap.severities.iter().map(|severity| severity.code()).collect();
-            let message = format!(
-                "`{}` tells nobody with a number of {} {} from {} on",
-                gap.chain,
-                gap.domain.word(),
-                codes.join(", "),
-                time::rfc3339(gap.from)
-            );
-            let help = "look at `valid:` and `domains:` of the contacts, and at `upto:` of the chain";
-            source.notes.error("unreachable", at, message, help);
+            let id = chains.filter_map(|chain| chain.get("id")).find(|id| id.as_text() == Some(gap.chain.as_str()));
+            id.map_or(Mark::new(1, 1, 0), |id| id.at)
+        };
+        let whom = "look at `valid:` and `domains:` of the contacts, at rotas, and at `upto:` and `when:` of the chain";
+        for gap in &found.nobody {
+            let message = format!("`{}` tells nobody with a number of {}", gap.chain, told_of(gap));
+            source.notes.error("unreachable", place(gap), message, whom);
+        }
+        for gap in &found.first_step {
+            let message = format!("the first step of `{}` tells nobody with a number of {}", gap.chain, told_of(gap));
+            source.notes.warning("tier-gap", place(gap), message, whom);
         }
     }
 
@@ -497,4 +506,16 @@ fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'
 fn defaults() -> Settings {
     let nothing = Node { at: Mark::new(1, 1, 0), data: Data::Null };
     settings(Obj::new(&nothing, &SETTINGS), Path::new("configs"), &mut Notes::new(""))
+}
+
+/// What a gap is about, and from when to when.
+fn told_of(gap: &Gap) -> String {
+    let codes: Vec<&str> = gap.severities.iter().map(|severity| severity.code()).collect();
+    let (from, until) = (time::rfc3339(gap.from), time::rfc3339(gap.until));
+    let whose = match &gap.resources {
+        None => String::new(),
+        Some((1, id)) => format!(" on {id}"),
+        Some((n, id)) => format!(" on {n} resources ({id}, …)"),
+    };
+    format!("{} {}{whose} from {from} until {until}", gap.domain.word(), codes.join(", "))
 }

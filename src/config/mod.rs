@@ -10,10 +10,13 @@
 
 mod adjust;
 mod calendar;
+mod chain;
 mod explain;
 mod files;
+mod fit;
 mod guard;
 mod hash;
+mod interval;
 mod inventory;
 mod lint;
 mod load;
@@ -40,7 +43,7 @@ pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};
 pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
 pub use overrides::environment;
 pub use problem::{Level, Problem};
-pub use reach::{Unreached, chain_for, unreached};
+pub use reach::{AHEAD, Gap, Gaps, gaps};
 pub use scenario::{Action, Answer, ClockOf, Expect, Fate, Feed, Kind, Own, Reload, Scenario, Told, Verb, What, Which};
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};

@@ -127,7 +127,7 @@ fn availability(item: Obj<'_>, notes: &mut Notes) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::people::CHAINS;
+    use super::super::chain::CHAINS;
     use super::super::read::check;
     use super::super::tree;
     use super::*;

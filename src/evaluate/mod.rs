@@ -13,7 +13,6 @@ mod builtins;
 mod digest;
 mod explain;
 mod exprs;
-mod fits;
 mod guard;
 mod inspect;
 mod instance;

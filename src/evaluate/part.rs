@@ -7,13 +7,14 @@
 
 use regex::Regex;
 
+use crate::evaluate::explain;
 use crate::evaluate::panes::edge;
 use crate::evaluate::ring::Span;
 use crate::evaluate::terms::Terms;
 use crate::evaluate::window::Memo;
-use crate::evaluate::{explain, fits};
 use crate::model::{
-    Bound, Comparison, Condition, Facts, Fold, Function, Join, Labels, Rule, Selector, Threshold, Watch,
+    Bound, Checks, Comparison, Condition, Facts, Fold, Function, Join, Labels, Rule, Selector, Threshold, Watch,
+    pattern_or_nothing,
 };
 use crate::time::Ms;
 
@@ -44,7 +45,7 @@ pub(super) struct Part {
     when: Comparison,
     /// The threshold of each severity, where they are not the rule's.
     thresholds: [Option<Threshold>; 4],
-    checks: fits::Checks,
+    checks: Checks,
     pattern: Option<Regex>,
 }
 
@@ -81,20 +82,20 @@ impl Part {
         };
         match &rule.watch {
             Watch::Metric { name, matchers } => {
-                let first = own(name.clone(), fits::Checks::of(matchers), None, false);
+                let first = own(name.clone(), Checks::of(matchers), None, false);
                 let also = rule.also.iter().map(Self::of_condition);
                 let parts: Vec<Self> = std::iter::once(first).chain(also).take(PARTS_MAX).collect();
                 let how = if parts.len() > 1 { How::Conditions(rule.join) } else { How::One };
                 (parts, how)
             }
             Watch::Log { matchers, pattern } => {
-                let pattern = pattern.as_deref().map(fits::pattern);
-                (vec![own(format!("log:{}", rule.id), fits::Checks::of(matchers), pattern, true)], How::One)
+                let pattern = pattern.as_deref().map(pattern_or_nothing);
+                (vec![own(format!("log:{}", rule.id), Checks::of(matchers), pattern, true)], How::One)
             }
             // Evaluated as a whole, elsewhere.
             Watch::Expr { .. } => (Vec::new(), How::One),
             Watch::Ratio { of, to, min } => {
-                let part = |of: &Selector| own(of.name.clone(), fits::Checks::of(&of.matchers), None, false);
+                let part = |of: &Selector| own(of.name.clone(), Checks::of(&of.matchers), None, false);
                 (vec![part(of), part(to)], How::Ratio(*min))
             }
         }
@@ -102,7 +103,7 @@ impl Part {
 
     fn of_condition(condition: &Condition) -> Self {
         let Condition { what, function, over, step, across, when, thresholds } = condition;
-        let checks = fits::Checks::of(&what.matchers);
+        let checks = Checks::of(&what.matchers);
         let part = Self::new(what.name.clone(), (*function, *over, *step), (*across, *when), (checks, None, false));
         Self { thresholds: *thresholds, ..part }
     }
@@ -111,7 +112,7 @@ impl Part {
         name: String,
         (function, over, step): (Function, Ms, Option<Ms>),
         (across, when): (Option<Fold>, Comparison),
-        (checks, pattern, lines): (fits::Checks, Option<Regex>, bool),
+        (checks, pattern, lines): (Checks, Option<Regex>, bool),
     ) -> Self {
         Self {
             name,

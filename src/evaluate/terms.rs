@@ -3,11 +3,10 @@
 //! The idea: `overrides` are worked out once for each instance, from its labels joined with the inventory; the first
 //! that fits counts. They are numbers only, so another set of them changes no state.
 
-use crate::evaluate::fits::Checks;
 use crate::evaluate::guard::Safe;
 use crate::evaluate::part::{How, Part};
 use crate::evaluate::waits;
-use crate::model::{Labels, Level, Recover, Rule};
+use crate::model::{Checks, Labels, Level, Recover, Rule};
 
 /// The numbers by which an instance is judged.
 #[derive(Debug)]

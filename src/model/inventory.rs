@@ -56,4 +56,15 @@ impl Inventory {
         let added = extra.into_iter().filter_map(|(name, value)| value.as_deref().map(|value| (name, value)));
         Labels::new(added.chain(labels.iter()))
     }
+
+    /// All that the inventory says of the host of `labels`: what [`Inventory::join`] adds, and `kind`, `owner` and
+    /// `contracted`, which are about contracts and people rather than about samples.
+    pub fn describe(&self, labels: &Labels) -> Labels {
+        let joined = self.join(labels);
+        let Some(resource) = labels.get("host").and_then(|host| self.resources.get(host)) else { return joined };
+        let contracted = if resource.contracted { "true" } else { "false" };
+        let more = [("kind", resource.kind.as_str()), ("contracted", contracted)];
+        let owner = resource.owner.as_deref().map(|owner| ("owner", owner));
+        Labels::new(more.into_iter().chain(owner).chain(joined.iter()))
+    }
 }

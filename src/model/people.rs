@@ -1,6 +1,6 @@
-//! Contacts and chains as values: who can be told, in which order, with which waits.
+//! Contacts as values: who can be told, how, and from when to when.
 
-use crate::model::{Domain, Severity};
+use crate::model::{Calendar, Chain, Domain, Rota};
 use crate::time::Ms;
 
 /// How a person is told.
@@ -33,8 +33,11 @@ impl Channel {
     }
 }
 
+/// The role that hears of every S1 of 보안, whatever the chain says.
+pub const SECURITY_OFFICER: &str = "정보보안담당관";
+
 /// One person or duty phone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Contact {
     /// Stable id.
     pub id: String,
@@ -56,83 +59,41 @@ pub struct Contact {
     pub until: Option<Ms>,
     /// When the number was last confirmed.
     pub confirmed: Option<Ms>,
+    /// 전파 단계 in the 비상연락망: 0 is told first.
+    pub tier: Option<u8>,
+    /// 직위.
+    pub position: Option<String>,
+}
+
+impl Contact {
+    /// Whether it may be told at `at`.
+    pub fn is_valid(&self, at: Ms) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// Whether it has an address on `channel`.
+    pub const fn reaches(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Sms | Channel::Mms => self.phone.is_some(),
+            Channel::Mail => self.email.is_some(),
+        }
+    }
+
+    /// Whether it is responsible for `domain`.
+    pub fn is_for(&self, domain: Domain) -> bool {
+        self.domains.is_empty() || self.domains.contains(&domain)
+    }
+
+    /// Whether it has a role in an organisation.
+    pub fn has_role(&self, org: &str, role: &str) -> bool {
+        self.org == org && self.roles.iter().any(|own| own == role)
+    }
 }
 
 impl std::fmt::Debug for Contact {
     /// Only what is not personal.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Contact").field("id", &self.id).field("org", &self.org).finish_non_exhaustive()
-    }
-}
-
-/// Whom a step names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// `ORG/role`: every valid contact of that organisation and role whose domains fit.
-    Role {
-        /// Organisation.
-        org: String,
-        /// Role.
-        role: String,
-    },
-    /// `@contact`.
-    Contact(String),
-}
-
-/// One step of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// Whom to tell.
-    pub to: Vec<Target>,
-    /// On which channels, all at once.
-    pub by: Vec<Channel>,
-    /// From the decision of this step to the next, ms.
-    pub wait: Ms,
-}
-
-/// The last group of a chain: never empty, repeated until somebody takes the incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Last {
-    /// Whom to tell.
-    pub to: Vec<Target>,
-    /// On which channels.
-    pub by: Vec<Channel>,
-    /// Distance of repeats, ms.
-    pub repeat: Ms,
-}
-
-/// What a chain does differently for one severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SeverityPlan {
-    /// 0-based last step; the last group is then left out.
-    pub upto: Option<usize>,
-    /// Deferred to the digest.
-    pub digest: bool,
-}
-
-/// Ordered steps of people to tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    /// Stable id.
-    pub id: String,
-    /// Fits incidents of this 구간 (`None` = any).
-    pub domain: Option<Domain>,
-    /// Taken where no other fits.
-    pub default: bool,
-    /// The steps.
-    pub steps: Vec<Step>,
-    /// The last group.
-    pub last: Last,
-    /// Differences, indexed by [`Severity::index`].
-    pub severities: [SeverityPlan; 4],
-    /// The hour of the daily digest, 0 to 23 KST.
-    pub digest_hour: u8,
-}
-
-impl Chain {
-    /// What it does differently for `severity`.
-    pub fn plan(&self, severity: Severity) -> SeverityPlan {
-        self.severities[severity.index()]
     }
 }
 
@@ -147,4 +108,27 @@ pub struct People {
     pub pages_an_hour: Option<usize>,
     /// Service levels.
     pub sla: crate::model::SlaPlan,
+    /// Who takes turns.
+    pub rotas: Vec<Rota>,
+    /// Days off, business hours and named times.
+    pub calendar: Calendar,
+}
+
+impl People {
+    /// The contact of that id.
+    pub fn contact(&self, id: &str) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.id == id)
+    }
+
+    /// Who is on duty at `at` by a rota: whom it names, else the next of its members in order who may be told then.
+    pub fn on_duty(&self, rota: &Rota, at: Ms) -> Option<&Contact> {
+        rota.order(at).filter_map(|id| self.contact(id)).find(|contact| contact.is_valid(at))
+    }
+
+    /// Whether `contact` takes turns in a role and it is not its turn at `at`.
+    pub fn is_off_duty(&self, contact: &Contact, org: &str, role: &str, at: Ms) -> bool {
+        let mut turns = self.rotas.iter().filter(|rota| rota.has_turns(&contact.id, org, role)).peekable();
+        turns.peek().is_some()
+            && turns.all(|rota| self.on_duty(rota, at).is_some_and(|on_duty| on_duty.id != contact.id))
+    }
 }

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::model::{ChainRow, IncidentState, Reason, Severity};
+use crate::model::{ChainRow, Domain, IncidentState, Labels, Reason, Severity};
 use crate::time::{MINUTE, Ms, SECOND};
 
 use super::group::{self, Seat};
-use super::{Call, Decisions, Desk, Incidents, Run, nobody, snapshot};
+use super::{Asked, Call, Decisions, Desk, Empty, Incidents, Run, nobody, snapshot};
 
 /// Distance of repeats where no chain says one.
 pub(super) const REPEAT_DEFAULT: Ms = 10 * MINUTE;
@@ -18,9 +18,9 @@ pub(super) const REPEAT_DEFAULT: Ms = 10 * MINUTE;
 const REPEAT_MIN: Ms = 10 * SECOND;
 
 impl Desk {
-    pub(super) fn open(&mut self, call: Call<'_>, named: Option<&str>, out: &mut Decisions) {
+    pub(super) fn open(&mut self, call: Call<'_>, asked: Asked<'_>, out: &mut Decisions) {
         let incident = call.incident;
-        let chain = group::choose(&self.people, named, incident.domain).cloned().unwrap_or_else(nobody);
+        let chain = self.chooser.choose(&self.people, asked, call.now).cloned().unwrap_or_else(nobody);
         let row = ChainRow {
             incident: incident.id.clone(),
             snapshot: snapshot::write(&chain, incident.occurrence),
@@ -56,20 +56,46 @@ impl Desk {
         if call.incident.holds_pages() || call.incident.state != IncidentState::Open {
             return;
         }
-        if group::is_digest(&run.chain, call.incident.severity) {
+        if self.waits_for_digest(run, call) {
             let due = self.add_digest_line(call);
             out.deferred.push((call.incident.id.clone(), due));
         } else {
             self.speak(call, (0, reason), &[], out);
+            self.tell_officers(call, reason, &[], out);
+        }
+    }
+
+    fn waits_for_digest(&self, run: &Run, call: Call<'_>) -> bool {
+        group::is_digest(&run.chain, call.incident.severity, &self.people.calendar, call.now)
+    }
+
+    /// An S1 of 보안 goes to the 정보보안담당관 without delay, whatever its chain says.
+    fn tell_officers(&mut self, call: Call<'_>, reason: Reason, spoken: &[Seat], out: &mut Decisions) {
+        let incident = call.incident;
+        if incident.domain != Domain::Security || incident.severity != Severity::S1 {
+            return;
+        }
+        let Some(run) = self.runs.get(&incident.id) else { return };
+        let place = (run.row.step.unwrap_or(0), run.row.round, reason);
+        for (to, channel) in group::security_officers(&self.people, call.now) {
+            if !spoken.contains(&(to.clone(), channel)) {
+                self.page(call, place, (&to, channel), out);
+            }
         }
     }
 
     /// It got worse: all told so far hear it at once, then the chain goes on, from step 0 if somebody had taken it.
-    pub(super) fn worsen(&mut self, call: Call<'_>, was_acked: bool, out: &mut Decisions) {
+    pub(super) fn worsen(&mut self, call: Call<'_>, was_acked: bool, asked: Asked<'_>, out: &mut Decisions) {
         let incident = call.incident;
         let Some(mut run) = self.runs.get(&incident.id).cloned() else { return };
+        // A chain that was spoken of and waits is left when it goes on: until then its place is a place in the old one.
+        let waits = incident.holds_pages() && run.row.step.is_some();
+        let moves = !waits && self.moves_to_another_chain(&mut run, asked, call);
+        if moves {
+            self.put(run.clone());
+        }
         let is_quiet = incident.flapping && incident.severity != Severity::S1;
-        if is_quiet || incident.holds_pages() || group::is_digest(&run.chain, incident.severity) {
+        if is_quiet || incident.holds_pages() || self.waits_for_digest(&run, call) {
             return;
         }
         let Some(step) = run.row.step else {
@@ -92,10 +118,30 @@ impl Desk {
                 spoken.push(seat);
             }
         }
-        if was_acked || incident.flapping {
+        self.tell_officers(call, Reason::Worsened, &spoken, out);
+        if was_acked || incident.flapping || moves {
             self.speak(call, (0, Reason::Worsened), &spoken, out);
         } else if due.is_none() {
             self.plan_next(call);
+        }
+    }
+
+    /// Takes the chain of the new severity where that is another one than the severity before had: people with other
+    /// duties are then to be told, from the first step on. An edit of the chains alone moves nobody.
+    fn moves_to_another_chain(&self, run: &mut Run, asked: Asked<'_>, call: Call<'_>) -> bool {
+        let choose = |labels: &Labels| self.chooser.choose(&self.people, Asked { labels, ..asked }, call.now);
+        let after = choose(asked.labels);
+        let others = Severity::ALL.into_iter().filter(|severity| *severity > call.incident.severity);
+        let before = others.map(|severity| asked.labels.with("severity", severity.code()));
+        // The chain that runs must be one that a lower severity would take today: else it is an edit that differs.
+        let was_by_severity = before.into_iter().any(|labels| choose(&labels).is_some_and(|it| it.id == run.chain.id));
+        match after {
+            Some(chain) if chain.id != run.chain.id && was_by_severity => {
+                run.chain = Arc::new(chain.clone());
+                run.row.snapshot = snapshot::write(chain, run.since);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -134,7 +180,7 @@ impl Desk {
         let Some(step) = run.row.step.and_then(|step| usize::try_from(step).ok()) else {
             return self.begin(call, first_reason(call), out);
         };
-        if group::is_digest(&run.chain, call.incident.severity) {
+        if self.waits_for_digest(&run, call) {
             return;
         }
         let is_last = step >= run.chain.steps.len();
@@ -144,9 +190,9 @@ impl Desk {
     }
 
     /// Much more hangs under it than those told know: they hear how much. Whoever took it sees it without being woken.
-    pub(super) fn grow(&mut self, call: Call<'_>, out: &mut Decisions) {
+    pub(super) fn grow(&mut self, call: Call<'_>, asked: Asked<'_>, out: &mut Decisions) {
         if call.incident.state == IncidentState::Open {
-            self.worsen(call, false, out);
+            self.worsen(call, false, asked, out);
         }
     }
 
@@ -230,9 +276,14 @@ impl Desk {
             if at <= limit
                 && let Some(step) = run.chain.steps.get(at)
             {
+                // At another hour the step is not there: it tells others then, and nothing is missing.
+                let counts = step.when.as_ref().is_none_or(|when| self.people.calendar.holds(when, call.now));
                 let seats = group::step(&self.people, &step.to, &step.by, domain, call.now);
-                if !seats.is_empty() {
+                if counts && !seats.is_empty() {
                     break seats;
+                }
+                if counts {
+                    out.empty.push(empty(call, &run, at));
                 }
                 at += 1;
                 continue;
@@ -244,6 +295,9 @@ impl Desk {
             // The last group's turn; or every step that the severity may use is empty, and somebody must hear of it.
             at = n_steps;
             let last = &run.chain.last;
+            if group::step(&self.people, &last.to, &last.by, domain, call.now).is_empty() {
+                out.empty.push(empty(call, &run, at));
+            }
             break group::last(&self.people, &last.to, &last.by, domain, call.now);
         };
         let step = i64::try_from(at).unwrap_or(i64::MAX);
@@ -291,6 +345,10 @@ pub(super) fn next_step(run: &Run, severity: Severity) -> Option<(usize, bool)> 
         None if at >= run.chain.steps.len() => Some((run.chain.steps.len(), true)),
         _ => Some((at + 1, false)),
     }
+}
+
+fn empty(call: Call<'_>, run: &Run, step: usize) -> Empty {
+    Empty { incident: call.incident.id.clone(), chain: run.chain.id.clone(), step }
 }
 
 /// The reason of a first page.

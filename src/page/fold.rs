@@ -5,7 +5,7 @@
 //! number.
 
 use crate::model::{Channel, Incident, IncidentState, Outcome, Page, Reason, Severity};
-use crate::time::{DAY, HOUR, KST, MINUTE, Ms};
+use crate::time::{MINUTE, Ms};
 
 use super::cap::{Counts, DIGEST_MAX, Digest, Fold, FoldKey, Line, Many, Member};
 use super::group::{self, Seat};
@@ -213,7 +213,7 @@ impl Desk {
         self.changed_notes.insert(format!("digest/{key}"));
         let digest = self.digests.entry(key).or_insert_with(|| Digest {
             chain: run.row.snapshot.clone(),
-            due: next_hour(run.chain.digest_hour, call.now),
+            due: self.people.calendar.next_hour(run.chain.digest_hour, run.chain.digest_working_days, call.now),
             ..Digest::default()
         });
         let Incident { id, severity, .. } = call.incident;
@@ -303,9 +303,3 @@ impl Desk {
 const STEP_STORM: i64 = -1;
 const STEP_ENDS: i64 = -2;
 const STEP_DIGEST: i64 = -3;
-
-/// The next time that clocks in Korea show `hour` o'clock.
-fn next_hour(hour: u8, now: Ms) -> Ms {
-    let today = (now + KST).div_euclid(DAY) * DAY - KST + i64::from(hour.min(23)) * HOUR;
-    if today > now { today } else { today + DAY }
-}

@@ -18,6 +18,7 @@ use crate::time::Ms;
 
 mod cap;
 mod chain;
+mod choose;
 mod fold;
 mod group;
 pub mod guard;
@@ -34,6 +35,8 @@ pub mod wording;
 
 use cap::{Counts, Digest, Fold, FoldKey, Many};
 pub use cap::{PAGES_AN_HOUR, S1_A_MINUTE};
+pub use choose::{Asked, Chooser};
+pub use group::step as told_by;
 use guard::GuardSet;
 
 /// The first characters of every note of this stage.
@@ -50,6 +53,19 @@ pub struct Decisions {
     pub deferred: Vec<(String, Ms)>,
     /// Incidents of which somebody was told just now: a page was accepted.
     pub told: Vec<String>,
+    /// Steps that were passed because nobody is behind their names.
+    pub empty: Vec<Empty>,
+}
+
+/// A step of an incident's chain that told nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Empty {
+    /// The incident.
+    pub incident: String,
+    /// Its chain.
+    pub chain: String,
+    /// 0-based step; one past the last step for the last group, which told others instead.
+    pub step: usize,
 }
 
 /// All incidents that are not closed, as the desk's caller has them.
@@ -90,6 +106,7 @@ struct Known {
 #[derive(Debug, Clone)]
 pub struct Desk {
     people: Arc<People>,
+    chooser: Chooser,
     guard: Arc<GuardSet>,
     runs: BTreeMap<String, Run>,
     timers: BTreeSet<(Ms, String)>,
@@ -117,6 +134,7 @@ impl Desk {
         (people, guard): (Arc<People>, Arc<GuardSet>),
     ) -> Self {
         let mut desk = Self {
+            chooser: Chooser::of(&people),
             people,
             guard,
             runs: BTreeMap::new(),
@@ -157,6 +175,7 @@ impl Desk {
 
     /// Uses other contacts, chains and deny-lists from now on; chains that run keep their steps.
     pub fn reload(&mut self, people: Arc<People>, guard: Arc<GuardSet>) {
+        self.chooser = Chooser::of(&people);
         self.people = people;
         self.guard = guard;
     }
@@ -165,26 +184,26 @@ impl Desk {
         self.people.pages_an_hour.unwrap_or(PAGES_AN_HOUR)
     }
 
-    /// Takes one change of an incident. `named` is the chain that its rule names.
+    /// Takes one change of an incident. `asked` chooses its chain.
     pub fn moved(
         &mut self,
         change: Change,
         incident: &Incident,
         was_acked: bool,
-        named: Option<&str>,
+        asked: Asked<'_>,
         now: Ms,
     ) -> Decisions {
         let mut out = Decisions::default();
         let call = Call { incident, now };
         match change {
-            Change::Opened => self.open(call, named, &mut out),
+            Change::Opened => self.open(call, asked, &mut out),
             Change::Reopened if incident.flapping => {}
             Change::Reopened | Change::Flapping => self.reopen(call, change == Change::Flapping, &mut out),
             Change::Worsened => {
                 if was_acked {
                     self.taken_meanwhile(&incident.id);
                 }
-                self.worsen(call, was_acked, &mut out);
+                self.worsen(call, was_acked, asked, &mut out);
             }
             Change::Acked => {
                 self.taken_meanwhile(&incident.id);
@@ -196,14 +215,14 @@ impl Desk {
             }
             Change::Attached => self.pause(call, "attached", None, &mut out),
             Change::Unacked | Change::Released | Change::Unmuted | Change::Detached => {
-                if !self.resume(call, &mut out) {
+                if !self.resume(call, asked, &mut out) {
                     self.go_on(call, &mut out);
                 }
             }
             Change::HandedOver => self.hand_over(call, &mut out),
             Change::Resolved => self.end(call, &mut out),
             Change::Closed => self.forget(&incident.id),
-            Change::Grown => self.grow(call, &mut out),
+            Change::Grown => self.grow(call, asked, &mut out),
             Change::SlaWarned => self.warn(call, &mut out),
             Change::Eased | Change::Overdue | Change::AckOverdue | Change::RecoverOverdue | Change::BudgetSpent => {}
         }
@@ -297,13 +316,10 @@ impl Desk {
 /// The chain where there is none: straight to its last group, which widens to whoever can be reached.
 fn nobody() -> Chain {
     Chain {
-        id: String::new(),
-        domain: None,
         default: true,
-        steps: Vec::new(),
         last: Last { to: Vec::new(), by: vec![Channel::Sms, Channel::Mail], repeat: chain::REPEAT_DEFAULT },
-        severities: Default::default(),
         digest_hour: 9,
+        ..Chain::default()
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::model::{IncidentState, PageState, Paused, Reason, Severity};
 
 use super::group::Seat;
-use super::{Call, Decisions, Desk, chain};
+use super::{Asked, Call, Decisions, Desk, chain};
 
 impl Desk {
     /// Nothing may leave from now on: the chain stops and remembers where, what has not left is withdrawn.
@@ -37,7 +37,7 @@ impl Desk {
     }
 
     /// Pages may leave again. `false`: the chain did not wait.
-    pub(super) fn resume(&mut self, call: Call<'_>, out: &mut Decisions) -> bool {
+    pub(super) fn resume(&mut self, call: Call<'_>, asked: Asked<'_>, out: &mut Decisions) -> bool {
         if call.incident.holds_pages() || call.incident.state != IncidentState::Open {
             return self.runs.get(&call.incident.id).is_some_and(|run| run.row.paused.is_some());
         }
@@ -49,7 +49,7 @@ impl Desk {
             self.tell_first(call, out);
         } else if call.incident.severity < paused.severity {
             self.set_due(&call.incident.id, paused.left.map(|left| call.now + left));
-            self.worsen(call, paused.taken, out);
+            self.worsen(call, paused.taken, asked, out);
         } else if !call.incident.flapping {
             self.go_on_as_before(call, paused, out);
         }

@@ -1,28 +1,30 @@
 //! A chain as canonical JSON: the snapshot that an incident keeps, so that later edits do not alter a running chain.
 //!
-//! The idea: `write` and `read` are exact inverses; what cannot be read is no snapshot.
+//! The idea: `read` gives back what `write` was given, but for the conditions by which the chain was chosen: it is
+//! chosen already. What cannot be read is no snapshot; what an earlier release did not write is as it was then.
 
 use serde_json::{Value, json};
 
-use crate::model::{Chain, Channel, Domain, Last, SeverityPlan, Step, Target};
+use crate::model::{Chain, Channel, Last, SeverityPlan, Step, Target, When};
 
 /// `chain` and the occurrence of the incident from which on those told count as told, as one text.
 pub(super) fn write(chain: &Chain, since: i64) -> String {
     json!({
         "since": since,
         "id": chain.id,
-        "domain": chain.domain.map(Domain::word),
         "default": chain.default,
         "steps": chain.steps.iter().map(|step| json!({
             "to": targets(&step.to), "by": channels(&step.by), "wait": step.wait,
+            "when": step.when.as_ref().map(When::word),
         })).collect::<Vec<_>>(),
         "last": {
             "to": targets(&chain.last.to), "by": channels(&chain.last.by), "repeat": chain.last.repeat,
         },
         "severities": chain.severities.iter().map(|plan| json!({
-            "upto": plan.upto, "digest": plan.digest,
+            "upto": plan.upto, "digest": plan.digest, "digest_off_hours": plan.digest_off_hours,
         })).collect::<Vec<_>>(),
         "digest_hour": chain.digest_hour,
+        "digest_working_days": chain.digest_working_days,
     })
     .to_string()
 }
@@ -32,13 +34,15 @@ pub(super) fn read(text: &str) -> Option<(Chain, i64)> {
     let value: Value = serde_json::from_str(text).ok()?;
     let plan = |plan: &Value| {
         let upto = plan.get("upto")?.as_u64().and_then(|upto| usize::try_from(upto).ok());
-        Some(SeverityPlan { upto, digest: plan.get("digest")?.as_bool()? })
+        let digest_off_hours = flag(plan, "digest_off_hours");
+        Some(SeverityPlan { upto, digest: plan.get("digest")?.as_bool()?, digest_off_hours })
     };
     let last = value.get("last")?;
     let severities: Vec<_> = value.get("severities")?.as_array()?.iter().map(plan).collect::<Option<_>>()?;
     let chain = Chain {
         id: value.get("id")?.as_str()?.to_owned(),
-        domain: value.get("domain")?.as_str().and_then(Domain::parse),
+        matchers: Vec::new(),
+        when: None,
         default: value.get("default")?.as_bool()?,
         steps: value.get("steps")?.as_array()?.iter().map(read_step).collect::<Option<_>>()?,
         last: Last {
@@ -48,33 +52,28 @@ pub(super) fn read(text: &str) -> Option<(Chain, i64)> {
         },
         severities: severities.try_into().ok()?,
         digest_hour: u8::try_from(value.get("digest_hour")?.as_u64()?).ok()?,
+        digest_working_days: flag(&value, "digest_working_days"),
     };
     Some((chain, value.get("since")?.as_i64()?))
 }
 
 fn read_step(step: &Value) -> Option<Step> {
     let to = read_targets(step.get("to")?)?;
-    Some(Step { to, by: read_channels(step.get("by")?)?, wait: step.get("wait")?.as_i64()? })
+    let when = step.get("when").and_then(Value::as_str).map(When::parse);
+    Some(Step { to, by: read_channels(step.get("by")?)?, wait: step.get("wait")?.as_i64()?, when })
+}
+
+/// A field that rows of earlier releases lack.
+fn flag(value: &Value, name: &str) -> bool {
+    value.get(name).and_then(Value::as_bool).unwrap_or(false)
 }
 
 fn targets(targets: &[Target]) -> Vec<String> {
-    let word = |target: &Target| match target {
-        Target::Role { org, role } => format!("{org}/{role}"),
-        Target::Contact(id) => format!("@{id}"),
-    };
-    targets.iter().map(word).collect()
+    targets.iter().map(Target::word).collect()
 }
 
 fn read_targets(value: &Value) -> Option<Vec<Target>> {
-    let target = |value: &Value| {
-        let word = value.as_str()?;
-        Some(match (word.strip_prefix('@'), word.split_once('/')) {
-            (Some(id), _) => Target::Contact(id.to_owned()),
-            (None, Some((org, role))) => Target::Role { org: org.to_owned(), role: role.to_owned() },
-            (None, None) => return None,
-        })
-    };
-    value.as_array()?.iter().map(target).collect()
+    value.as_array()?.iter().map(|value| Target::parse(value.as_str()?)).collect()
 }
 
 fn channels(channels: &[Channel]) -> Vec<&'static str> {
@@ -94,19 +93,36 @@ mod tests {
         let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
         let chain = Chain {
             id: "infra".to_owned(),
-            domain: Some(Domain::Infra),
             default: true,
-            steps: vec![Step { to: vec![role("MSP", "duty")], by: vec![Channel::Sms, Channel::Mail], wait: 300_000 }],
+            steps: vec![
+                Step {
+                    to: vec![role("MSP", "duty")],
+                    by: vec![Channel::Sms, Channel::Mail],
+                    wait: 300_000,
+                    when: Some(When::Off),
+                },
+                Step { to: vec![Target::Rota("night".to_owned())], by: vec![Channel::Sms], wait: 0, when: None },
+            ],
             last: Last { to: vec![Target::Contact("boss".to_owned())], by: vec![Channel::Mms], repeat: 600_000 },
             severities: [
                 SeverityPlan::default(),
                 SeverityPlan::default(),
-                SeverityPlan { upto: Some(1), digest: false },
-                SeverityPlan { upto: None, digest: true },
+                SeverityPlan { upto: Some(1), ..SeverityPlan::default() },
+                SeverityPlan { upto: None, digest: true, digest_off_hours: true },
             ],
             digest_hour: 9,
+            digest_working_days: true,
+            ..Chain::default()
         };
         assert_eq!(read(&write(&chain, 3)), Some((chain, 3)));
         assert_eq!(read("{}"), None);
+    }
+
+    #[test]
+    fn a_snapshot_of_the_first_release_reads() {
+        let text = r#"{"default":true,"digest_hour":9,"domain":"인프라","id":"infra","last":{"by":["sms"],"repeat":600000,"to":["MSP/manager"]},"severities":[{"digest":false,"upto":null},{"digest":false,"upto":null},{"digest":false,"upto":1},{"digest":true,"upto":null}],"since":1,"steps":[{"by":["sms"],"to":["MSP/duty"],"wait":300000}]}"#;
+        let (chain, since) = read(text).expect("a row of the first release");
+        assert_eq!((chain.id.as_str(), since, chain.steps.len()), ("infra", 1, 1));
+        assert_eq!((chain.steps[0].when.clone(), chain.plan(crate::model::Severity::S3).upto), (None, Some(1)));
     }
 }

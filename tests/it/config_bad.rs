@@ -147,6 +147,31 @@ fn files_are_asked_whether_they_fit_together() {
         ("contacts.yaml", "email: csp-duty-1@example.test", "valid: { from: 2026-01-01 }", &["no-phone"]),
         ("contacts.yaml", "    name: 바상인", "    name: 바상인\n    domains: [보안]", &["empty-step"]),
         ("contacts.yaml", "roles: [manager]", "roles: [boss]", &["unknown-role"]),
+        ("chains.yaml", "default: true", "default: true\n    when: off", &["default-when"]),
+        ("chains.yaml", "match: { domain: 통신 }", "when: nihgt", &["unknown-time"]),
+        ("chains.yaml", "match: { domain: 통신 }", "match: { severity: S9 }", &["unknown-word"]),
+        ("chains.yaml", "match: { domain: 통신 }", "match: { owner: \"=~(\" }", &["bad-regex"]),
+        ("chains.yaml", "{ to: [MSP/duty], by: [sms], wait: 5m }", "{ to: [rota:duty], by: [sms] }", &["unknown-rota"]),
+        ("calendar.yaml", "until: \"18:00\"", "until: \"08:00\"", &["out-of-range"]),
+        ("calendar.yaml", "from: \"09:00\"", "from: 아침", &["bad-value"]),
+        (
+            "calendar.yaml",
+            "holidays:",
+            "intervals: [ { id: n, any: [ { times: [\"22:00-06:00\"] } ] } ]\nholidays:",
+            &["bad-value"],
+        ),
+        (
+            "contacts.yaml",
+            "contacts:",
+            "rotas: [ { id: r, members: [nobody-1], start: 2026-01-01 } ]\ncontacts:",
+            &["unknown-contact"],
+        ),
+        (
+            "contacts.yaml",
+            "contacts:",
+            "rotas: [ { id: r, members: [ap-duty-1], start: 2026-01-01, fills: MSP/duty } ]\ncontacts:",
+            &["unknown-role"],
+        ),
         ("rules/demo.yaml", "    metric:", "    chain: genral\n    metric:", &["unknown-chain"]),
         ("rules/demo.yaml", "page: msp-duty-1", "page: msp-duty-9", &["scenario-unknown"]),
         ("rules/demo.yaml", "CPU 과다(시연)", "가상인 담당 서버", &["title-prohibited"]),
@@ -166,7 +191,7 @@ fn somebody_with_a_number_is_reached_at_every_hour() {
     // The only duty phone ends on 10 March: S1 still reaches the next step, S3 goes on to the engineers.
     assert_eq!(
         with("contacts.yaml", "roles: [duty]", "roles: [duty]\n    valid: { until: 2026-03-10 }"),
-        ["contact-ends"]
+        ["contact-ends", "tier-gap"]
     );
     let everybody = "confirmed: 2026-01-02\n    valid: { until: 2026-03-10 }";
     let mut problems = folder(|_, text| text.replace("confirmed: 2026-01-02", everybody));

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use bongsu::config::{self, Ask, Loaded, SCHEMAS};
-use bongsu::model::{Function, Severity, Watch};
+use bongsu::model::{Chain, Function, Severity, Watch};
 use bongsu::time::{MINUTE, SECOND};
 
 /// 2026-03-01 09:00 in Korea.
@@ -63,7 +63,9 @@ fn the_demo_rule_pages_s3_by_sms() {
     assert_eq!((rule.function, rule.over, rule.interval), (Function::Avg, 30 * SECOND, SECOND));
     assert_eq!((rule.levels[0].severity, rule.levels[0].hold), (Severity::S3, 15 * SECOND));
     assert_eq!(rule.no_data.after, 5 * MINUTE, "the longer of `over` and 5m");
-    let chain = config::chain_for(&loaded.people, rule.domain).unwrap();
+    let domain = rule.domain.word();
+    let asks = |chain: &&Chain| chain.matchers.iter().any(|it| it.label == "domain" && it.value == domain);
+    let chain = loaded.people.chains.iter().find(asks).unwrap();
     assert_eq!(chain.plan(Severity::S3).upto, Some(1));
     assert!(!chain.plan(Severity::S3).digest);
 }

@@ -75,7 +75,7 @@ pub(crate) fn contact() -> Contact {
         email: Some("d1@example.test".to_owned()),
         from: None,
         until: None,
-        confirmed: None,
+        ..Contact::default()
     }
 }
 

@@ -4,8 +4,8 @@
 
 use super::site::Folk;
 use super::{Found, Look, Site, check};
-use crate::config::people::meant;
-use crate::model::{Channel, Domain, Severity, Target};
+use crate::config::fit::meant;
+use crate::model::{Chain, Channel, Domain, Severity, Target};
 use crate::time::{MINUTE, Ms, show_duration};
 
 /// Nobody should wait longer for the next step of an S1.
@@ -22,7 +22,7 @@ fn unused(site: &Site<'_>, found: &mut Found) {
     for (chain, places) in folk.chains {
         let by_rule = site.rules.iter().any(|view| view.rule.chain.as_deref() == Some(chain.id.as_str()));
         let named = by_rule || folk.people.sla.outage.chain.as_deref() == Some(chain.id.as_str());
-        if chain.domain.is_none() && !chain.default && !named {
+        if !chain.is_open() && !named {
             let message = format!("nothing leads to `{}`: no `match`, no rule, not the default", chain.id);
             found.say(places.id, message, "give it a match, or name it in a rule: chain: …");
         }
@@ -30,7 +30,7 @@ fn unused(site: &Site<'_>, found: &mut Found) {
 }
 
 check!(SHADOWED, "chain-shadowed", Warning, Look::Site(shadowed),
-    what: "Two chains match the same 구간; the first in the file is always taken.",
+    what: "Two chains have the same conditions; the first in the file is always taken.",
     why: "Whoever changes the second one, a new duty phone for example, changes nothing.",
     repair: "Delete one, or take its `match` away and name it in the rules that need it.");
 
@@ -38,9 +38,11 @@ fn shadowed(site: &Site<'_>, found: &mut Found) {
     let Some(folk) = &site.folk else { return };
     found.inside(folk.chains_source);
     for (n, (chain, places)) in folk.chains.iter().enumerate() {
-        let same = |other: &crate::model::Chain| other.domain.is_some() && other.domain == chain.domain;
+        let asks = |chain: &Chain| !chain.matchers.is_empty() || chain.when.is_some();
+        let always = |other: &Chain| other.when.is_none() || other.when == chain.when;
+        let same = |other: &Chain| asks(other) && other.matchers == chain.matchers && always(other);
         if let Some((first, _)) = folk.chains.iter().take(n).find(|(other, _)| same(other)) {
-            let message = format!("`{}` matches the same 구간 and comes first", first.id);
+            let message = format!("`{}` has the same conditions and comes first", first.id);
             found.say(places.id, message, "delete one, or take its `match` away");
         }
     }
@@ -69,7 +71,7 @@ fn twice(site: &Site<'_>, found: &mut Found) {
 
 /// Ids of the contacts that a target means, whatever the 구간.
 fn people<'f>(folk: &'f Folk<'_>, target: &'f Target) -> impl Iterator<Item = &'f str> {
-    let meant = |contact| Domain::ALL.iter().any(|domain| meant(contact, target, *domain));
+    let meant = |contact| Domain::ALL.iter().any(|domain| meant(contact, target, *domain, &folk.people.rotas));
     folk.contacts.iter().filter(move |contact| meant(&contact.value)).map(|contact| contact.value.id.as_str())
 }
 

@@ -3,8 +3,8 @@
 //! The idea: an emergency contact list rots by itself; what was right on the day it was written says nothing of today.
 
 use super::{Found, Look, Site, check};
-use crate::config::people::meant;
-use crate::model::Domain;
+use crate::config::fit::meant;
+use crate::model::{Contact, Domain, SECURITY_OFFICER};
 use crate::time::{self, DAY, Ms};
 
 /// How long a confirmation counts.
@@ -74,10 +74,15 @@ check!(UNUSED, "contact-unused", Warning, Look::Site(unused),
 fn unused(site: &Site<'_>, found: &mut Found) {
     let Some(folk) = &site.folk else { return };
     found.inside(folk.contacts_source);
-    let told = |contact| {
+    let told = |contact: &Contact| {
+        if contact.roles.iter().any(|role| role == SECURITY_OFFICER) {
+            return true;
+        }
         let groups =
             folk.chains.iter().flat_map(|(chain, _)| chain.steps.iter().map(|step| &step.to).chain([&chain.last.to]));
-        groups.flatten().any(|target| Domain::ALL.iter().any(|domain| meant(contact, target, *domain)))
+        groups
+            .flatten()
+            .any(|target| Domain::ALL.iter().any(|domain| meant(contact, target, *domain, &folk.people.rotas)))
     };
     for contact in folk.contacts.iter().filter(|contact| !told(&contact.value)) {
         found.say(contact.at, format!("no chain tells `{}`", contact.value.id), "give it a role that a chain names");

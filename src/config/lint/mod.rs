@@ -118,6 +118,7 @@ pub static CHECKS: &[&Check] = &[
     &reader::NO_PHONE,
     &reader::NO_ADDRESS,
     &reader::UNREACHABLE,
+    &reader::TIER_GAP,
     &reader::DIGEST_S1,
     &window::NOISY,
     &window::SPARSE,

@@ -91,6 +91,11 @@ check!(UNREACHABLE, "unreachable", Error, Look::Reader,
     why: "It is the hour in which it happens.",
     repair: "Look at `valid:` and `domains:` of the contacts, and at `upto:` of the chain.");
 
+check!(TIER_GAP, "tier-gap", Warning, Look::Reader,
+    what: "At some minute of the next 30 days the first step of a chain tells nobody who has a valid phone number.",
+    why: "The duty desk is the one that is awake. Whoever is told in its place is told as if all before had failed.",
+    repair: "Look at `valid:` of the first step's contacts, at the turns of its rota, and at its `when:`.");
+
 check!(DIGEST_S1, "digest-s1", Error, Look::Reader,
     what: "S1 is deferred to the daily digest.",
     why: "It is to be told within 60 seconds; a digest the next morning breaks every SLA.",

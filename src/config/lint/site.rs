@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::super::chain::ChainPlaces;
 use super::super::files::{FileKind, Source};
-use super::super::people::{ChainPlaces, Placed};
+use super::super::people::Placed;
 use super::super::read::Obj;
 use super::super::rules::{FILE, PlacedRule};
 use super::super::settings::{Role, Settings};

@@ -2,7 +2,8 @@
 //!
 //! The idea: each rule alone is right; only next to the others is it seen that it adds nothing but a second page.
 
-use super::super::reach::gap;
+use super::super::fit::domains;
+use super::super::reach::named_gap;
 use super::site::View;
 use super::{Found, Look, Site, check};
 use crate::model::{Comparison, Level, Rule, Threshold};
@@ -93,10 +94,10 @@ fn unheard(site: &Site<'_>, found: &mut Found) {
             continue;
         };
         // What a chain does for its own 구간 is said once, at the chain.
-        if chain.domain.is_none_or(|own| own == view.rule.domain) {
+        if domains(chain).contains(&view.rule.domain) {
             continue;
         }
-        let Some(gap) = gap(folk.people, chain, view.rule.domain, site.now) else { continue };
+        let Some(gap) = named_gap(folk.people, &chain.id, view.rule.domain, site.now) else { continue };
         let wanted = view.rule.levels.iter().map(|level| level.severity);
         let codes: Vec<_> = wanted.filter(|one| gap.severities.contains(one)).map(|one| one.code()).collect();
         if !codes.is_empty() {

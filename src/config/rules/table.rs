@@ -3,8 +3,9 @@
 //! The idea: a rule watches by one of several keys (`metric`, `log`, `ratio`, `all`, `any`, `expr`), so hardly any key is
 //! needed always; the table says what there is and of which shape, `sense` what goes with what.
 
+use crate::config::chain::CHAIN_LIST;
 use crate::config::inventory::RESOURCES;
-use crate::config::people::{CHAIN_LIST, CONTACT_LIST};
+use crate::config::people::{CONTACT_LIST, ROTA_LIST};
 use crate::config::scenario::SCENARIOS;
 use crate::config::sla::SLA;
 use crate::config::table::{Kind, Table, brief, may, must, or};
@@ -258,6 +259,7 @@ pub(crate) static FILE: Table = Table {
         may("rules", Kind::List(&Kind::Table(&RULE), 0), "the rules"),
         may("scenarios", SCENARIOS, "what happens on a virtual clock, and what must come of it"),
         may("contacts", CONTACT_LIST, "contacts for the scenarios of this file alone"),
+        may("rotas", ROTA_LIST, "rotas of these contacts"),
         may("chains", CHAIN_LIST, "chains for the scenarios of this file alone"),
         may("sla", Kind::Table(&SLA), "service levels for the scenarios of this file alone"),
         may("resources", RESOURCES, "inventory for the scenarios of this file alone"),

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Matcher, Reason, Rule, Severity, SlaPlan, State,
+    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Matcher, Reason, Rota, Rule, Severity, SlaPlan, State,
 };
 use crate::time::Ms;
 
@@ -75,6 +75,8 @@ pub struct Own {
     pub rules: Option<Vec<Rule>>,
     /// Contacts.
     pub contacts: Option<Vec<Contact>>,
+    /// Who of these contacts takes turns; `None` where there are none of its own.
+    pub rotas: Option<Vec<Rota>>,
     /// Chains.
     pub chains: Option<Vec<Chain>>,
     /// Service levels.

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use super::Own;
 use crate::config::inventory::inventory;
-use crate::config::people;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::rules::PlacedRule;
-use crate::config::sla;
+use crate::config::{chain, fit, people, sla};
 use crate::model::Rule;
 
 /// What a checked scenario file brings along, of `rules` those that it holds itself.
@@ -30,15 +29,17 @@ pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>
 /// The people and resources of `file`, with `rules`.
 pub(super) fn parts(file: Obj<'_>, rules: Option<Vec<Rule>>, notes: &mut Notes) -> Own {
     let contacts = file.has("contacts").then(|| people::contacts(file, notes));
-    let chains = file.has("chains").then(|| people::chains(file, notes));
+    let rotas = contacts.as_ref().map(|contacts| people::rotas(file, contacts, notes));
+    let chains = file.has("chains").then(|| chain::chains(file, notes));
     if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
         let mut theirs = notes.beside();
-        people::cross(chains, contacts, notes, &mut theirs);
+        fit::cross(chains, (contacts, rotas.as_deref().unwrap_or_default()), notes, &mut theirs);
         notes.join(theirs);
     }
     Own {
         rules,
         contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),
+        rotas,
         chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
         sla: file.has("sla").then(|| sla::sla(file, notes)),
         inventory: file.has("resources").then(|| inventory(file, notes)),

@@ -4,8 +4,9 @@
 //! compares the two.
 
 use super::calendar::CALENDAR;
+use super::chain::CHAINS;
 use super::inventory::INVENTORY;
-use super::people::{CHAINS, CONTACTS};
+use super::people::CONTACTS;
 use super::rules::FILE;
 use super::settings::SETTINGS;
 use super::table::{self, Table};

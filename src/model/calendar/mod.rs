@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::{TimeInterval, When, holds_any, next_change};
 use crate::time::{DAY, HOUR, KST, Ms, civil};
 
 mod korea;
@@ -48,6 +49,8 @@ pub struct Calendar {
     days: Arc<BTreeMap<Day, Holiday>>,
     /// When the office works.
     pub office: OfficeHours,
+    /// Named times, by id.
+    pub intervals: BTreeMap<String, Vec<TimeInterval>>,
 }
 
 impl Default for Calendar {
@@ -62,7 +65,12 @@ impl Calendar {
         let computed = lunar::years().flat_map(public_holidays).map(|(day, name)| (day, Holiday { name, off: true }));
         let mut days: BTreeMap<Day, Holiday> = computed.collect();
         days.extend(edited);
-        Self { days: Arc::new(days), office }
+        Self { days: Arc::new(days), office, intervals: BTreeMap::new() }
+    }
+
+    /// With these named times.
+    pub fn naming(self, intervals: BTreeMap<String, Vec<TimeInterval>>) -> Self {
+        Self { intervals, ..self }
     }
 
     /// The years whose days off are known.
@@ -90,6 +98,44 @@ impl Calendar {
     pub fn is_business(&self, at: Ms) -> bool {
         let time = (at + KST).rem_euclid(DAY);
         (self.office.from..self.office.until).contains(&time) && self.is_working_day(at)
+    }
+
+    /// Whether `at` is in those hours. A named time that is not there never holds.
+    pub fn holds(&self, when: &When, at: Ms) -> bool {
+        match when {
+            When::Business => self.is_business(at),
+            When::Off => !self.is_business(at),
+            When::Interval(id) => {
+                let intervals = self.intervals.get(id).map_or(&[][..], Vec::as_slice);
+                holds_any(intervals, at, &|year, month, day| self.is_off(year, month, day))
+            }
+        }
+    }
+
+    /// Instants in `[from, until)` at which [`Calendar::holds`] may answer otherwise than just before.
+    pub fn edges(&self, from: Ms, until: Ms) -> Vec<Ms> {
+        let days = (0..).map(|n| start_of_day(from) + n * DAY).take_while(|day| *day < until);
+        let office = days.flat_map(|day| [day, day + self.office.from, day + self.office.until]);
+        let mut edges: Vec<Ms> = office.filter(|edge| (from..until).contains(edge)).collect();
+        let off = |year: i32, month: u8, day: u8| self.is_off(year, month, day);
+        for list in self.intervals.values() {
+            let mut at = from;
+            while let Some(edge) = next_change(list, at, &off).filter(|edge| *edge < until) {
+                edges.push(edge);
+                at = edge;
+            }
+        }
+        edges
+    }
+
+    /// The next time after `now` that clocks show `hour` o'clock, on a working day where `working_days` says so.
+    pub fn next_hour(&self, hour: u8, working_days: bool, now: Ms) -> Ms {
+        let time = i64::from(hour.min(23)) * HOUR;
+        let today = start_of_day(now) + time;
+        let next = if today > now { today } else { today + DAY };
+        // A calendar that never works has no better day than the next.
+        let days = (0..31).map(|n| next + n * DAY).find(|at| !working_days || self.is_working_day(*at));
+        days.unwrap_or(next)
     }
 
     /// Midnight of the `n`-th working day after the day of `at` (영업일 +n); `n` = 0 is the day of `at` itself or the
@@ -162,6 +208,14 @@ mod tests {
             ("2026-12-31 10:00", 3, "2027-01-06"), // over 1월 1일 and a weekend
         ] {
             assert_eq!(calendar.working_day_after(at(from), n), at(wanted), "{from} +{n}");
+        }
+        for (now, working, wanted) in [
+            ("2026-11-27 08:00", true, "2026-11-27 09:00"),
+            ("2026-11-27 09:00", true, "2026-11-30 09:00"),
+            ("2026-11-27 09:00", false, "2026-11-28 09:00"),
+            ("2026-09-23 20:00", true, "2026-09-28 09:00"),
+        ] {
+            assert_eq!(calendar.next_hour(9, working, at(now)), at(wanted), "{now}");
         }
         let never = Calendar::new(BTreeMap::new(), OfficeHours { weekdays: [false; 7], ..OfficeHours::default() });
         assert!(never.working_day_after(at("2026-11-24"), 2) > at("2026-11-24"), "and it ends");

@@ -164,9 +164,14 @@ fn ten_minutes_of_outage_are_an_incident_of_the_role_that_must_tell_the_customer
     let mut people = people();
     let notice = Chain {
         id: "notice".to_owned(),
-        domain: None,
+        matchers: Vec::new(),
         default: false,
-        steps: vec![Step { to: vec![Target::Contact("boss".to_owned())], by: vec![Channel::Sms], wait: DAY }],
+        steps: vec![Step {
+            to: vec![Target::Contact("boss".to_owned())],
+            by: vec![Channel::Sms],
+            wait: DAY,
+            when: None,
+        }],
         ..people.chains[0].clone()
     };
     people.chains.push(notice);

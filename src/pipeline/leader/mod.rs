@@ -16,12 +16,14 @@ use crate::incident::{Book, Decided, Moved, Names, mute};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
 use crate::model::{
     BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Muting, OUTAGE_NOTICE, Page, People,
-    RuleSet, SignalKey, Taken, TakenRow,
+    RuleSet, SignalKey, Taken, TakenRow, chain_labels,
 };
 use crate::page::guard::GuardSet;
-use crate::page::{Decisions, Desk};
+use crate::page::{Asked, Decisions, Desk, Empty};
 use crate::time::Ms;
 
+#[cfg(test)]
+mod chains;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
@@ -115,6 +117,8 @@ pub struct View {
     pub pages: Vec<Page>,
     /// Pages of earlier commits that it takes back.
     pub cancels: Vec<Cancel>,
+    /// Steps that told nobody.
+    pub empty: Vec<Empty>,
 }
 
 /// The ledger and the world it was decided in do not agree.
@@ -271,8 +275,12 @@ impl Leader {
         let decided = self.unreachable(input).unwrap_or_else(|| self.book.apply(input, now));
         let mut decisions = Decisions::default();
         for moved in &decided.moved {
-            let named = self.world.chains.get(&moved.incident.rule).map(String::as_str);
-            let more = self.desk.moved(moved.change, &moved.incident, moved.was_acked, named, now);
+            let incident = &moved.incident;
+            let named = self.world.chains.get(&incident.rule).map(String::as_str);
+            let own = (&*incident.rule, incident.domain, incident.severity);
+            let labels = chain_labels(&self.world.inventory, &incident.labels, own);
+            let asked = Asked { named, labels: &labels };
+            let more = self.desk.moved(moved.change, incident, moved.was_acked, asked, now);
             self.gather(more, &mut decisions, now);
         }
         let more = match input {
@@ -316,6 +324,7 @@ impl Leader {
         }
         all.pages.extend(more.pages);
         all.cancels.extend(more.cancels);
+        all.empty.extend(more.empty);
     }
 
     /// Writes one input's ledger entry and its part of the commit.
@@ -333,6 +342,9 @@ impl Leader {
             let cancel = |cancel: &Cancel| Value::from(vec![cancel.page.as_str(), cancel.why.as_str()]);
             fields.insert("cancels".to_owned(), decisions.cancels.iter().map(cancel).collect());
         }
+        if !decisions.empty.is_empty() {
+            fields.insert("empty".to_owned(), decisions.empty.iter().map(empty_to_json).collect());
+        }
         if !decided.answer.is_empty() {
             fields.insert("answer".to_owned(), decided.answer.as_str().into());
             fields.insert("done".to_owned(), (!decided.refused).into());
@@ -347,6 +359,7 @@ impl Leader {
         }
         let moved = decided.moved.iter().map(|Moved { change, incident, .. }| (now, *change, incident.clone()));
         self.view.moved.extend(moved);
+        self.view.empty.extend(decisions.empty);
         self.commit.pages.extend(decisions.pages);
         for cancel in decisions.cancels {
             // Decided and taken back in one transaction: it was never there.
@@ -391,6 +404,10 @@ fn moved_to_json(moved: &Moved) -> Value {
         json["parent"] = parent.as_str().into();
     }
     json
+}
+
+fn empty_to_json(empty: &Empty) -> Value {
+    json!({ "chain": empty.chain, "incident": empty.incident, "step": empty.step })
 }
 
 /// The word of a change in the ledger.

@@ -38,9 +38,7 @@ pub(super) fn contact(id: &str, org: &str, role: &str, domains: &[Domain]) -> Co
         name: format!("가상인{id}"),
         phone: Some("010-0000-0001".to_owned()),
         email: Some(format!("{id}@example.test")),
-        from: None,
-        until: None,
-        confirmed: None,
+        ..Contact::default()
     }
 }
 
@@ -55,15 +53,16 @@ pub(super) fn people() -> People {
     severities[3].digest = true;
     let chain = Chain {
         id: "infra".to_owned(),
-        domain: Some(Domain::Infra),
+        matchers: vec![Matcher { label: "domain".to_owned(), test: Test::Is, value: "인프라".to_owned() }],
         default: true,
         steps: vec![
-            Step { to: vec![role("MSP", "duty")], by: vec![Channel::Sms], wait: 5 * MINUTE },
-            Step { to: vec![role("CSP", "duty"), role("AP", "duty")], by: both.clone(), wait: 5 * MINUTE },
+            Step { to: vec![role("MSP", "duty")], by: vec![Channel::Sms], wait: 5 * MINUTE, when: None },
+            Step { to: vec![role("CSP", "duty"), role("AP", "duty")], by: both.clone(), wait: 5 * MINUTE, when: None },
         ],
         last: Last { to: vec![role("MSP", "manager"), role("NIA", "owner")], by: both, repeat: 10 * MINUTE },
         severities,
         digest_hour: 9,
+        ..Chain::default()
     };
     People {
         pages_an_hour: None,
@@ -76,6 +75,7 @@ pub(super) fn people() -> People {
             contact("owner", "NIA", "owner", &[Domain::Infra]),
         ],
         chains: vec![chain],
+        ..People::default()
     }
 }
 

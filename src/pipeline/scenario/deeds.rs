@@ -286,6 +286,7 @@ impl Play<'_> {
             rules: some(loaded.rules.rules.is_empty())
                 .map(|()| loaded.rules.rules.iter().map(|rule| rule.as_ref().clone()).collect()),
             contacts: some(loaded.people.contacts.is_empty()).map(|()| loaded.people.contacts.clone()),
+            rotas: None,
             chains: some(loaded.people.chains.is_empty()).map(|()| loaded.people.chains.clone()),
             sla: some(loaded.people.chains.is_empty()).map(|()| loaded.people.sla.clone()),
             inventory: some(loaded.inventory.resources.is_empty()).map(|()| loaded.inventory.clone()),

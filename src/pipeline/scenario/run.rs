@@ -225,6 +225,9 @@ fn laid(loaded: &Loaded, own: &Own, hash: &str) -> Loaded {
     if let Some(contacts) = &own.contacts {
         loaded.people.contacts.clone_from(contacts);
     }
+    if let Some(rotas) = &own.rotas {
+        loaded.people.rotas.clone_from(rotas);
+    }
     if let Some(chains) = &own.chains {
         loaded.people.chains.clone_from(chains);
     }

@@ -83,19 +83,16 @@ pub fn people() -> People {
         name: "가상인".to_owned(),
         phone: Some(format!("010-0000-000{n}")),
         email: Some(format!("d{n}@example.test")),
-        from: None,
-        until: None,
-        confirmed: None,
+        ..Contact::default()
     };
     let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
-    let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait };
+    let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait, when: None };
     People {
         pages_an_hour: None,
         sla: SlaPlan::default(),
         contacts: vec![contact(1, "MSP", "duty"), contact(2, "CSP", "duty"), contact(3, "MSP", "manager")],
         chains: vec![Chain {
             id: "all".to_owned(),
-            domain: None,
             default: true,
             steps: vec![
                 step(role("MSP", "duty"), &[Channel::Sms], 30 * SECOND),
@@ -105,11 +102,13 @@ pub fn people() -> People {
             severities: [
                 SeverityPlan::default(),
                 SeverityPlan::default(),
-                SeverityPlan { upto: Some(0), digest: false },
-                SeverityPlan { upto: None, digest: true },
+                SeverityPlan { upto: Some(0), ..SeverityPlan::default() },
+                SeverityPlan { digest: true, ..SeverityPlan::default() },
             ],
             digest_hour: 9,
+            ..Chain::default()
         }],
+        ..People::default()
     }
 }
 

@@ -8,17 +8,17 @@ use regex::Regex;
 use crate::model::{Labels, Matcher, Test};
 
 /// Conditions that must all hold.
-#[derive(Debug, Default)]
-pub(super) struct Checks(Vec<Check>);
+#[derive(Debug, Clone, Default)]
+pub struct Checks(Vec<Check>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Check {
     label: String,
     wanted: bool,
     test: Want,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Want {
     Text(String),
     Pattern(Regex),
@@ -26,12 +26,12 @@ enum Want {
 
 impl Checks {
     /// Compiles them.
-    pub(super) fn of(matchers: &[Matcher]) -> Self {
+    pub fn of(matchers: &[Matcher]) -> Self {
         Self(matchers.iter().map(check).collect())
     }
 
     /// Whether all hold.
-    pub(super) fn fit(&self, labels: &Labels) -> bool {
+    pub fn fit(&self, labels: &Labels) -> bool {
         self.0.iter().all(|check| {
             let value = labels.get(&check.label).unwrap_or("");
             let fits = match &check.test {
@@ -44,14 +44,14 @@ impl Checks {
 }
 
 /// Compiles a pattern. One that does not compile (checked long before) fits nothing.
-pub(super) fn pattern(pattern: &str) -> Regex {
+pub fn pattern_or_nothing(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap_or_else(|_| Regex::new("[^\\s\\S]").expect("a class of nothing is a valid pattern"))
 }
 
 fn check(matcher: &Matcher) -> Check {
     let test = match matcher.test {
         Test::Is | Test::IsNot => Want::Text(matcher.value.clone()),
-        Test::Fits | Test::FitsNot => Want::Pattern(pattern(&format!("^(?s:{})$", matcher.value))),
+        Test::Fits | Test::FitsNot => Want::Pattern(pattern_or_nothing(&format!("^(?s:{})$", matcher.value))),
     };
     Check { label: matcher.label.clone(), wanted: matches!(matcher.test, Test::Is | Test::Fits), test }
 }
