@@ -26,6 +26,8 @@ const BEGINNING: i64 = 1_767_571_200_000;
 const FILL: i64 = 31;
 const MEASURED: i64 = 30;
 const IDLE_TICKS: i64 = 60;
+/// Hosts whose rule fires all the time.
+const FIRING: usize = 10;
 
 struct Record {
     append: i64,
@@ -71,7 +73,10 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
 }
 
 fn lanes(functions: &[Function]) -> Lanes {
-    let rules = (0..METRICS).map(|n| rule(n, functions)).collect();
+    lanes_of((0..METRICS).map(|n| rule(n, functions)).collect())
+}
+
+fn lanes_of(rules: Vec<Arc<Rule>>) -> Lanes {
     let setup = Setup {
         rules: Arc::new(RuleSet { hash: "bench".to_owned(), rules, groups: Vec::new() }),
         inventory: Arc::new(Inventory::default()),
@@ -222,6 +227,35 @@ fn idle() {
     );
 }
 
+/// One series a host that fires all the time, a sample each second: what does a sample cost, by the window's length?
+fn firing() {
+    for function in [Function::Avg, Function::Max, Function::Rate] {
+        for minutes in [2, 20, 120, 360] {
+            let mut own = Rule::clone(&rule(0, &[function]));
+            (own.over, own.levels[0].hold) = (minutes * 60_000, 0);
+            own.levels[0].threshold = Threshold::One(-1.0);
+            let mut lanes = lanes_of(vec![Arc::new(own)]);
+            let (mut feeder, mut spent, mut samples) = (Feeder::default(), 0, 0);
+            for n in 0..minutes * 60 + 200 {
+                for host in 0..FIRING {
+                    let ts = BEGINNING + n * 1_000;
+                    let text = format!(
+                        "{{\"v\":1,\"ts\":{ts},\"sent\":{ts},\"host\":\"host-{host:04}\",\"points\":[[\"bench.metric.00\",{n}.5]]}}"
+                    );
+                    let began = cpu();
+                    feeder.feed(&mut lanes, ts + 50, &format_key(host), text.as_bytes());
+                    if n >= minutes * 60 {
+                        spent += cpu() - began;
+                        samples += 1;
+                    }
+                }
+            }
+            let per = spent as f64 / f64::from(samples);
+            println!("firing, {function:?} over {minutes:>3} min of a sample each second: {per:>8.0} ns a sample");
+        }
+    }
+}
+
 fn main() {
     println!("2,000 hosts × 50 metrics, each 10 s; 50 rules; {MEASURED} rounds measured after {FILL}");
     run("batches of 20", 20, 0);
@@ -229,4 +263,5 @@ fn main() {
     run("single records", 1, 0);
     run("single records, ±1 s jitter", 1, 1_000);
     idle();
+    firing();
 }

@@ -21,13 +21,10 @@ pub(super) const WORTH: usize = 128;
 /// The digest of a window, from nothing.
 pub(super) fn fold(window: View<'_>, over: Ms) -> Option<Digest> {
     let shift = chunk(over);
-    let head = window.iter().next()?.time >> shift;
-    let first = window.iter().take_while(|point| point.time >> shift == head).count();
-    // The head block backwards: a view can be walked from either end, and what is newer than the block is few blocks.
-    let behind = window.len().saturating_sub(first);
-    let mut all = window.iter().rev().skip(behind).map(Digest::of).reduce(|later, earlier| earlier.join(&later))?;
+    let (head, others) = window.split(shift);
+    let mut all = head.iter().rev().map(Digest::of).reduce(|later, earlier| earlier.join(&later))?;
     let mut open: Option<(i64, Digest)> = None;
-    for point in window.iter().skip(first) {
+    for point in others.iter() {
         let (block, one) = (point.time >> shift, Digest::of(point));
         open = Some(match open {
             Some((of, digest)) if of == block => (of, digest.join(&one)),

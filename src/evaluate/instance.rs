@@ -46,6 +46,8 @@ pub(super) struct Instance {
     pub(super) expected: bool,
     /// Samples pass unseen: its newest one is that of its series.
     pub(super) calm: bool,
+    /// Before this tick it is not tried again whether samples may pass unseen, because that reads the whole window.
+    pub(super) restless: Ms,
     /// The row as the store has it.
     saved: Option<StateRow>,
 }
@@ -79,6 +81,7 @@ impl Instance {
             starved: false,
             expected: false,
             calm: false,
+            restless: Ms::MIN,
             saved: None,
         }
     }
@@ -156,6 +159,7 @@ impl Instance {
         }
         self.born += by;
         self.began += by;
+        self.restless = Ms::MIN;
     }
 
     /// Writes or removes the row where it is not what the store has.

@@ -343,8 +343,10 @@ impl Partition {
         early.sort_unstable();
         early.dedup();
         let start = out.signals.len();
-        for id in early.drain(..).filter(|_| self.live) {
+        let live = self.live;
+        for id in early.drain(..).filter(|_| live) {
             let Some(place) = self.board.get(id).map(|it| it.rule) else { continue };
+            self.remember(id, place, self.clock);
             let (seen, _) = self.look(id, place, self.clock);
             if let Some(it) = self.board.get_mut(id) {
                 judge::early(it, &self.plan.rules[place], self.clock, &seen, out);

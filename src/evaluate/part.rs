@@ -131,6 +131,11 @@ impl Part {
         }
     }
 
+    /// Whether something is remembered of its windows; `restless`: every sample is looked at.
+    pub(super) fn remembers(&self, restless: bool) -> bool {
+        self.memo && (restless || self.step.is_some() || !Memo::is_dear(self.function))
+    }
+
     /// Whether a series with these labels belongs to it.
     pub(super) fn fits(&self, labels: &Labels) -> bool {
         self.checks.fit(labels)

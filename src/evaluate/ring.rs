@@ -189,6 +189,14 @@ impl<'a> View<'a> {
             .map(|(_, point)| *point)
     }
 
+    /// The samples of its first chunk of 2^`shift` ms that has any, and those behind it.
+    pub(super) fn split(self, shift: u32) -> (Self, Self) {
+        let first = self.iter().next().map(|point| point.time >> shift);
+        let inside = |point: &Point| first.is_some_and(|first| point.time >> shift <= first);
+        let at = self.ring.points.partition_point(inside).clamp(self.low, self.high);
+        (Self { high: at, ..self }, Self { low: at, ..self })
+    }
+
     /// How many samples there are.
     pub(super) fn len(self) -> usize {
         if self.ring.marked() { self.iter().count() } else { self.high - self.low }

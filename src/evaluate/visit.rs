@@ -1,7 +1,9 @@
 //! A visit: what the windows of an instance hold at a tick, what follows from it, and when to look again.
 //!
 //! The idea: a healthy instance whose window stays on the good side of every threshold is *calm*: bounds for its series
-//! ([`guard`](super::guard)) take the place of visits until a sample breaks them or the window runs empty.
+//! ([`guard`](super::guard)) take the place of visits until a sample breaks them or the window runs empty. One that must
+//! look at every sample remembers its window in blocks, and asks for bounds a few times a window at most: what a sample
+//! costs does not grow with the window, calm or not.
 
 use std::sync::Arc;
 
@@ -13,6 +15,9 @@ use crate::evaluate::panes::ROOM;
 use crate::evaluate::partition::Partition;
 use crate::evaluate::window::{Memo, of_panes, value};
 use crate::time::Ms;
+
+/// So often in the length of a window at most is it tried whether samples may pass unseen.
+const TRIES: Ms = 8;
 
 impl Partition {
     pub(super) fn visit(&mut self, id: u32, at: Ms, out: &mut Effects) {
@@ -34,8 +39,11 @@ impl Partition {
         }
         match verdict {
             Next::Due(due) => {
-                let due = self.calm(id, place, at, seen).unwrap_or(due);
-                self.board.schedule(id, due);
+                let calm = self.calm(id, place, at, seen);
+                if calm.is_some() {
+                    self.forget_dear(id);
+                }
+                self.board.schedule(id, calm.unwrap_or(due));
                 // Where nothing is known, or will not be, each record may change why: of the next a part may be refused.
                 if !seen.speaking || doubtful {
                     self.wait(id);
@@ -59,15 +67,29 @@ impl Partition {
         }
     }
 
+    /// Who looks at nothing any more need not remember what a single look tells.
+    fn forget_dear(&mut self, id: u32) {
+        let Some(it) = self.board.get(id) else { return };
+        let compiled = &self.plan.rules[it.rule];
+        let Some(member) = self.members.get(id as usize) else { return };
+        for (n, series) in &member.series {
+            let dear = compiled.parts.get(usize::from(*n)).is_some_and(|part| Memo::is_dear(part.function));
+            let Some((_, series)) = self.intake.series.both_mut(*series).filter(|_| dear) else { continue };
+            series.links.iter_mut().filter(|link| (link.to, link.part) == (id, *n)).for_each(|link| link.memo = None);
+        }
+    }
+
     /// Brings what is remembered of long windows up to `at`; nothing is remembered of a ring that a broken clock marked.
-    fn remember(&mut self, id: u32, place: usize, at: Ms) {
+    pub(super) fn remember(&mut self, id: u32, place: usize, at: Ms) {
         let compiled = &self.plan.rules[place];
         if !compiled.parts.iter().any(|part| part.memo) {
             return;
         }
+        let restless = self.board.get(id).is_some_and(|it| at < it.restless);
         let Some(member) = self.members.get(id as usize) else { return };
         for (n, series) in &member.series {
-            let Some(part) = compiled.parts.get(usize::from(*n)).filter(|part| part.memo) else { continue };
+            let part = compiled.parts.get(usize::from(*n)).filter(|part| part.remembers(restless));
+            let Some(part) = part else { continue };
             let span = part.span(at, compiled.rule.interval);
             let Some((hot, series)) = self.intake.series.both_mut(*series) else { continue };
             for link in series.links.iter_mut().filter(|link| (link.to, link.part) == (id, *n)) {
@@ -105,6 +127,10 @@ impl Partition {
         let compiled = &self.plan.rules[place];
         let it = self.board.get_mut(id)?;
         let terms = compiled.terms.get(it.terms)?;
+        if at < it.restless {
+            return None;
+        }
+        it.restless = at + compiled.over / TRIES;
         if terms.safe.is_none() || seen.warm.is_some() || !it.is_healthy() {
             return None;
         }
@@ -148,6 +174,7 @@ impl Partition {
             rejecting: source.is_some_and(|source| source.rejects(at, compiled.quiet)),
             warm: self.warm(compiled.over).filter(|until| at < *until && it.is_none_or(|it| it.born <= self.started)),
         };
+        let restless = it.is_some_and(|it| at < it.restless);
         let mut change: Option<Ms> = None;
         let mut last = None;
         let series = member.series.iter().filter_map(|(n, series)| {
@@ -157,13 +184,13 @@ impl Partition {
             let span = part.span(at, compiled.rule.interval);
             let window = hot.ring.view(span);
             // Most look at nothing but the ring: the other half of a series lies elsewhere in memory.
-            let series = if part.memo { self.intake.series.get(series) } else { None };
+            let series = if part.remembers(restless) { self.intake.series.get(series) } else { None };
             let link = series.and_then(|series| series.link(id, n));
             let panes = link.and_then(|link| link.panes.as_ref());
             let found = match (panes, link.and_then(|link| link.memo.as_ref())) {
                 (Some(panes), _) => of_panes(part.function, panes, span, part.lines),
-                (None, Some(memo)) => memo.value(part.function, window, span),
-                (None, None) => value(part.function, window, span, part.lines),
+                (None, Some(memo)) if memo.is_of(span) => memo.value(part.function, window, span),
+                (None, _) => value(part.function, window, span, part.lines),
             };
             let moves = part.facts.moves && !part.lines && found.samples > 1;
             let next = match panes {

@@ -1,7 +1,8 @@
 //! Window functions: a number from the samples of one series in one window.
 //!
 //! The idea: a value is a function of the window's content, bit for bit. Sums run in time order over chunks that are
-//! aligned to absolute time, never as a running difference, so a restore finds the same last bits.
+//! aligned to absolute time (the first of them from its end), never as a running difference, so a restore finds the same
+//! last bits, and so does who remembers the chunks ([`Memo`]) instead of reading the window.
 //! To add a function: a row in the table of `model/function.rs`, and an arm in [`plain`] where one pass over the samples
 //! is all it takes, or in [`of_digest`] where its value follows from what [`Digest`] keeps; then its cost does not grow
 //! with the window, and it works in panes. `slope`, for example, is one line there.
@@ -42,8 +43,8 @@ fn plain(function: Function, window: View<'_>, span: Span, samples: usize) -> Op
         _ if samples == 0 => None,
         Function::Last => values().next_back(),
         Function::First => values().next(),
-        Function::Min => values().reduce(f64::min),
-        Function::Max => values().reduce(f64::max),
+        Function::Min => values().reduce(f64::min).map(unsigned),
+        Function::Max => values().reduce(f64::max).map(unsigned),
         Function::Sum => Some(sum(window, span)),
         Function::Avg => Some(sum(window, span) / number(samples)),
         Function::Rate | Function::Increase | Function::Delta => extrapolated(function, window, span),
@@ -82,10 +83,10 @@ fn of_digest(function: Function, digest: &Digest, span: Span) -> Option<f64> {
         Function::Absent => Some(0.0),
         Function::Last => Some(digest.last.value),
         Function::First => Some(digest.first.value),
-        Function::Min => Some(digest.min),
-        Function::Max => Some(digest.max),
-        Function::Sum => Some(digest.sum),
-        Function::Avg => Some(digest.sum / digest.count),
+        Function::Min => Some(unsigned(digest.min)),
+        Function::Max => Some(unsigned(digest.max)),
+        Function::Sum => Some(unsigned(digest.sum)),
+        Function::Avg => Some(unsigned(digest.sum) / digest.count),
         Function::Rate | Function::Increase | Function::Delta => {
             let lost = if function == Function::Delta { 0.0 } else { digest.lost };
             drawn_out(function, Drawn { first: digest.first, last: digest.last, gaps: digest.count - 1.0, lost }, span)
@@ -99,9 +100,21 @@ fn of_digest(function: Function, digest: &Digest, span: Span) -> Option<f64> {
     }
 }
 
+/// A zero without its sign, which would hang on the order in which equal values were compared.
+fn unsigned(value: f64) -> f64 {
+    value + 0.0
+}
+
 /// What a rule remembers of one series' window between visits, so that the next one costs less.
 #[derive(Debug)]
-pub(super) enum Memo {
+pub(super) struct Memo {
+    what: What,
+    /// The window's right edge, to which it was brought up.
+    at: Ms,
+}
+
+#[derive(Debug)]
+enum What {
     /// For values that follow from a digest.
     Blocks(Blocks),
     /// For quantiles.
@@ -111,30 +124,49 @@ pub(super) enum Memo {
 impl Memo {
     /// What helps `function` with a window that holds so many samples; `None` where nothing does.
     pub(super) fn of(function: Function, over: Ms, samples: usize) -> Option<Self> {
-        match function {
-            _ if samples < WORTH => None,
-            Function::Stddev | Function::Changes | Function::Resets | Function::Slope | Function::Forecast(_) => {
-                Some(Self::Blocks(Blocks::new(over)))
-            }
-            Function::Quantile(_) => Some(Self::Order(Order::default())),
-            _ => None,
-        }
+        let what = match function {
+            _ if samples < WORTH => return None,
+            Function::Count | Function::Absent | Function::Last | Function::First => return None,
+            Function::Quantile(_) => What::Order(Order::default()),
+            _ => What::Blocks(Blocks::new(over)),
+        };
+        Some(Self { what, at: Ms::MIN })
+    }
+
+    /// Whether one look at a whole window costs so little that only who looks at every sample should remember it.
+    pub(super) fn is_dear(function: Function) -> bool {
+        matches!(
+            function,
+            Function::Sum
+                | Function::Avg
+                | Function::Min
+                | Function::Max
+                | Function::Rate
+                | Function::Increase
+                | Function::Delta
+        )
     }
 
     /// Brings it up to `span`.
     pub(super) fn refresh(&mut self, ring: &Ring, span: Span) {
-        match self {
-            Self::Blocks(blocks) => blocks.refresh(ring, span),
-            Self::Order(order) => order.refresh(ring, span),
+        self.at = span.at;
+        match &mut self.what {
+            What::Blocks(blocks) => blocks.refresh(ring, span),
+            What::Order(order) => order.refresh(ring, span),
         }
+    }
+
+    /// Whether it was brought up to `span`, so that it knows its value.
+    pub(super) fn is_of(&self, span: Span) -> bool {
+        self.at == span.at
     }
 
     /// The value of `function`, to which it was brought up; the same that [`value`] finds.
     pub(super) fn value(&self, function: Function, window: View<'_>, span: Span) -> Value {
-        let value = match (self, function) {
-            (Self::Order(order), Function::Quantile(part)) => order.quantile(part),
-            (Self::Order(_), _) => None,
-            (Self::Blocks(blocks), _) => blocks.digest().and_then(|digest| of_digest(function, &digest, span)),
+        let value = match (&self.what, function) {
+            (What::Order(order), Function::Quantile(part)) => order.quantile(part),
+            (What::Order(_), _) => None,
+            (What::Blocks(blocks), _) => blocks.digest().and_then(|digest| of_digest(function, &digest, span)),
         };
         Value { value, samples: window.len() }
     }
@@ -167,8 +199,10 @@ pub(super) fn chunk(over: Ms) -> u32 {
 
 fn sum(window: View<'_>, span: Span) -> f64 {
     let shift = chunk(span.over);
-    let (mut total, mut part, mut of) = (0.0, 0.0, Ms::MIN);
-    for Point { time, value } in window.iter() {
+    let (first, others) = window.split(shift);
+    let mut total = first.iter().rev().fold(0.0, |later, point| point.value + later);
+    let (mut part, mut of) = (0.0, Ms::MIN);
+    for Point { time, value } in others.iter() {
         if time >> shift != of {
             total += part;
             part = 0.0;
@@ -176,21 +210,20 @@ fn sum(window: View<'_>, span: Span) -> f64 {
         }
         part += value;
     }
-    total + part
+    unsigned(total + part)
 }
 
 /// `rate`, `increase` and `delta` as Prometheus 3 extrapolates them to the window's edges.
 fn extrapolated(function: Function, window: View<'_>, span: Span) -> Option<f64> {
     let mut samples = window.iter();
     let Point { time: first_at, value: first } = samples.next()?;
-    let (mut last_at, mut last, mut gaps, mut lost) = (first_at, first, 0_usize, 0.0);
-    let counter = function != Function::Delta;
+    let (mut last_at, mut last, mut gaps, mut fell) = (first_at, first, 0_usize, false);
     for Point { time, value } in samples {
-        if counter && value < last {
-            lost += last;
-        }
+        fell |= value < last;
         (last_at, last, gaps) = (time, value, gaps + 1);
     }
+    // In the order in which who remembers chunks adds them up.
+    let lost = if fell && function != Function::Delta { blocks::fold(window, span.over)?.lost } else { 0.0 };
     let (first, last) = (Point { time: first_at, value: first }, Point { time: last_at, value: last });
     drawn_out(function, Drawn { first, last, gaps: number(gaps), lost }, span)
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::evaluate::ring::{Ring, Same, Span};
-use crate::evaluate::window::{chunk, value};
+use crate::evaluate::window::{Memo, chunk, value};
 use crate::model::{FUNCTIONS, Function};
 use crate::time::Ms;
 
@@ -72,9 +72,14 @@ fn total(held: &[(Ms, f64)], over: Ms) -> f64 {
     let size = 1_i64 << chunk(over);
     let mut parts = std::collections::BTreeMap::new();
     for (time, value) in held {
-        *parts.entry(time.div_euclid(size)).or_insert(0.0) += value;
+        parts.entry(time.div_euclid(size)).or_insert_with(Vec::new).push(*value);
     }
-    parts.values().fold(0.0, |total, part| total + part)
+    // The first chunk is added up from its end.
+    if let Some(mut first) = parts.first_entry() {
+        first.get_mut().reverse();
+    }
+    let parts = parts.values().map(|values| values.iter().fold(0.0, |sum, value| sum + value));
+    parts.fold(0.0, |total, part| total + part)
 }
 
 fn extrapolated(function: Function, held: &[(Ms, f64)], at: Ms, over: Ms) -> Option<f64> {
@@ -156,4 +161,36 @@ fn rate_extrapolates_as_prometheus_3_does() {
     let span = Span { at: 100_000, over: 100_000, interval: 1_000 };
     assert_eq!(value(Function::Increase, ring.view(span), span, false).value, Some(100.0));
     assert_eq!(value(Function::Rate, ring.view(span), span, false).value, Some(1.0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    /// What is remembered from visit to visit gives the value that a look at the whole window gives, bit for bit.
+    #[test]
+    fn what_is_remembered_is_what_is_read(
+        samples in prop::collection::vec((1_i64..300, -20_i32..30), 1..300),
+        over in 1_000_i64..30_000,
+        visits in 1_usize..7,
+    ) {
+        let memos = FUNCTIONS.iter().filter_map(|(of, _)| Some((*of, Memo::of(*of, over, usize::MAX)?)));
+        let mut memos: Vec<(Function, Memo)> = memos.collect();
+        prop_assert!(memos.iter().any(|(of, _)| *of == Function::Avg) && memos.iter().any(|(of, _)| *of == Function::Rate));
+        let (mut ring, mut at) = (Ring::default(), 0);
+        for (n, (gap, number)) in samples.iter().enumerate() {
+            at += gap;
+            // A zero of either sign among them.
+            let value_now = if *number == -20 { -0.0 } else { f64::from(*number) * 0.1 };
+            ring.insert(at, value_now, Same::Replace);
+            if n % visits > 0 {
+                continue;
+            }
+            let span = Span { at: at + gap % 5, over, interval: 1 };
+            for (function, memo) in &mut memos {
+                memo.refresh(&ring, span);
+                let (got, want) = (memo.value(*function, ring.view(span), span), value(*function, ring.view(span), span, false));
+                prop_assert!(memo.is_of(span) && got.samples == want.samples);
+                prop_assert_eq!(got.value.map(f64::to_bits), want.value.map(f64::to_bits), "{:?} {:?} {:?}", function, got, want);
+            }
+        }
+    }
 }
