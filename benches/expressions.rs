@@ -36,7 +36,7 @@ impl World {
     fn new(texts: &[String]) -> Self {
         let together = Together::new(texts.iter().map(|text| parse(text).expect("it reads")).collect());
         let mut windows = Windows::default();
-        windows.watch(together.sets());
+        windows.watch(together.sets(), &std::sync::Arc::default());
         let series = (0..HOSTS).flat_map(|host| {
             ["cpu_ratio", "net_bytes_total", "req_seconds"].map(|name| {
                 let host = format!("host-{host:04}");

@@ -226,7 +226,8 @@ impl Partition {
         let (_, wanted) = match &mut self.intake.wanted[place] {
             Some(known) if known.0 == shape.generation => known,
             stale => {
-                stale.insert((shape.generation, shape.series.iter().map(|key| self.plan.exprs.wanted(key)).collect()))
+                let wanted = |key| self.plan.exprs.wanted(key, &self.setup.inventory);
+                stale.insert((shape.generation, shape.series.iter().map(wanted).collect()))
             }
         };
         for (labels, value) in wanted.iter().zip(values) {

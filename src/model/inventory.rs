@@ -41,6 +41,9 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// The labels that [`Inventory::join`] adds.
+    pub const JOINED: [&str; 4] = ["class", "zone", "service", "parent"];
+
     /// The labels that the inventory adds to those of a sample, joined by `host`: `class`, `zone`, `service`, `parent`.
     /// A label that the sample has itself stays.
     pub fn join(&self, labels: &Labels) -> Labels {

@@ -7,7 +7,7 @@
 //!
 //! What is equal in several expressions is computed once a tick, and what no sample has touched since the last is not
 //! computed again (`promql::Together`). Samples carry no stale markers; a series that is silent leaves an instant
-//! selector after 5 minutes.
+//! selector after 5 minutes. What the inventory knows of a host is joined as `promql::together` says.
 
 mod names;
 mod plan;
@@ -150,7 +150,7 @@ impl Exprs {
         let refused = self.take(at, limits.series, out);
         self.full(plan, refused, limits.series, at);
         if !std::mem::replace(&mut self.watched, true) {
-            self.windows.watch(plan.exprs.together.sets());
+            self.windows.watch(plan.exprs.together.sets(), &setup.inventory);
         }
         let mut ran = false;
         let kept = RefCell::new(std::mem::take(&mut self.kept));

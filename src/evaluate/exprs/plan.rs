@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::evaluate::plan::Compiled;
 use crate::evaluate::promql::{Expr, Together, Windows, parse};
 use crate::evaluate::template::Template;
-use crate::model::{ExprStep, Labels, RuleSet, SeriesKey, Watch};
+use crate::model::{ExprStep, Inventory, Labels, RuleSet, SeriesKey, Watch};
 use crate::time::{MINUTE, Ms};
 
 use super::names::translate;
@@ -93,10 +93,11 @@ impl Exprs {
     }
 
     /// The labels under which expressions look for a series; `None` where none does.
-    pub(in crate::evaluate) fn wanted(&self, key: &SeriesKey) -> Option<Labels> {
+    pub(in crate::evaluate) fn wanted(&self, key: &SeriesKey, inventory: &Inventory) -> Option<Labels> {
         let labels = translate(key);
+        let joined = inventory.join(&labels);
         let mut sets = self.together.sets().iter();
-        sets.any(|set| set.iter().all(|matcher| matcher.accepts(&labels))).then_some(labels)
+        sets.any(|set| set.matchers.iter().all(|matcher| matcher.accepts(&joined))).then_some(labels)
     }
 }
 

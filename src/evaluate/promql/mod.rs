@@ -48,7 +48,7 @@ pub use cut::{Cut, constant, cut};
 pub use functions::Function;
 pub use matcher::{Compare, Matcher};
 pub use operator::Operator;
-pub use storage::{Memory, NAME, Part, STALE_BITS, Slice, Sought, Stamp, Storage, is_stale, stale};
+pub use storage::{Memory, NAME, Part, STALE_BITS, Set, Slice, Sought, Stamp, Storage, is_stale, stale};
 pub use together::{Kept, Together};
 pub use value::{Answer, Level, Note, Sample, Series, Trouble, Value};
 pub use windows::Windows;

@@ -41,7 +41,7 @@ pub struct Slice {
 pub struct Sought<'a> {
     /// All must hold.
     pub matchers: &'a [Matcher],
-    /// The place of these matchers among those that the storage was told of beforehand.
+    /// The place of the selector among those that the storage was told of beforehand.
     pub set: Option<u32>,
     /// Left edge, open, ms.
     pub after: Ms,
@@ -60,6 +60,15 @@ pub struct Part<'a> {
     pub stamp: Option<Stamp>,
     /// There is surely no stale marker among the points.
     pub plain: bool,
+}
+
+/// A selector that is known beforehand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Set {
+    /// All must hold.
+    pub matchers: Vec<Matcher>,
+    /// Labels of the inventory that its series carry, because the expression names them.
+    pub carried: Vec<&'static str>,
 }
 
 /// Names what a part holds, beside its length.

@@ -2,15 +2,16 @@
 //!
 //! The idea: the storage that rules run over. Series have numbers, so that what stays the same from tick to tick can be
 //! told by a [`Stamp`] instead of being read again, and the series of selectors that are known beforehand
-//! ([`Windows::watch`]) are found when a series comes, not at each tick. What came is kept by its effective time; a time
+//! ([`Windows::watch`]) are found when a series comes, not at each tick. Those selectors also see what the inventory knows
+//! of a series' host; it is joined anew when they are told, and never stored. What came is kept by its effective time; a time
 //! that comes again replaces the value. Samples that are trimmed away lie on for a while, out of sight, so that forgetting
 //! costs each of them once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::matcher::Matcher;
-use super::storage::{NAME, Part, Sought, Stamp, Storage, is_stale};
-use crate::model::Labels;
+use super::storage::{NAME, Part, Set, Sought, Stamp, Storage, is_stale};
+use crate::model::{Inventory, Labels};
 use crate::time::Ms;
 
 /// All samples at hand.
@@ -21,6 +22,7 @@ pub struct Windows {
     index: HashMap<Labels, u32>,
     metrics: BTreeMap<Box<str>, Metric>,
     watched: Vec<Watched>,
+    inventory: Arc<Inventory>,
     /// How many series there ever were.
     born: u64,
 }
@@ -51,8 +53,26 @@ struct Metric {
 /// A selector that is known beforehand, and its series by labels.
 #[derive(Debug)]
 struct Watched {
-    matchers: Vec<Matcher>,
-    members: Vec<u32>,
+    set: Set,
+    members: Vec<Member>,
+}
+
+/// A series of a selector, under the labels that it has there.
+#[derive(Debug)]
+struct Member {
+    id: u32,
+    labels: Labels,
+}
+
+impl Watched {
+    /// The labels of a series here; `None` where it does not fit.
+    fn fits(&self, own: &Labels, joined: &Labels) -> Option<Labels> {
+        if !self.set.matchers.iter().all(|matcher| matcher.accepts(joined)) {
+            return None;
+        }
+        let carried = self.set.carried.iter().filter_map(|name| Some((*name, joined.get(name)?)));
+        Some(if self.set.carried.is_empty() { own.clone() } else { Labels::new(own.iter().chain(carried)) })
+    }
 }
 
 impl Windows {
@@ -93,9 +113,11 @@ impl Windows {
         self.index.insert(labels.clone(), id);
         let metric = self.metrics.entry(Box::from(labels.get(NAME).unwrap_or_default())).or_default();
         enter(&self.series, &mut metric.members, id, labels);
+        let joined = self.inventory.join(labels);
         for watched in &mut self.watched {
-            if watched.matchers.iter().all(|matcher| matcher.accepts(labels)) {
-                enter(&self.series, &mut watched.members, id, labels);
+            if let Some(labels) = watched.fits(labels, &joined) {
+                let at = watched.members.partition_point(|other| other.labels < labels);
+                watched.members.insert(at, Member { id, labels });
             }
         }
         Some(id)
@@ -118,21 +140,23 @@ impl Windows {
         let there = |id: &u32| self.series.get(*id as usize).is_some_and(Option::is_some);
         self.metrics.values_mut().for_each(|metric| metric.members.retain(there));
         self.metrics.retain(|_, metric| !metric.members.is_empty());
-        self.watched.iter_mut().for_each(|watched| watched.members.retain(there));
+        self.watched.iter_mut().for_each(|watched| watched.members.retain(|member| there(&member.id)));
         self.free.append(&mut empty);
     }
 
-    /// Makes selectors known: `sets` are their matchers, and their places are those of [`Sought::set`].
-    pub fn watch(&mut self, sets: &[Vec<Matcher>]) {
-        let found = |matchers: &Vec<Matcher>| {
-            let held = |id: &u32| self.series.get(*id as usize).and_then(Option::as_ref);
-            let fits = |held: &Held| matchers.iter().all(|matcher| matcher.accepts(&held.labels));
-            let mut members: Vec<u32> = self.metrics.values().flat_map(|metric| &metric.members).copied().collect();
-            members.retain(|id| held(id).is_some_and(fits));
-            members.sort_by_key(|id| held(id).map(|held| &held.labels));
-            Watched { matchers: matchers.clone(), members }
-        };
-        self.watched = sets.iter().map(found).collect();
+    /// Makes selectors known: their places are those of [`Sought::set`], and `inventory` is joined for them.
+    pub fn watch(&mut self, sets: &[Set], inventory: &Arc<Inventory>) {
+        self.inventory = Arc::clone(inventory);
+        self.watched = sets.iter().map(|set| Watched { set: set.clone(), members: Vec::new() }).collect();
+        for (id, held) in (0..).zip(&self.series) {
+            let Some(held) = held else { continue };
+            let joined = inventory.join(&held.labels);
+            for watched in &mut self.watched {
+                let labels = watched.fits(&held.labels, &joined);
+                watched.members.extend(labels.map(|labels| Member { id, labels }));
+            }
+        }
+        self.watched.iter_mut().for_each(|watched| watched.members.sort_by(|a, b| a.labels.cmp(&b.labels)));
     }
 
     /// The metrics to which something came since this was last asked, and the oldest time that did.
@@ -156,14 +180,20 @@ impl Windows {
         self.index.is_empty()
     }
 
-    fn show(&self, id: u32, sought: &Sought<'_>, all_fit: bool, see: &mut dyn FnMut(Part<'_>)) {
+    fn show(&self, id: u32, labels: Option<&Labels>, sought: &Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
         let Some(held) = self.series.get(id as usize).and_then(Option::as_ref) else { return };
         let (from, points) = held.between(sought.after, sought.until);
-        if points.is_empty() || !(all_fit || sought.matchers.iter().all(|matcher| matcher.accepts(&held.labels))) {
+        let fits = || labels.is_some() || sought.matchers.iter().all(|matcher| matcher.accepts(&held.labels));
+        if points.is_empty() || !fits() {
             return;
         }
         let stamp = Stamp { series: held.number, edition: held.edition, first: held.gone + from as u64 };
-        see(Part { labels: &held.labels, points, stamp: Some(stamp), plain: held.marker <= sought.after });
+        see(Part {
+            labels: labels.unwrap_or(&held.labels),
+            points,
+            stamp: Some(stamp),
+            plain: held.marker <= sought.after,
+        });
     }
 }
 
@@ -220,20 +250,22 @@ impl Held {
 impl Storage for Windows {
     fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
         if let Some(watched) = sought.set.and_then(|set| self.watched.get(set as usize)) {
-            return watched.members.iter().for_each(|id| self.show(*id, &sought, true, see));
+            let members = watched.members.iter();
+            return members.for_each(|member| self.show(member.id, Some(&member.labels), &sought, see));
         }
         let names = sought.matchers.iter().filter(|matcher| matcher.name == NAME).collect::<Vec<_>>();
         let fitting = self.metrics.iter().filter(|(name, _)| names.iter().all(|it| it.accepts_value(name)));
         let mut members: Vec<u32> = fitting.flat_map(|(_, metric)| &metric.members).copied().collect();
         // Within a metric they are sorted already; several metrics are a rare selector.
         members.sort_by_key(|id| self.series.get(*id as usize).and_then(Option::as_ref).map(|held| &held.labels));
-        members.into_iter().for_each(|id| self.show(id, &sought, false, see));
+        members.into_iter().for_each(|id| self.show(id, None, &sought, see));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::promql::Matcher;
 
     fn of(name: &str, host: &str) -> Labels {
         Labels::new([(NAME, name), ("host", host)])
@@ -262,7 +294,7 @@ mod tests {
     fn a_stamp_tells_whether_a_part_is_the_same() {
         let mut windows = Windows::default();
         let matchers = vec![Matcher::equal("host", "a")];
-        windows.watch(std::slice::from_ref(&matchers));
+        windows.watch(&[Set { matchers: matchers.clone(), carried: Vec::new() }], &Arc::default());
         let stamp = |windows: &Windows, after, until| {
             let mut found = Vec::new();
             let sought = Sought { matchers: &matchers, set: Some(0), after, until };

@@ -273,3 +273,35 @@ fn an_expression_that_looks_back_behind_the_logs_beginning_is_named_as_warming()
     assert_eq!(until(10), [(Arc::from("alert"), BEGIN + 9 * MINUTE)]);
     assert_eq!(until(0), [], "an empty new log has lost nothing");
 }
+
+/// What the inventory knows of a host can be matched and grouped by, and is no part of an identity that does not name it.
+#[test]
+fn labels_of_the_inventory_are_joined_where_they_are_named() {
+    let of = |zone: &str, class: &str| crate::model::Resource {
+        zone: Some(zone.to_owned()),
+        class: Some(class.to_owned()),
+        ..crate::model::Resource::default()
+    };
+    let resources = (0..HOSTS).map(|host| {
+        (format!("h{host}"), of(if host % 2 == 0 { "even" } else { "odd" }, if host < 4 { "db" } else { "web" }))
+    });
+    let inventory = Arc::new(Inventory { resources: resources.collect() });
+    let identities = |text: &str| {
+        let setup = world(text, 0, 0, None, 2);
+        let signals = told(&Arc::new(Setup { inventory: Arc::clone(&inventory), ..(*setup).clone() }));
+        let mut all: Vec<String> = signals.iter().map(|signal| signal.labels.to_string()).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    assert_eq!(
+        identities("m{zone=\"odd\", class=\"db\"} > 80"),
+        [r#"{host="h1",instance="h1",who="h1!"}"#, r#"{host="h3",instance="h3",who="h3!"}"#],
+        "matched, and no part of who it is"
+    );
+    assert_eq!(
+        identities("max by (zone) (m{class=\"web\"}) > 80"),
+        [r#"{who="!",zone="even"}"#, r#"{who="!",zone="odd"}"#]
+    );
+    assert_eq!(identities("max without (host, instance) (m) > 80"), [r#"{who="!"}"#], "as Prometheus means it");
+}

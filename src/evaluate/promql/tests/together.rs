@@ -1,6 +1,7 @@
 //! Expressions that are evaluated together, against the plain evaluation of each: equal to the last bit, whatever comes.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -116,7 +117,7 @@ proptest! {
         let parsed: Vec<Expr> = texts.iter().filter_map(|text| parse(text).ok()).collect();
         let together = Together::new(parsed.iter().cloned().chain([record.clone()]).collect());
         let (kept, mut windows, mut memory) = (RefCell::new(Kept::default()), Windows::default(), Memory::default());
-        windows.watch(together.sets());
+        windows.watch(together.sets(), &Arc::default());
         let keep = together.exprs().iter().map(Expr::look_back).max().unwrap_or(0);
         let mut at = 100_000;
         for (tick, (gap, come)) in world.iter().enumerate() {

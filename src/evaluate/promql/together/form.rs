@@ -2,6 +2,11 @@
 //!
 //! The idea: a node's form is written with the places of its children, so two nodes have one place exactly where they
 //! give the same value whenever they are asked at the same time. Places are given once per rule set.
+//!
+//! What the inventory knows of a host (`class`, `zone`, `service`, `parent`) can be matched by every selector, and is a
+//! label of the series only in an expression that names it outside of matchers: in `by`, `on`, `group_left` or a text.
+//! Elsewhere it would be part of every identity, of `without` and of every matching of two vectors: a host that moves
+//! would end its incidents and begin new ones, and an expression of Prometheus would mean something else.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -9,12 +14,14 @@ use std::fmt::Write as _;
 use super::Together;
 use crate::evaluate::promql::ast::{Expr, Grouping, Matching, Node, Pin, Place, SUBQUERY_STEP, Selector, Shift, What};
 use crate::evaluate::promql::matcher::Matcher;
-use crate::evaluate::promql::storage::NAME;
+use crate::evaluate::promql::storage::{NAME, Set};
+use crate::model::Inventory;
 
 /// Gives the nodes of `exprs` their places.
 pub(super) fn place(mut exprs: Vec<Expr>) -> Together {
     let mut forms = Forms::default();
     for expr in &mut exprs {
+        forms.carried = carried(expr);
         forms.give(expr.root_mut());
     }
     for expr in &mut exprs {
@@ -30,26 +37,42 @@ struct Forms {
     /// How often each place occurs.
     uses: Vec<u32>,
     reads: Vec<BTreeSet<u32>>,
-    sets: Numbered,
-    names: Numbered,
+    sets: Numbered<Set>,
+    names: Numbered<Vec<Matcher>>,
+    /// What the expression at hand names of the inventory's labels.
+    carried: Vec<&'static str>,
 }
 
-/// Matchers, each list once.
+/// Things, each once.
 #[derive(Default)]
-struct Numbered {
+struct Numbered<T> {
     known: HashMap<String, u32>,
-    all: Vec<Vec<Matcher>>,
+    all: Vec<T>,
 }
 
-impl Numbered {
-    fn number(&mut self, matchers: Vec<Matcher>) -> u32 {
+impl<T: std::fmt::Debug> Numbered<T> {
+    fn number(&mut self, one: T) -> u32 {
         let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let number = *self.known.entry(format!("{matchers:?}")).or_insert(next);
+        let number = *self.known.entry(format!("{one:?}")).or_insert(next);
         if number == next {
-            self.all.push(matchers);
+            self.all.push(one);
         }
         number
     }
+}
+
+/// The labels that the inventory adds, where an expression names them outside of matchers.
+fn carried(expr: &Expr) -> Vec<&'static str> {
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    expr.visit(&mut |node| match &node.what {
+        What::Text(text) => drop(named.insert(text.clone())),
+        What::Aggregate(aggregate) => named.extend(aggregate.grouping.labels.iter().cloned()),
+        What::Binary(binary) => {
+            named.extend(binary.matching.labels.iter().chain(&binary.matching.include).cloned());
+        }
+        _ => {}
+    });
+    Inventory::JOINED.into_iter().filter(|name| named.contains(*name)).collect()
 }
 
 /// The form of a node, and what is read in it.
@@ -75,7 +98,8 @@ impl Forms {
             What::Sign(sign) => format!("-{}", inner(self, &mut sign.of)),
             What::Select(selector) => {
                 let names = selector.matchers.iter().filter(|matcher| matcher.name == NAME).cloned().collect();
-                let (set, name) = (self.sets.number(selector.matchers.clone()), self.names.number(names));
+                let one = Set { matchers: selector.matchers.clone(), carried: self.carried.clone() };
+                let (set, name) = (self.sets.number(one), self.names.number(names));
                 selector.set = Some(set);
                 reads.insert(name);
                 select(selector, set)

@@ -17,7 +17,7 @@ use super::eval::subquery::Steps;
 use super::eval::{self, Got};
 use super::functions;
 use super::matcher::Matcher;
-use super::storage::Storage;
+use super::storage::{Set, Storage};
 use super::value::{Trouble, Value};
 use crate::time::Ms;
 
@@ -29,8 +29,8 @@ pub struct Together {
     reads: Vec<Vec<u32>>,
     /// Conditions on the metric's name, each once.
     names: Vec<Vec<Matcher>>,
-    /// The matchers of every selector, each once.
-    sets: Vec<Vec<Matcher>>,
+    /// Every selector, each once.
+    sets: Vec<Set>,
 }
 
 /// What is kept of evaluations. It belongs to one [`Together`] and one storage.
@@ -58,8 +58,8 @@ impl Together {
         &self.exprs
     }
 
-    /// The matchers of all selectors, for a storage that finds their series beforehand.
-    pub fn sets(&self) -> &[Vec<Matcher>] {
+    /// All selectors, for a storage that finds their series beforehand.
+    pub fn sets(&self) -> &[Set] {
         &self.sets
     }
 
