@@ -31,15 +31,18 @@ pub(super) struct Hit {
     pub(super) limit: u64,
     /// How often.
     pub(super) times: u64,
+    /// Since the last tick too.
+    fresh: bool,
 }
 
 impl Refusals {
     /// Notes that limit `name` kept something out; `rule` is the rule whose limit it is or who uses most of it, if any.
     pub(super) fn refuse(&mut self, name: &'static str, rule: Option<&Arc<str>>, limit: usize, clock: Ms) {
         let rule = rule.cloned().unwrap_or_else(|| Arc::from(""));
-        let hit = self.hits.entry((name, rule)).or_insert(Hit { limit: 0, times: 0 });
+        let hit = self.hits.entry((name, rule)).or_insert(Hit { limit: 0, times: 0, fresh: true });
         hit.limit = limit as u64;
         hit.times += 1;
+        hit.fresh = true;
         self.last = Some(clock);
         self.fresh = true;
     }
@@ -84,7 +87,10 @@ impl Refusals {
         if std::mem::take(&mut self.fresh) {
             // By the minute, so that a limit that is hit with every record does not write a row each second.
             let since = self.last.unwrap_or(at).div_euclid(MINUTE) * MINUTE;
-            for (limit, rule) in self.hits.keys() {
+            for ((limit, rule), hit) in &mut self.hits {
+                if !std::mem::take(&mut hit.fresh) {
+                    continue;
+                }
                 let labels = match rule.as_ref() {
                     "" => Labels::new([("limit", *limit)]),
                     rule => Labels::new([("limit", *limit), ("rule", rule)]),
@@ -109,5 +115,25 @@ impl Refusals {
     /// The clock went back.
     pub(super) fn shift(&mut self, by: Ms) {
         self.last = self.last.map(|last| last + by);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_is_hit_again_does_not_tell_of_the_others_once_more() {
+        let (mut refusals, mut alarms, mut out) = (Refusals::default(), Alarms::default(), Effects::default());
+        let rule = |id: &str| Arc::from(id);
+        refusals.refuse("series_per_rule", Some(&rule("a")), 7, 0);
+        refusals.tick(SECOND, &mut alarms, &mut out);
+        refusals.tick(QUIET, &mut alarms, &mut out);
+        assert!(alarms.is_empty(), "it was calm for long enough");
+        refusals.refuse("series_per_rule", Some(&rule("b")), 7, QUIET);
+        refusals.tick(QUIET + SECOND, &mut alarms, &mut out);
+        let on: Vec<&str> = alarms.of(&LIMIT).filter_map(|row| row.labels.get("rule")).collect();
+        assert_eq!(on, ["b"]);
+        assert_eq!(refusals.hits().count(), 2, "both stay counted");
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Exprs {
     /// Limits that were hit, and the alarms that tell of them.
     refusals: Refusals,
     alarms: Alarms,
+    /// Who looks at limits is told of them.
+    builtins: bool,
     /// By partition whose log has lost records: the append time of the first that is left.
     firsts: BTreeMap<i32, Ms>,
     /// No tick is before this; `None` while not every partition has a clock.
@@ -120,7 +122,7 @@ impl Exprs {
     /// The next tick, from `clock` on. While the past is read again only recordings need theirs.
     pub(super) fn next(&self, plan: &Plan, clock: Ms) -> Option<Ms> {
         let from = self.begun.filter(|_| self.live || plan.exprs.records)?.max(clock);
-        let limits = self.refusals.next(from).filter(|_| self.live);
+        let limits = self.refusals.next(from).filter(|_| self.live && self.builtins);
         plan.exprs.groups.iter().map(|group| next(from, group.interval)).chain(limits).min()
     }
 
@@ -147,6 +149,7 @@ impl Exprs {
     /// Runs the groups whose tick `at` is. `true`: there was one.
     pub(super) fn tick(&mut self, (plan, setup): (&Plan, &Setup), at: Ms, out: &mut Effects) -> bool {
         let limits = setup.limits;
+        self.builtins = setup.builtins;
         let refused = self.take(at, limits.series, out);
         self.full(plan, refused, limits.series, at);
         if !std::mem::replace(&mut self.watched, true) {
@@ -168,7 +171,7 @@ impl Exprs {
             }
         }
         self.kept = kept.into_inner();
-        if self.live && setup.builtins {
+        if self.live && self.builtins {
             self.refusals.tick(at, &mut self.alarms, out);
         }
         if at - self.trimmed >= MINUTE {
