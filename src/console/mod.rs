@@ -8,6 +8,7 @@
 //! Not here: what a record means (`decode`), what an ack does (`incident`), who reads the log.
 
 mod api;
+mod badges;
 mod codes;
 mod door;
 mod explain;

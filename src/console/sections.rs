@@ -1,5 +1,6 @@
 //! The parts of the page, each a function of what was read. Only shows; masks what is personal.
 
+use super::badges::{incident_state, severity};
 use super::groups::{self, Children};
 use super::html::Html;
 use super::measure;
@@ -49,27 +50,6 @@ fn table(html: &mut Html, caption: &'static str, heads: &[&'static str], fill: i
 
 fn none(html: &mut Html, text: &'static str) {
     html.raw("<p class=\"none\">").raw(text).raw("</p>");
-}
-
-fn severity(html: &mut Html, it: Severity) {
-    let look = match it {
-        Severity::S1 => "bad",
-        Severity::S2 => "warn",
-        Severity::S3 | Severity::S4 => "info",
-    };
-    html.badge(look, it.word());
-}
-
-fn incident_state(html: &mut Html, it: &Incident) {
-    match it.state {
-        IncidentState::Open => html.badge("bad", "미확인"),
-        IncidentState::Acked => html.badge("warn", "수신확인"),
-        IncidentState::Resolved => html.badge("ok", "복구"),
-        IncidentState::Closed => html.badge("", "종료"),
-    };
-    if it.flapping {
-        html.raw(" ").badge("warn", "반복");
-    }
 }
 
 fn labels(it: &Incident) -> String {
