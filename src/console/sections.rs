@@ -7,8 +7,8 @@ use super::measure;
 use super::page::ROWS;
 use super::seams::{ReadingView, StatusView};
 use crate::model::{
-    Channel, Contact, Domain, Ended, Incident, IncidentState, PageRow, PageState, Reason, Severity, carrier_bytes,
-    mask_email, mask_name, mask_phone,
+    Channel, Contact, Domain, Ended, Incident, IncidentState, PageRow, PageState, Reason, carrier_bytes, mask_email,
+    mask_name, mask_phone,
 };
 use crate::time::{MINUTE, Ms, show_duration};
 
