@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Settings;
-use crate::pipeline::stores;
+use crate::model::SlaPlan;
+use crate::pipeline::{levels, stores};
 use crate::time::{Clock, MINUTE, Ms, SystemClock, rfc3339, show_duration};
 
 /// Rows shown of what may be many.
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
     let status = match service.map_err(|_| Away::NotRunning).and_then(|service| service.get("/v1/status")) {
         Ok((200, status)) => status,
         Ok((code, answer)) => anyhow::bail!("the service answered {code}: {answer}"),
-        Err(Away::NotRunning) => stored(&loaded.settings, &args.place.data_dir)?,
+        Err(Away::NotRunning) => stored(&loaded.settings, &loaded.people.sla, &args.place.data_dir)?,
         Err(other) => return Err(other.into()),
     };
     let mut out = std::io::stdout().lock();
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
 }
 
 /// What the store says while no service runs.
-fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
+fn stored(settings: &Settings, plan: &SlaPlan, data_dir: &Path) -> anyhow::Result<Value> {
     let store = stores::open_readonly(settings, data_dir)?;
     let partitions: Vec<Value> = store
         .partitions()?
@@ -55,13 +56,15 @@ fn stored(settings: &Settings, data_dir: &Path) -> anyhow::Result<Value> {
         .collect();
     let seat = store.seat()?;
     let leader = (!seat.is_free()).then(|| json!({ "name": seat.owner, "here": false }));
-    let open = store.incidents(10_000)?.iter().filter(|incident| incident.state.is_live()).count();
+    let incidents = store.incidents(10_000)?;
+    let open = incidents.iter().filter(|incident| incident.state.is_live()).count();
     Ok(json!({
         "healthy": false,
         "troubles": ["서비스가 실행 중이 아닙니다"],
         "leader": leader,
         "partitions": partitions,
         "counts": { "incidents_open": open },
+        "sla": levels::standing(store.as_ref(), &incidents, plan, SystemClock.wall())?,
         "sources": [],
     }))
 }
@@ -130,6 +133,7 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
             p["high"]
         ));
     }
+    lines.extend(levels(status));
     lines.extend(gateways(status));
     lines.extend(sources(status));
     for w in status["warming"].as_array().into_iter().flatten() {
@@ -141,6 +145,38 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     }
     for l in status["limits"].as_array().into_iter().flatten() {
         lines.push(format!("limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
+    }
+    lines
+}
+
+/// Service levels: the clock that runs out first for each open incident, and each service's month.
+fn levels(status: &Value) -> Vec<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a month is far below 2^53 ms")]
+    let minutes = |value: &Value| value.as_i64().unwrap_or(0) as f64 / MINUTE as f64;
+    let clocks = status["sla"]["incidents"].as_array().into_iter().flatten();
+    let mut lines: Vec<String> = clocks
+        .filter(|incident| incident["tightest"].is_object())
+        .take(ROWS)
+        .map(|incident| {
+            let first = &incident["tightest"];
+            format!(
+                "sla {} {}: {} by {}, {:.2} min left",
+                text(&incident["incident"]),
+                text(&incident["severity"]),
+                text(&first["clock"]),
+                first["by"].as_i64().map_or_else(String::new, rfc3339),
+                minutes(&first["left_ms"])
+            )
+        })
+        .collect();
+    for month in status["sla"]["months"].as_array().into_iter().flatten().take(ROWS) {
+        lines.push(format!(
+            "sla month of {}: {:.2} of {:.2} min used, {:.2} left",
+            text(&month["service"]),
+            minutes(&month["used_ms"]),
+            minutes(&month["budget_ms"]),
+            minutes(&month["left_ms"])
+        ));
     }
     lines
 }

@@ -16,6 +16,7 @@ mod guard;
 mod groups;
 mod html;
 mod json;
+mod levels;
 mod measure;
 mod page;
 mod receipts;

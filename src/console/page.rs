@@ -190,6 +190,7 @@ pub(super) async fn overview(State(app): State<App>, uri: Uri) -> Response {
         header(html, &shown, still);
         html.raw("<main id=\"main\">");
         sections::incidents(html, &shown);
+        super::levels::levels(html, &shown.status.sla);
         sections::phones(html, &shown);
         sections::outbox(html, &shown);
         sections::readings(html, &shown);

@@ -154,6 +154,8 @@ pub struct StatusView {
     pub readings: Vec<ReadingView>,
     /// Gateways in order of preference.
     pub gateways: Vec<GatewayView>,
+    /// Service levels: `incidents` with the clock that runs out first, `months` of contracted services.
+    pub sla: serde_json::Value,
 }
 
 /// Who leads the incident stage.

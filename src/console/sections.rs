@@ -30,14 +30,14 @@ pub(super) struct Shown {
     pub(super) contacts: Vec<Contact>,
 }
 
-fn section(html: &mut Html, title: &'static str, fill: impl FnOnce(&mut Html)) {
+pub(super) fn section(html: &mut Html, title: &'static str, fill: impl FnOnce(&mut Html)) {
     html.raw("<section><h2>").raw(title).raw("</h2>");
     fill(html);
     html.raw("</section>");
 }
 
 /// A table that scrolls on its own, so that the page never does sideways.
-fn table(html: &mut Html, caption: &'static str, heads: &[&'static str], fill: impl FnOnce(&mut Html)) {
+pub(super) fn table(html: &mut Html, caption: &'static str, heads: &[&'static str], fill: impl FnOnce(&mut Html)) {
     html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"").raw(caption);
     html.raw("\"><table><caption>").raw(caption).raw("</caption><thead><tr>");
     for head in heads {
@@ -48,7 +48,7 @@ fn table(html: &mut Html, caption: &'static str, heads: &[&'static str], fill: i
     html.raw("</tbody></table></div>");
 }
 
-fn none(html: &mut Html, text: &'static str) {
+pub(super) fn none(html: &mut Html, text: &'static str) {
     html.raw("<p class=\"none\">").raw(text).raw("</p>");
 }
 

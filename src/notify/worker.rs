@@ -6,6 +6,7 @@
 //! and `now`: the clock is only asked how long the gateway took. What cannot be written is kept (`unwritten`) and
 //! written before anything else is done.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use super::unwritten::Verdict;
 use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Unwritten};
-use crate::model::{Lease, Outcome, Severity};
+use crate::model::{Channel, Lease, Outcome, Severity};
 use crate::time::{Clock, MINUTE, Ms, SECOND};
 
 /// How long a lease holds: three times the longest time-out of a gateway.
@@ -71,6 +72,8 @@ pub struct Did {
     pub expired: usize,
     /// Pages worked on, in order.
     pub pages: Vec<Done>,
+    /// How long gateways took to say yes, by channel, ms.
+    pub took: Vec<(Channel, Ms)>,
     /// The outbox could not be used; nothing is lost, the next step goes on.
     pub trouble: Option<OutboxError>,
 }
@@ -92,6 +95,8 @@ pub struct Worker {
     queue: VecDeque<Lease>,
     unwritten: Unwritten,
     swept: Option<Ms>,
+    /// How long the gateway took to take the page at hand.
+    took: Cell<Option<(Channel, Ms)>>,
     /// `now` of this step and the elapsed time at its start.
     base: (Ms, Ms),
 }
@@ -113,7 +118,7 @@ impl Worker {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (name, queue, unwritten) = (name.into(), VecDeque::new(), Unwritten::default());
-        Self { name, outbox, gateways, book, clock, queue, unwritten, swept: None, base: (0, 0) }
+        Self { name, outbox, gateways, book, clock, queue, unwritten, swept: None, took: Cell::new(None), base: (0, 0) }
     }
 
     /// Shares what is known and not written yet with the other senders of this process.
@@ -246,6 +251,7 @@ impl Worker {
     }
 
     fn note(&self, did: &mut Did, lease: &Lease, what: What) {
+        did.took.extend(self.took.take());
         let after = self.now() - lease.page.decided;
         did.pages.push(Done { page: lease.page.id.clone(), severity: lease.page.severity, what, after });
     }
@@ -325,8 +331,12 @@ impl Worker {
                     return Err(error);
                 }
             }
+            let began = self.clock.elapsed();
             match gateway.send(&lease.page, &address) {
-                Sent::Accepted { id } => return self.write(lease, Outcome::Accepted { id }),
+                Sent::Accepted { id } => {
+                    self.took.set(Some((lease.page.channel, self.clock.elapsed() - began)));
+                    return self.write(lease, Outcome::Accepted { id });
+                }
                 Sent::Unknown { why } => {
                     let (page, gateway_id) = (&lease.page.id, gateway.id());
                     tracing::warn!(page, gateway = gateway_id, why, "nobody knows whether a page was sent");

@@ -14,6 +14,7 @@ use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
 use crate::pipeline::asks::Asks;
 use crate::pipeline::explained::{Affairs, Question, tell};
+use crate::pipeline::levels;
 use crate::pipeline::outbox::Contacts;
 use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND};
@@ -196,6 +197,9 @@ impl View for Front {
             health.troubles.push(format!("저장소를 읽을 수 없습니다: {why}"));
             None
         });
+        let plan = self.contacts.people().sla.clone();
+        let live = self.store.incidents(INCIDENTS_COUNTED_MAX).unwrap_or_default();
+        let sla = levels::standing(self.store.as_ref(), &live, &plan, self.clock.wall()).unwrap_or_default();
         Ok(StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: self.clock.wall() - self.standing.started,
@@ -211,6 +215,7 @@ impl View for Front {
             limits: evaluation.limits,
             readings: evaluation.readings,
             gateways: self.ways.iter().map(|way| gateway_view(way.health())).collect(),
+            sla,
         })
     }
 
@@ -255,7 +260,10 @@ impl View for Front {
         for incident in &incidents {
             let mut rows = self.pages(Some(&incident.id), PAGES_COUNTED_MAX)?;
             rows.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
-            pages.extend(rows.into_iter().map(|row| (row.page, Some(row.state), row.detail)));
+            pages.extend(rows.into_iter().map(|row| {
+                let detail = levels::hops(&row);
+                (row.page, Some(row.state), detail)
+            }));
         }
         let people = self.contacts.people();
         Ok(tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) }))

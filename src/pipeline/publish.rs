@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::console::{CountsView, LimitView, PartitionView, ReadingView, RulesView, SourceView, WarmingView};
-use crate::model::{Mode, WIDE};
+use crate::model::{Input, Mode, WIDE};
 use crate::notify::{Did, What};
 use crate::pipeline::evaluator::Evaluator;
 use crate::pipeline::front::Evaluation;
@@ -149,6 +149,14 @@ pub(super) fn sent(did: &Did, shared: &Shared) {
     let now = shared.clock.elapsed();
     let trouble = did.trouble.as_ref().map(|trouble| format!("발송함에 접근할 수 없습니다: {trouble}"));
     shared.board.report("notify", now, trouble);
+    for (channel, took) in &did.took {
+        if let Some(p99) = shared.paces.took(*channel, *took) {
+            let pace = Input::Pace { channel: *channel, p99 };
+            if let Err(error) = shared.store.add_input(&pace, shared.clock.wall()) {
+                tracing::warn!(%error, "the pace of a channel could not be told");
+            }
+        }
+    }
     for page in &did.pages {
         match &page.what {
             What::Outcome(outcome) => {

@@ -22,6 +22,7 @@ use crate::pipeline::front::Board;
 use crate::pipeline::gate::Gate;
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
+use crate::pipeline::paces::Paces;
 use crate::pipeline::wake::Wake;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -62,6 +63,8 @@ pub struct Shared {
     pub gate: Arc<Gate>,
     /// How much the sweeper found overdue at its last look.
     pub overdue: Arc<AtomicUsize>,
+    /// How long channels take.
+    pub paces: Arc<Paces>,
     /// The leader is to load itself anew.
     pub anew: Arc<Mail<()>>,
     /// Why the service ends, where it was not asked to.
@@ -120,6 +123,7 @@ impl Shell {
             asks: Arc::new(Asks::default()),
             gate: Arc::default(),
             overdue: Arc::default(),
+            paces: Arc::default(),
             anew: Arc::default(),
             ended: tell,
         };

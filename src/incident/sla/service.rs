@@ -61,7 +61,7 @@ impl Service {
     }
 
     /// An incident that took it down before this memory began.
-    pub(super) fn recall(&mut self, incident: &str, since: Ms) {
+    pub fn recall(&mut self, incident: &str, since: Ms) {
         self.running.insert(incident.to_owned(), since);
     }
 
