@@ -124,18 +124,18 @@ impl Traffic {
             let labels = inventory.join(&key.labels);
             self.series.entry(key.name.to_string()).or_default().insert(labels);
         }
-        self.hear(out);
+        self.hear(out, inventory);
         if !out.lines.is_empty() {
             let seen = self.lines.entry(inventory.join(&out.labels)).or_default();
             seen.extend(out.lines.iter().map(|line| line.text.clone()));
         }
     }
 
-    /// Takes the samples of a record as expressions see them.
-    fn hear(&mut self, out: &Decoded) {
+    /// Takes the samples of a record as the matchers of expressions see them.
+    fn hear(&mut self, out: &Decoded, inventory: &Inventory) {
         let Some(shape) = &out.shape else { return };
         for key in &shape.series {
-            let (labels, time) = (prometheus_labels(key), out.ts);
+            let (labels, time) = (inventory.join(&prometheus_labels(key)), out.ts);
             let heard = self.heard.entry(labels).or_insert(Heard { first: time, last: time, samples: 0 });
             (heard.first, heard.last) = (heard.first.min(time), heard.last.max(time));
             heard.samples += 1;
