@@ -163,7 +163,7 @@ impl Wide {
         if self.clock == 0 && until > 0 {
             self.clock = self.queue.keys().next().copied().unwrap_or(until).min(until);
         }
-        while let Some(at) = self.next().filter(|at| *at < until) {
+        while let Some(at) = self.next(muted).filter(|at| *at < until) {
             if !muted && (at > self.durable || self.live) {
                 self.begin(at, out);
             }
@@ -226,13 +226,14 @@ impl Wide {
 
     /// The first tick that has not run and at which something may change; it needs every partition to pass it.
     pub fn next_visit(&mut self) -> Option<Ms> {
-        self.next().filter(|_| self.live && !self.idle)
+        self.next(false).filter(|_| self.live && !self.idle)
     }
 
-    fn next(&mut self) -> Option<Ms> {
+    fn next(&mut self, muted: bool) -> Option<Ms> {
         let offered = self.queue.keys().next().map(|tick| (*tick).max(self.clock));
-        // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of.
-        let first = (!self.live).then(|| next(self.clock.max(self.durable + 1), SECOND));
+        // The first tick of its own puts the rows in force, and with them deadlines that the board does not know of. While
+        // none can be its own, asking for it would walk through every second since the epoch.
+        let first = (!self.live && !muted).then(|| next(self.clock.max(self.durable + 1), SECOND));
         let exprs = self.exprs.next(&self.plan, self.clock);
         offered.into_iter().chain(self.board.next(self.clock)).chain(first).chain(exprs).min()
     }

@@ -48,7 +48,9 @@ pub struct Leading {
     /// Who sits under our name is us, or was a process that ended.
     ours: bool,
     retry_at: Ms,
-    pages_first: bool,
+    /// Pages that the last transaction wanted to take back and that had been handed over: what is known of them is taken
+    /// before anything else.
+    handed_first: BTreeSet<String>,
     /// What the store said when it was last asked in vain.
     refused: Option<String>,
     /// Transactions that had to be decided again because a page was handed over meanwhile.
@@ -90,7 +92,7 @@ impl Leading {
             patience: GONE_AFTER,
             ours: true,
             retry_at: 0,
-            pages_first: false,
+            handed_first: BTreeSet::new(),
             refused: None,
             redecided: 0,
             fenced: 0,
@@ -184,11 +186,13 @@ impl Leading {
         self.write(&commit)
     }
 
-    /// The next inputs; after a page to cancel was handed over meanwhile, those about pages come first.
+    /// The next inputs; after a page to cancel was handed over meanwhile, those about that page come first, and alone: what
+    /// stands before them may be what wants to cancel it, and would want it again for ever.
     fn inputs(&mut self, cursors: &[SignalKey]) -> Result<Vec<Taken>, StoreError> {
-        if std::mem::take(&mut self.pages_first) {
+        let first = std::mem::take(&mut self.handed_first);
+        if !first.is_empty() {
             let mut taken = self.store.inputs(cursors, ALL)?;
-            taken.retain(|taken| taken.row.is_some() && page_of(&taken.input).is_some());
+            taken.retain(|taken| page_of(&taken.input).is_some_and(|(page, _)| first.contains(page)));
             if !taken.is_empty() {
                 return Ok(taken);
             }
@@ -280,7 +284,7 @@ impl Leading {
             }
             Committed::HandedMeanwhile => {
                 self.redecided += 1;
-                self.pages_first = true;
+                self.handed_first = commit.cancels.iter().map(|cancel| cancel.page.clone()).collect();
                 self.lead = None;
                 Ok(true)
             }

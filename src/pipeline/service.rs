@@ -67,7 +67,22 @@ pub fn world(loaded: &Loaded) -> Arc<World> {
     let world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
     let mut world = world.storm_after(loaded.settings.limits.storm);
     world.open_incidents = loaded.settings.limits.open_incidents;
+    world.hash = hash(loaded);
     Arc::new(world)
+}
+
+/// Of all edited files as they are: a comment that changed makes another world, which harms nobody.
+fn hash(loaded: &Loaded) -> String {
+    use sha2::Digest;
+    let mut files: Vec<_> = loaded.files.iter().collect();
+    files.sort_by_key(|file| file.path.file_name().map(std::ffi::OsStr::to_owned));
+    let mut hash = sha2::Sha256::new();
+    for file in files {
+        // Where the files lie may differ from one instance to the next.
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        hash.update(format!("{name}\x1f{}\x1f{}\x1e", file.text.len(), file.text));
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the decoder takes under these settings.

@@ -135,10 +135,6 @@ impl Watch {
         self.setups.put(Arc::new(setup));
         self.contacts.replace(Arc::clone(&people));
         self.worlds.put(service::world(loaded));
-        let now = shared.clock.wall();
-        if let Err(error) = shared.store.add_input(&Input::Reload { hash: rules.hash.clone() }, now) {
-            tracing::warn!(%error, "the reload could not be noted in the ledger");
-        }
         self.files.rules.clone_from(&rules.hash);
     }
 }

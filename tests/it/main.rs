@@ -89,6 +89,8 @@ mod named_scenarios;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;
+/// Planted faults: each is found within 500 simulated worlds.
+mod sim_faults;
 /// `bongsu test` as a command.
 mod unit_tests;
 /// The ways out of a running service: faults, fail-over, receipts.

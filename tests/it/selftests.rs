@@ -1,11 +1,11 @@
-//! The shipped proofs, as the tests run them: crashes under load, simulated worlds, planted faults.
+//! The shipped proofs, as the tests run them: crashes under load, simulated worlds. Planted faults: `sim_faults`.
 
 use std::sync::Arc;
 
 use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy, Warm};
 use bongsu::model::{Progress, RuleSet};
-use bongsu::pipeline::sim::{self, Fault};
+use bongsu::pipeline::sim::{self, INPUTS, Plan};
 use bongsu::pipeline::stages::{At, Lanes};
 use serde_json::Value;
 
@@ -16,13 +16,11 @@ use crate::site::{bongsu, json_lines};
 use crate::store_suite::Home;
 
 /// Worlds that every test run sees; the long form is `bongsu selftest simulate`.
-const WORLDS: u64 = 200;
-/// A planted fault must be found within so many worlds.
-const FAULT_WORLDS: u64 = 500;
+const WORLDS: u64 = 300;
 /// Worlds that also run over SQLite.
-const SQLITE_WORLDS: u64 = 50;
+const SQLITE_WORLDS: u64 = 10;
 /// Worlds that also run over PostgreSQL.
-const POSTGRES_WORLDS: u64 = 15;
+const POSTGRES_WORLDS: u64 = 4;
 
 #[test]
 fn simulated_worlds_keep_every_promise() {
@@ -30,22 +28,29 @@ fn simulated_worlds_keep_every_promise() {
     assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stdout));
     let summary = json_lines(&run).pop().unwrap();
     assert_eq!(summary["violations"], 0);
+    assert!(summary["inputs"].as_u64() >= Some(WORLDS * INPUTS as u64), "{summary}");
+    assert!(
+        summary["ledger_entries"].as_u64() > Some(WORLDS * 100) && summary["deaths"].as_u64() > Some(WORLDS),
+        "{summary}"
+    );
 }
 
-/// A record with nothing usable in it came under another host's key. Its host was taken for a source of that partition
-/// as well, and both partitions' alarms about its silence shared one state row: a restart lost one of them.
-const STRAY_SOURCE: [u64; 6] = [378, 429, 439, 470, 879, 883];
+/// Worlds in which the product did something wrong once. 107, 154: the end of an incident was handed over while the
+/// failure of its beginning waited: the leader wanted to take the end back, was refused, and tried the same for ever. 18:
+/// after a restart in the middle of a clock break the wide rules walked through every second since the epoch.
+const ONCE_BROKEN: [u64; 3] = [18, 107, 154];
 
 #[test]
-fn a_stray_record_makes_no_second_source() {
-    for seed in STRAY_SOURCE {
-        if let Err(broken) = sim::run(seed, None) {
+fn worlds_that_were_broken_once_are_sound() {
+    for seed in ONCE_BROKEN {
+        if let Err(broken) = sim::run(seed) {
             panic!("{broken}");
         }
     }
 }
 
-/// The same story, told without a world.
+/// A record with nothing usable in it came under another host's key. Its host was taken for a source of that partition
+/// as well, and both partitions' alarms about its silence shared one state row: a restart lost one of them.
 #[test]
 fn a_stray_record_raises_no_silence_in_its_partition() {
     let setup = Setup {
@@ -82,23 +87,9 @@ fn a_stray_record_raises_no_silence_in_its_partition() {
 #[test]
 fn a_seed_is_a_world() {
     for seed in 1_000..1_010 {
-        let (once, again) = (sim::run(seed, None), sim::run(seed, None));
+        let (once, again) = (sim::run(seed), sim::run(seed));
         assert_eq!(once, again, "seed {seed}");
-    }
-}
-
-#[test]
-fn worlds_are_not_empty() {
-    let sound: Vec<_> = (0..20).filter_map(|seed| sim::run(seed, None).ok()).collect();
-    let (crashes, pages): (usize, usize) = sound.iter().fold((0, 0), |(c, p), s| (c + s.crashes, p + s.pages));
-    assert!(crashes > 10 && pages > 50, "20 worlds: {crashes} crashes, {pages} pages");
-}
-
-#[test]
-fn each_planted_fault_is_found() {
-    for fault in Fault::ALL {
-        let found = (0..FAULT_WORLDS).find(|seed| sim::run(*seed, Some(fault)).is_err());
-        assert!(found.is_some(), "{fault:?} was not found within {FAULT_WORLDS} worlds");
+        assert!(once.is_ok_and(|sound| sound.ledger.len() == 64));
     }
 }
 
@@ -108,7 +99,7 @@ fn a_world_over_sqlite_leaves_the_same_ledger() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("world.db").display());
         let store = Arc::new(bongsu::store::open(&url).unwrap());
-        let (memory, sqlite) = (sim::run(seed, None), sim::run_over(seed, store, None));
+        let (memory, sqlite) = (sim::run(seed), sim::run_over(&Plan::of(seed), store));
         assert_eq!(memory, sqlite, "seed {seed}");
     }
 }
@@ -117,7 +108,7 @@ fn a_world_over_sqlite_leaves_the_same_ledger() {
 fn a_world_over_postgresql_leaves_the_same_ledger() {
     for seed in 0..POSTGRES_WORLDS {
         let store = InPostgres::default().open();
-        let (memory, postgres) = (sim::run(seed, None), sim::run_over(seed, store, None));
+        let (memory, postgres) = (sim::run(seed), sim::run_over(&Plan::of(seed), store));
         assert_eq!(memory, postgres, "seed {seed}");
     }
 }

@@ -1,16 +1,19 @@
 //! `bongsu selftest simulate`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
 use super::super::output::{self, Format};
-use crate::pipeline::sim::{self, Broken};
+use crate::pipeline::sim::{self, Broken, Plan, Sound};
+use crate::store::MemoryStore;
 use crate::time::{Clock, SystemClock};
 
 /// Broken worlds printed in full.
-const SHOWN: usize = 12;
+const SHOWN: usize = 5;
+/// Runs spent on making each of them shorter.
+const SHRINK_RUNS: usize = 400;
 
 /// `bongsu selftest simulate`.
 #[derive(Debug, clap::Args)]
@@ -28,38 +31,51 @@ pub(crate) struct SimulateArgs {
 
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<u8> {
     let began = SystemClock.elapsed();
-    let broken = run_all(args.seed, args.worlds);
+    let (broken, sum) = run_all(args.seed, args.worlds);
     let seconds = (SystemClock.elapsed() - began).max(1) as f64 / 1_000.0;
     let rate = (args.worlds as f64 / seconds * 10.0).round() / 10.0;
+    let found = broken.len();
+    let again = |plan: &Plan| sim::run_over(plan, Arc::new(MemoryStore::default())).err().map(|broken| *broken);
+    let shown = broken.into_iter().take(SHOWN).map(|world| sim::shrink(world, SHRINK_RUNS, again));
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
-            for world in broken.iter().take(SHOWN) {
-                output::json(
-                    &mut out,
-                    json!({ "type": "violation", "seed": world.seed, "what": world.what, "trace": world.trace }),
-                )?;
+            for world in shown {
+                let (seed, inputs) = (world.plan.seed, world.plan.inputs());
+                let line = json!({ "type": "violation", "seed": seed, "what": world.what, "inputs": inputs,
+                    "scenario": world.to_string() });
+                output::json(&mut out, line)?;
             }
             output::json(
                 &mut out,
-                json!({ "type": "summary", "kind": "simulate", "worlds": args.worlds, "violations": broken.len(), "worlds_per_s": rate }),
+                json!({ "type": "summary", "kind": "simulate", "worlds": args.worlds, "violations": found,
+                    "worlds_per_s": rate, "inputs": sum.inputs, "ledger_entries": sum.entries,
+                    "deaths": sum.deaths, "signals": sum.signals, "pages": sum.pages }),
             )?;
         }
         Format::Human => {
-            for world in broken.iter().take(SHOWN) {
+            for world in shown {
                 output::line(&mut out, &world.to_string())?;
-                output::line(&mut out, &format!("  again: bongsu selftest simulate --worlds 1 --seed {}", world.seed))?;
+                let seed = world.plan.seed;
+                output::line(&mut out, &format!("  again: bongsu selftest simulate --worlds 1 --seed {seed}"))?;
             }
-            output::line(&mut out, &format!("{} worlds, {} violations, {rate} worlds/s", args.worlds, broken.len()))?;
+            output::line(
+                &mut out,
+                &format!(
+                    "{} worlds, {found} violations, {rate} worlds/s; {} inputs, {} ledger entries, {} deaths, \
+                     {} signals, {} pages",
+                    args.worlds, sum.inputs, sum.entries, sum.deaths, sum.signals, sum.pages
+                ),
+            )?;
         }
     }
-    Ok(u8::from(!broken.is_empty()))
+    Ok(u8::from(found > 0))
 }
 
-/// Runs the worlds on all cores; each is a function of its seed, so the order does not matter.
-fn run_all(first: u64, worlds: u64) -> Vec<Broken> {
+/// Runs the worlds on all cores; each is a function of its seed, so the order does not matter. What was sound is added up.
+fn run_all(first: u64, worlds: u64) -> (Vec<Broken>, Sound) {
     let next = AtomicU64::new(0);
-    let found = Mutex::new(Vec::new());
+    let found = Mutex::new((Vec::new(), Sound::default()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..cores {
@@ -69,14 +85,17 @@ fn run_all(first: u64, worlds: u64) -> Vec<Broken> {
                     if n >= worlds {
                         return;
                     }
-                    if let Err(broken) = sim::run(first.wrapping_add(n), None) {
-                        found.lock().unwrap_or_else(PoisonError::into_inner).push(*broken);
+                    let done = sim::run(first.wrapping_add(n));
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                    match done {
+                        Ok(sound) => found.1.add(&sound),
+                        Err(broken) => found.0.push(*broken),
                     }
                 }
             });
         }
     });
-    let mut broken = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    broken.sort_by_key(|world| world.seed);
-    broken
+    let (mut broken, sum) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    broken.sort_by_key(|world| world.plan.seed);
+    (broken, sum)
 }

@@ -50,6 +50,9 @@ mod topologies;
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;
 
+/// The note that keeps the hash of the world in which was decided last.
+const WORLD_NOTE: &str = "leader/world";
+
 /// Timers that ring inside one instant at most this often: more would be a timer that does not move.
 const DUE_ROUNDS: usize = 1_000;
 
@@ -66,6 +69,8 @@ pub struct World {
     pub guard: Arc<GuardSet>,
     /// `limits.open_incidents`.
     pub open_incidents: usize,
+    /// Tells this world from others: two with one hash decide the same.
+    pub hash: String,
     names: Arc<Names>,
     ground: Arc<Ground>,
     chains: BTreeMap<Arc<str>, String>,
@@ -85,6 +90,7 @@ impl World {
             guard: Arc::new(GuardSet::of(&inventory, &people)),
             people: Arc::new(people),
             open_incidents: OPEN_INCIDENTS,
+            hash: rules.hash.clone(),
             rules,
             inventory,
         }
@@ -144,6 +150,8 @@ pub struct Leader {
     commit: BookCommit,
     cursors_moved: BTreeSet<(String, i32)>,
     view: View,
+    /// The hash of the world that the ledger knows of; `None`: of none yet.
+    known_world: Option<String>,
 }
 
 impl Leader {
@@ -165,6 +173,7 @@ impl Leader {
             commit: BookCommit::default(),
             cursors_moved: BTreeSet::new(),
             view: View::default(),
+            known_world: rows.notes.iter().find(|(key, _)| key == WORLD_NOTE).map(|(_, hash)| hash.clone()),
         }
     }
 
@@ -181,6 +190,7 @@ impl Leader {
     /// Takes inputs in this order, and whatever is due at `now` before and after them.
     pub fn take(&mut self, taken: &[Taken], now: Ms) -> BookCommit {
         self.view = View::default();
+        self.note_world(now);
         self.ring(now);
         for taken in taken {
             self.step(taken, now);
@@ -199,7 +209,20 @@ impl Leader {
         [self.book.next_due(), self.desk.next_due()].into_iter().flatten().min()
     }
 
-    /// Uses another world from now on. The caller takes an [`Input::Reload`] with its hash right after.
+    /// Writes down in which world is decided from here on, where the ledger does not know it: whoever takes the ledger
+    /// again must change worlds at the very place where this leader did, or the one before it ended.
+    fn note_world(&mut self, now: Ms) {
+        if self.known_world.as_ref() == Some(&self.world.hash) {
+            return;
+        }
+        let hash = self.world.hash.clone();
+        self.commit.notes.push((WORLD_NOTE.to_owned(), Some(hash.clone())));
+        if self.known_world.replace(hash.clone()).is_some() {
+            self.step(&Taken { row: None, input: Input::Reload { hash } }, now);
+        }
+    }
+
+    /// Uses another world from now on; the next entry of the ledger says so.
     pub fn reload(&mut self, world: Arc<World>) {
         self.book.rename(world.names.clone(), world.ground.clone());
         self.desk.reload(world.people.clone(), world.guard.clone());
@@ -214,6 +237,16 @@ impl Leader {
     /// What the last [`Leader::take`] or [`Leader::due`] did.
     pub fn view(&self) -> &View {
         &self.view
+    }
+
+    /// The world in which it decides.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Everybody who was told of the present occurrence of an incident, and on which channel.
+    pub fn told(&self, incident: &str) -> &[(String, crate::model::Channel)] {
+        self.desk.told(incident)
     }
 
     /// When the chain of an incident goes on.

@@ -19,7 +19,7 @@ use crate::pipeline::node::Node;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::own::own_signal;
 use crate::pipeline::scenario::ways::Ways;
-use crate::pipeline::sim::{FaultyStore, MemoryLog};
+use crate::pipeline::sim::{MemoryLog, Mortal};
 use crate::store::{MemoryStore, Store};
 use crate::time::{Clock, ManualClock, Ms, SECOND};
 
@@ -65,7 +65,7 @@ pub(super) struct Stage {
     /// What is durable.
     pub(super) memory: Arc<MemoryStore>,
     /// The way to it.
-    pub(super) store: Arc<FaultyStore>,
+    pub(super) store: Arc<Mortal>,
     /// Gateways and phones.
     pub(super) ways: Ways,
     contacts: Contacts,
@@ -93,7 +93,7 @@ impl Stage {
             jumps: Vec::new(),
             log: MemoryLog::new(&set.setup.topic, partitions, begin),
             partitions,
-            store: Arc::new(FaultyStore::new(Arc::clone(&memory) as Arc<dyn Store>, None)),
+            store: Arc::new(Mortal::new(Arc::clone(&memory) as Arc<dyn Store>)),
             memory,
             ways: Ways::default(),
             contacts: Contacts::new(Arc::clone(&set.world.people)),

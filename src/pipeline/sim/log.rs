@@ -77,9 +77,25 @@ impl MemoryLog {
         self.with(|shared| shared.full.is_none() && !shared.down.contains(&partition))
     }
 
-    /// Everything appended to `partition` so far.
-    pub fn records(&self, partition: i32) -> Vec<Stored> {
-        self.with(|shared| stored(shared, partition).cloned().unwrap_or_default())
+    /// Everything appended to `partition` from the `from`-th record on.
+    pub fn records_from(&self, partition: i32, from: usize) -> Vec<Stored> {
+        self.with(|shared| {
+            let all = stored(shared, partition).map_or(&[][..], Vec::as_slice);
+            all.get(from..).unwrap_or(&[]).to_vec()
+        })
+    }
+
+    /// Whether the clock of `partition` ever went back by more than `tolerance`.
+    pub fn went_back(&self, partition: i32, tolerance: Ms) -> bool {
+        self.with(|shared| {
+            let all = stored(shared, partition).map_or(&[][..], Vec::as_slice);
+            let mut clock = Ms::MIN;
+            all.iter().any(|record| {
+                let back = record.append < clock.saturating_sub(tolerance);
+                clock = record.append.max(clock);
+                back
+            })
+        })
     }
 
     /// A reader of all partitions.

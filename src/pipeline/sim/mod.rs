@@ -1,53 +1,62 @@
 //! Simulated worlds: the product's own stages against everything that can go wrong, thousands of times, from seeds.
 //!
-//! A world is a function of its seed. It does mischief for a while, heals, gets time to finish, and then every promise is
-//! checked from outside (`invariants`). A seed that fails prints itself and what happened last.
+//! A seed is a plan ([`Plan`]): at least 300 inputs, that is, records, people's wishes, receipts and mischief. A world goes
+//! through it, heals, gets time to finish; promises are checked from outside all along (`audit`, `oracle`). A plan that
+//! fails is made shorter while it still fails, and prints itself.
+//!
+//! There is no switch for faults here: whoever wants to see the checks find one brings a store that has it ([`run_over`]).
 
-mod faulty;
+mod audit;
 mod gateway;
-mod invariants;
 mod log;
+mod mortal;
+mod oracle;
+mod plan;
+mod process;
 mod setting;
+mod shrink;
+mod story;
 mod world;
 
-pub use faulty::{Fault, FaultyStore};
 pub use gateway::{FakeGateway, Mood};
 pub use log::{MemoryLog, MemorySource, Stored};
+pub use mortal::Mortal;
+pub use plan::{INPUTS, Plan};
 pub use setting::people;
-pub use world::World;
+pub use shrink::shrink;
 
 use std::sync::Arc;
 
 use crate::store::{MemoryStore, Store};
 use crate::time::{MINUTE, SECOND};
+use audit::Audit;
+use world::World;
 
-/// Random steps of a world.
-const STEPS: usize = 60;
-/// How long a healed world runs on: past acks, repeats, leases and the time for reopening.
+/// How long a healed world runs on: past acks, repeats, leases and the calm of what flaps.
 const CALM: i64 = 12 * MINUTE;
-/// Lines of the trace that a failure prints.
-const TRACE_LINES: usize = 30;
+/// One beat of it.
+const CALM_BEAT: i64 = 20 * SECOND;
+/// The dear checks come every so many inputs.
+const FULL_EVERY: usize = 50;
+
+/// What is wrong, as one sentence that begins with the promise.
+pub(crate) type Violation = String;
 
 /// A world in which a promise was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Broken {
-    /// The seed.
-    pub seed: u64,
+    /// The plan.
+    pub plan: Plan,
     /// The step after which it was found.
     pub step: usize,
     /// What is wrong.
     pub what: String,
-    /// What the world did last.
-    pub trace: Vec<String>,
 }
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "seed {} after step {}: {}", self.seed, self.step, self.what)?;
-        for line in &self.trace {
-            writeln!(f, "  {line}")?;
-        }
-        Ok(())
+        writeln!(f, "seed {} after step {} of {}: {}", self.plan.seed, self.step, self.plan.steps.len(), self.what)?;
+        write!(f, "{}", story::tell(&self.plan))
     }
 }
 
@@ -56,55 +65,79 @@ impl std::fmt::Display for Broken {
 pub struct Sound {
     /// Hash of the ledger's last entry: equal for equal seeds.
     pub ledger: String,
-    /// How often the process died.
-    pub crashes: usize,
+    /// Inputs of the world.
+    pub inputs: usize,
+    /// Inputs that the incident stage took: entries of the ledger.
+    pub entries: usize,
+    /// How often a process died.
+    pub deaths: usize,
     /// Signals that the incident stage took.
     pub signals: usize,
     /// Pages decided.
     pub pages: usize,
 }
 
-/// Runs the world of `seed` over a store in memory.
-pub fn run(seed: u64, fault: Option<Fault>) -> Result<Sound, Box<Broken>> {
-    run_over(seed, Arc::new(MemoryStore::default()), fault)
-}
-
-/// Runs the world of `seed` over `store`, which must be empty.
-pub fn run_over(seed: u64, store: Arc<dyn Store>, fault: Option<Fault>) -> Result<Sound, Box<Broken>> {
-    let mut world = World::new(seed, store, fault);
-    // Worlds begin with a process that is up: whoever dies before that has promised nothing yet.
-    world.work().map_err(|what| broken(seed, 0, what, &world))?;
-    for step in 0..STEPS {
-        let done = world.step().and_then(|()| invariants::cheap(&world));
-        done.map_err(|what| broken(seed, step, what, &world))?;
+impl Sound {
+    /// Adds another world's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.inputs += other.inputs;
+        self.entries += other.entries;
+        self.deaths += other.deaths;
+        self.signals += other.signals;
+        self.pages += other.pages;
     }
-    calm(&mut world).map_err(|what| broken(seed, STEPS, what, &world))?;
-    invariants::full(&world).map_err(|what| broken(seed, STEPS, what, &world))?;
-    Ok(sound(&world))
 }
 
-fn calm(world: &mut World) -> Result<(), String> {
+/// Runs the world of `seed` over a store in memory.
+///
+/// # Errors
+/// A promise was broken.
+pub fn run(seed: u64) -> Result<Sound, Box<Broken>> {
+    run_over(&Plan::of(seed), Arc::new(MemoryStore::default()))
+}
+
+/// Runs a plan over `store`, which must be empty.
+///
+/// # Errors
+/// A promise was broken.
+pub fn run_over(plan: &Plan, store: Arc<dyn Store>) -> Result<Sound, Box<Broken>> {
+    let mut world = World::new(plan, store);
+    let mut audit = Audit::new(&world);
+    let broken = |step: usize, what: String| Box::new(Broken { plan: plan.clone(), step, what });
+    world.begin().map_err(|what| broken(0, what))?;
+    let (mut inputs, mut checked) = (0, 0);
+    for (n, step) in plan.steps.iter().enumerate() {
+        world.pass(step.pass);
+        let mut acts = step.acts.iter();
+        let done = acts.try_for_each(|act| world.act(act)).and_then(|()| world.work());
+        inputs += step.acts.len();
+        let is_full = inputs - checked >= FULL_EVERY;
+        let held = done.and_then(|()| if is_full { audit.full(&world) } else { audit.cheap(&world) });
+        held.map_err(|what| broken(n + 1, what))?;
+        if is_full {
+            checked = inputs;
+        }
+    }
+    calm(&mut world, &mut audit).map_err(|what| broken(plan.steps.len(), what))?;
+    Ok(Sound {
+        ledger: audit.hash.clone(),
+        inputs,
+        entries: usize::try_from(audit.entries).unwrap_or(usize::MAX),
+        deaths: world.deaths,
+        signals: audit.signals,
+        pages: audit.pages(),
+    })
+}
+
+fn calm(world: &mut World, audit: &mut Audit) -> Result<(), String> {
     world.heal();
-    world.work()?;
     let mut passed = 0;
     while passed < CALM {
-        world.pass(10 * SECOND);
+        world.pass(CALM_BEAT);
         world.send_all();
         world.work()?;
-        passed += 10 * SECOND;
+        audit.cheap(world)?;
+        passed += CALM_BEAT;
     }
-    invariants::cheap(world)
-}
-
-fn sound(world: &World) -> Sound {
-    let entries = world.store.ledger(0, usize::MAX).unwrap_or_default();
-    let signals = entries.iter().filter(|entry| entry.kind == "signal").count();
-    let pages = world.store.pages(None, usize::MAX).map_or(0, |rows| rows.len());
-    let ledger = entries.last().map(|entry| entry.hash.clone()).unwrap_or_default();
-    Sound { ledger, crashes: world.crashes, signals, pages }
-}
-
-fn broken(seed: u64, step: usize, what: String, world: &World) -> Box<Broken> {
-    let from = world.trace.len().saturating_sub(TRACE_LINES);
-    Box::new(Broken { seed, step, what, trace: world.trace[from..].to_vec() })
+    audit.end(world)
 }

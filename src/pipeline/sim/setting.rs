@@ -3,13 +3,14 @@
 //! The rules are few and between them reach every part of the engine: severities with holds and hysteresis, a mean over
 //! jitter, an early count over log lines, silence that raises, and a wide rule over all partitions.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::model::{
     Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Join, Last, Level, Mode, NoData, People,
     Recover, Rule, RuleSet, Severity, SeverityPlan, SlaPlan, Step, Target, Then, Threshold, Watch,
 };
+use crate::pipeline::leader::World as Standing;
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
 /// The topic of every world.
@@ -71,6 +72,47 @@ pub(super) fn rules() -> RuleSet {
     wide.across = Some(Fold::Max);
     let rules = vec![beat, lines, high, mean, wide];
     RuleSet { hash: "simulated".to_owned(), rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
+}
+
+/// Persons.
+pub(super) const PERSONS: usize = 3;
+/// How many standings there are.
+pub(super) const STANDINGS: usize = 4;
+
+/// What stands outside the processes, in one of several versions; `is_roomy`: nobody's pages are capped below S1.
+pub(super) fn standing(version: usize, is_roomy: bool) -> Arc<Standing> {
+    static MADE: OnceLock<Vec<Arc<Standing>>> = OnceLock::new();
+    let all = MADE.get_or_init(|| {
+        let both = |version| [false, true].map(|is_roomy| Arc::new(make_standing(version, is_roomy)));
+        (0..STANDINGS).flat_map(both).collect()
+    });
+    Arc::clone(&all[version % STANDINGS * 2 + usize::from(is_roomy)])
+}
+
+/// The versions. 0: as it was at first; 1: the first step is empty; 2:
+/// the last group is empty; 3: another title, and the third person is of the first step, too.
+fn make_standing(version: usize, is_roomy: bool) -> Standing {
+    let (mut people, mut rules) = (people(), rules());
+    people.pages_an_hour = is_roomy.then_some(10_000);
+    match version {
+        1 => people.contacts.retain(|contact| contact.id != "person-1"),
+        2 => people.contacts.retain(|contact| contact.id != "person-3"),
+        3 => {
+            people.contacts[2].roles.push("duty".to_owned());
+            for rule in &mut rules.rules {
+                *rule = Arc::new(Rule { title: "다른 이름의 모의 규칙".to_owned(), ..Rule::clone(rule) });
+            }
+        }
+        _ => {}
+    }
+    let mut standing = Standing::new(rules, people, Inventory::default());
+    standing.hash = version_hash(version);
+    standing
+}
+
+/// The hash that the ledger has of a version.
+pub(super) fn version_hash(version: usize) -> String {
+    format!("standing-{version}")
 }
 
 /// The people of every world.

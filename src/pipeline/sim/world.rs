@@ -1,31 +1,27 @@
-//! One simulated world: from a seed, hosts that send late, twice, in bursts or not at all, clocks that break and jump,
-//! gateways with moods, people who ack, and a process that dies at durable borders.
+//! One simulated world: hosts that send late, twice, in bursts or not at all, clocks that break and jump, a gateway with
+//! moods and late receipts, people who take, give and end, and processes that die, stand still and are told of other rules.
 //!
-//! The idea: the process is the product's own [`Node`] over the product's own store; only the log, the gateway and the
-//! clock are simulated. What the world did is a function of the seed alone.
+//! The idea: the processes are the product's own over the product's own store; only the log, the gateway and the clock are
+//! simulated. What a world does is a function of its plan alone.
 
 use std::sync::Arc;
 
-use crate::decode::Limits;
 use crate::log::{NewRecord, Sink};
-use crate::model::{Input, Inventory, People};
-use crate::notify::Worker;
-use crate::pipeline::evaluator::{Evaluator, Sides};
-use crate::pipeline::leader::World as Standing;
-use crate::pipeline::leading::Leading;
-use crate::pipeline::node::{Node, NodeError};
-use crate::pipeline::outbox::{Contacts, StoreOutbox};
-use crate::pipeline::sim::faulty::{Fault, FaultyStore};
+use crate::model::{Incident, Input, Outcome};
 use crate::pipeline::sim::gateway::{FakeGateway, Mood};
 use crate::pipeline::sim::log::MemoryLog;
-use crate::pipeline::sim::setting::{self, HOSTS, TOPIC};
-use crate::store::Store;
-use crate::time::{Clock, HOUR, MINUTE, ManualClock, Ms, SECOND};
+use crate::pipeline::sim::plan::{Act, Plan, Who};
+use crate::pipeline::sim::process::{Evaluating, Ground, Leader, Turn};
+use crate::pipeline::sim::setting::{self, HOSTS, PERSONS, TOPIC};
+use crate::store::{About, Store};
+use crate::time::{Clock, ManualClock, Ms};
 
 /// Where every world's time begins: 2026-01-05 09:00 KST, a Monday.
 pub(super) const BEGINNING: Ms = 1_767_571_200_000;
-/// Turns after which a node that still finds work is going round in circles.
+/// Turns after which processes that still find work are going round in circles.
 const TURNS_MAX: usize = 5_000;
+/// More rows than any world makes.
+const ALL: usize = 1_000_000;
 
 #[derive(Debug, Clone, Default)]
 struct Host {
@@ -37,191 +33,170 @@ struct Host {
 
 /// One simulated world.
 #[derive(Debug)]
-pub struct World {
-    rng: fastrand::Rng,
-    /// The process's clocks.
-    pub clock: Arc<ManualClock>,
+pub(super) struct World {
+    pub(super) ground: Ground,
     /// The log's clock minus the wall clock.
     log_ahead: Ms,
-    /// The log.
-    pub log: MemoryLog,
-    /// The store, with its crashes and faults.
-    pub store: Arc<FaultyStore>,
-    /// The gateway.
-    pub gateway: FakeGateway,
-    node: Option<Node>,
+    evaluating: Evaluating,
+    pub(super) leaders: [Leader; 2],
     hosts: Vec<Host>,
-    /// Partitions of the topic.
-    pub partitions: i32,
-    /// Acks that were submitted: (row, incident).
-    pub acks: Vec<(i64, String)>,
-    /// How often the process died.
-    pub crashes: usize,
-    /// The last things done, for the report of a failure.
-    pub trace: Vec<String>,
+    standing: usize,
+    pub(super) is_roomy: bool,
+    /// Inputs of people: (row, kind).
+    pub(super) asked: Vec<(i64, &'static str)>,
+    /// How often a process died.
+    pub(super) deaths: usize,
 }
 
 impl World {
-    /// The world of `seed` over `store`.
-    pub fn new(seed: u64, store: Arc<dyn Store>, fault: Option<Fault>) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let partitions = rng.i32(1..=3);
-        let gateway = FakeGateway::new(rng.bool());
-        if fault == Some(Fault::DoubleSend) {
-            gateway.set_doubles();
-        }
-        Self {
-            rng,
+    /// A world over `store`, as `plan` wants it, before its first step.
+    pub(super) fn new(plan: &Plan, store: Arc<dyn Store>) -> Self {
+        let ground = Ground {
+            store,
             clock: Arc::new(ManualClock::at(BEGINNING)),
-            log_ahead: 0,
-            log: MemoryLog::new(TOPIC, partitions, BEGINNING),
-            store: Arc::new(FaultyStore::new(store, fault)),
-            gateway,
-            node: None,
-            hosts: vec![Host { level: 50.0, ..Host::default() }; HOSTS.len()],
-            partitions,
-            acks: Vec::new(),
-            crashes: 0,
-            trace: Vec::new(),
-        }
-    }
-
-    /// What stands outside the process: rules, contacts, inventory.
-    pub fn standing() -> Arc<Standing> {
-        let people: People = setting::people();
-        Arc::new(Standing::new(setting::rules(), people, Inventory::default()))
-    }
-
-    /// The process, while it lives.
-    pub fn node(&self) -> Option<&Node> {
-        self.node.as_ref()
-    }
-
-    fn boot(&mut self) -> Result<Node, NodeError> {
-        let store: Arc<dyn Store> = Arc::clone(&self.store) as Arc<dyn Store>;
-        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let sides = Sides {
-            source: Box::new(self.log.source()),
-            pulses: Some(Arc::new(self.log.clone())),
-            dead: None,
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
+            log: MemoryLog::new(TOPIC, plan.partitions, BEGINNING),
+            gateway: FakeGateway::new(plan.can_be_asked),
+            partitions: plan.partitions,
         };
-        let limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
-        let setup = Arc::new(setting::setup(self.partitions));
-        let evaluator = Evaluator::start(sides, "simulated", setup, limits)?;
-        let leading = Leading::new(Arc::clone(&store), Arc::clone(&clock), "simulated", Self::standing());
-        let contacts = Contacts::new(Arc::new(setting::people()));
-        let gateways: Vec<Arc<dyn crate::notify::Gateway>> = vec![Arc::new(self.gateway.clone())];
-        let name = format!("worker-{}", self.crashes);
-        let worker = Worker::new(name, Arc::new(StoreOutbox::new(store, None)), gateways, Arc::new(contacts), clock);
-        Ok(Node { evaluator, leading, worker })
-    }
-
-    fn note(&mut self, what: String) {
-        let at = self.clock.wall() - BEGINNING;
-        self.trace.push(format!("{at:>9} ms  {what}"));
-    }
-
-    /// Lets time pass and one random thing happen, then the process work until it is quiet.
-    pub fn step(&mut self) -> Result<(), String> {
-        let pass = if self.rng.u8(..) < 40 { self.rng.i64(5_000..40_000) } else { self.rng.i64(50..5_000) };
-        self.pass(pass);
-        match self.rng.u8(..100) {
-            0..=59 => self.send_some(),
-            60..=69 => self.change_level(),
-            70..=75 => self.silence_a_host(),
-            76..=79 => self.change_mood(),
-            80..=87 => self.ack_one()?,
-            88..=89 => self.break_clock(),
-            90..=91 => self.skew_a_host(),
-            92..=93 => self.send_garbage(),
-            _ => self.plan_crash(),
+        let standing = setting::standing(0, plan.is_roomy);
+        let leaders = ["leader-1", "leader-2"].map(|name| Leader::new(name, &ground, &standing));
+        Self {
+            log_ahead: 0,
+            evaluating: Evaluating::new(&ground),
+            leaders,
+            hosts: vec![Host { level: 50.0, ..Host::default() }; HOSTS.len()],
+            standing: 0,
+            is_roomy: plan.is_roomy,
+            asked: Vec::new(),
+            deaths: 0,
+            ground,
         }
+    }
+
+    /// The first inputs: the world that the ledger begins in.
+    pub(super) fn begin(&mut self) -> Result<(), String> {
+        let reload = Input::Reload { hash: setting::version_hash(0) };
+        self.ground.store.add_input(&reload, self.now()).map_err(|error| error.to_string())?;
         self.work()
     }
 
-    /// Lets `by` ms pass, for the process and the log.
-    pub fn pass(&mut self, by: Ms) {
-        self.clock.advance(by);
-        self.log.set_now(self.clock.wall() + self.log_ahead);
+    fn now(&self) -> Ms {
+        self.ground.clock.wall()
+    }
+
+    /// Lets `by` ms pass, for the processes and the log.
+    pub(super) fn pass(&mut self, by: Ms) {
+        self.ground.clock.advance(by);
+        self.set_log_clock();
+    }
+
+    fn set_log_clock(&self) {
+        self.ground.log.set_now(self.now() + self.log_ahead);
     }
 
     /// Ends all mischief: hosts send again, the gateway accepts, nobody dies any more.
-    pub fn heal(&mut self) {
-        self.store.take_crash();
-        self.gateway.set_mood(Mood::Accepts);
+    pub(super) fn heal(&mut self) {
+        self.evaluating.mortal().heal();
+        self.leaders.iter_mut().for_each(Leader::heal);
+        self.ground.gateway.set_mood(Mood::Accepts);
         for host in &mut self.hosts {
             *host = Host { level: 10.0, ..Host::default() };
         }
-        self.note("heal".to_owned());
     }
 
     /// Every host sends once.
-    pub fn send_all(&mut self) {
+    pub(super) fn send_all(&mut self) {
         for n in 0..HOSTS.len() {
-            self.send(n, 0);
+            self.record(n, 0, 0.0, true, false);
         }
     }
 
-    /// Lets the process work until it is quiet; one that dies on the way is started again.
-    pub fn work(&mut self) -> Result<(), String> {
-        for _ in 0..20 {
-            let done = match self.node.take() {
-                None => self.boot().map(|node| {
-                    self.node = Some(node);
-                    false
-                }),
-                Some(mut node) => {
-                    let done = node.settle(self.clock.wall(), TURNS_MAX);
-                    self.node = Some(node);
-                    done
+    /// Lets the processes work until all are quiet. Who is dead begins again first; who dies now, next time.
+    pub(super) fn work(&mut self) -> Result<(), String> {
+        self.evaluating.begin(&self.ground)?;
+        let standing = setting::standing(self.standing, self.is_roomy);
+        self.leaders.iter_mut().for_each(|leader| leader.begin(&self.ground, &standing));
+        let mut last = [Turn::Idle; 3];
+        for _ in 0..TURNS_MAX {
+            let turns = [
+                self.evaluating.turn(&self.ground)?,
+                self.leaders[0].turn(&self.ground)?,
+                self.leaders[1].turn(&self.ground)?,
+            ];
+            self.deaths += turns.iter().filter(|turn| **turn == Turn::Died).count();
+            if turns == [Turn::Idle; 3] {
+                return Ok(());
+            }
+            last = turns;
+        }
+        let ledger = self.ground.store.ledger(0, ALL).map_err(|error| error.to_string())?;
+        let did: Vec<&str> = ledger.iter().rev().take(6).map(|entry| entry.kind.as_str()).collect();
+        let told: Vec<String> = self.leaders.iter().map(Leader::told).collect();
+        Err(format!("the processes are never quiet: {last:?}; {told:?}; the ledger's last entries: {did:?}"))
+    }
+
+    // --- what happens
+
+    /// Does one act.
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), String> {
+        match *act {
+            Act::Record { host, late, jitter, beat, lines } => self.record(host, late, jitter, beat, lines),
+            Act::Again(host) => {
+                if let Some((key, value)) = self.hosts[host].last.clone() {
+                    self.append(key, value);
                 }
-            };
-            if self.store.take_crash() {
-                self.node = None;
-                self.crashes += 1;
-                self.note("the process dies".to_owned());
-                // Whoever starts it again takes a moment; leases of the dead run out later.
-                self.pass(SECOND);
-                continue;
             }
-            match done {
-                Ok(true) => return Ok(()),
-                Ok(false) if self.node.is_some() => {}
-                Ok(false) => return Err("the process is never quiet".to_owned()),
-                Err(error) => return Err(format!("the process stopped: {error}")),
+            Act::Garbage(host, kind) => self.append(HOSTS[host].as_bytes().to_vec(), GARBAGE[kind].to_vec()),
+            Act::Level(host, level) => {
+                self.hosts[host].level = level;
+                self.record(host, 0, 0.0, true, false);
             }
+            Act::Silent(host, length) => self.hosts[host].silent_until = self.now() + length,
+            Act::Skew(host, by) => self.hosts[host].skew = by,
+            Act::Mood(mood) => self.ground.gateway.set_mood(mood),
+            Act::LogClock(ahead) => {
+                self.log_ahead = ahead;
+                self.set_log_clock();
+                self.send_all();
+            }
+            Act::WallClock(by) => {
+                self.ground.clock.step(by);
+                // The log's machine is another one.
+                self.log_ahead -= by;
+            }
+            Act::Crash(Who::Evaluator, steps, after) => self.evaluating.mortal().plan_crash(steps, after),
+            Act::Crash(who, steps, after) => self.leader(who).mortal().plan_crash(steps, after),
+            Act::Pause(who, length) => {
+                let ground = self.ground.clone();
+                self.leader(who).pause(&ground, length);
+            }
+            Act::Reload(version) => {
+                self.standing = version;
+                let standing = setting::standing(version, self.is_roomy);
+                self.leaders.iter_mut().for_each(|leader| leader.reload(&standing));
+            }
+            Act::Receipt(pick, arrives) => self.receipt(pick, arrives)?,
+            _ => self.person(act)?,
         }
-        Err("the process is never quiet".to_owned())
+        Ok(())
     }
 
-    // --- mischief
-
-    fn send_some(&mut self) {
-        for _ in 0..self.rng.usize(1..=8) {
-            let host = self.rng.usize(..HOSTS.len());
-            let late = if self.rng.u8(..100) < 15 { self.rng.i64(0..90_000) } else { self.rng.i64(0..400) };
-            if self.rng.u8(..100) < 8 {
-                self.send_again(host);
-            } else {
-                self.send(host, late);
-            }
-        }
+    fn leader(&mut self, who: Who) -> &mut Leader {
+        &mut self.leaders[usize::from(who == Who::Second)]
     }
 
-    fn send(&mut self, n: usize, late: Ms) {
-        let now = self.clock.wall();
+    fn record(&mut self, n: usize, late: Ms, jitter: f64, beat: bool, lines: bool) {
+        let now = self.now();
         let host = &self.hosts[n];
         if now < host.silent_until {
             return;
         }
         let name = HOSTS[n];
-        let value = host.level + self.rng.f64() * 4.0 - 2.0;
-        let beat = if self.rng.u8(..100) < 95 { r#",["sim.beat",1]"# } else { "" };
+        let value = host.level + jitter;
+        let beat = if beat { r#",["sim.beat",1]"# } else { "" };
         let (ts, sent) = (now - late - host.skew, now - host.skew);
         let service = &name[..2];
-        let lines = if self.rng.u8(..100) < 10 {
+        let lines = if lines {
             format!(r#","lines":[[{ts},"ERROR","OOM while working"],[{ts},"INFO","fine"]]"#)
         } else {
             String::new()
@@ -234,83 +209,62 @@ impl World {
         self.append(key, value);
     }
 
-    fn send_again(&mut self, n: usize) {
-        if let Some((key, value)) = self.hosts[n].last.clone() {
-            self.append(key, value);
-        }
-    }
-
     fn append(&self, key: Vec<u8>, value: Vec<u8>) {
-        for done in self.log.append(vec![NewRecord { partition: None, key, value }]) {
+        for done in self.ground.log.append(vec![NewRecord { partition: None, key, value }]) {
             debug_assert!(done.is_ok(), "the simulated log takes everything");
         }
     }
 
-    fn send_garbage(&mut self) {
-        let host = self.rng.usize(..HOSTS.len());
-        let garbage: &[u8] = match self.rng.u8(..4) {
-            0 => b"not json",
-            1 => b"\xff\xfe",
-            2 => br#"{"v":9,"host":"db-01"}"#,
-            _ => br#"{"v":1,"ts":1767571200000,"host":"db-01","points":[["sim.value",1e999],["sim.value","x"]]}"#,
+    /// A receipt goes past the processes: whoever receives it writes it.
+    fn receipt(&mut self, pick: usize, arrives: bool) -> Result<(), String> {
+        let store = &self.ground.store;
+        let accepted = store.accepted(BEGINNING, ALL).map_err(|error| error.to_string())?;
+        let Some(row) = accepted.get(pick % accepted.len().max(1)) else { return Ok(()) };
+        let outcome = match arrives {
+            true => Outcome::Delivered { id: "sim".to_owned() },
+            false => Outcome::Failed { reason: "recipient".to_owned() },
         };
-        self.append(HOSTS[host].as_bytes().to_vec(), garbage.to_vec());
-    }
-
-    fn change_level(&mut self) {
-        let host = self.rng.usize(..HOSTS.len());
-        let level = [10.0, 50.0, 65.0, 75.0, 85.0, 92.0, 99.0][self.rng.usize(..7)];
-        self.hosts[host].level = level;
-        self.note(format!("{} goes to {level}", HOSTS[host]));
-        self.send(host, 0);
-    }
-
-    fn silence_a_host(&mut self) {
-        let host = self.rng.usize(..HOSTS.len());
-        let length = self.rng.i64(10 * SECOND..4 * MINUTE);
-        self.hosts[host].silent_until = self.clock.wall() + length;
-        self.note(format!("{} is silent for {length} ms", HOSTS[host]));
-    }
-
-    fn skew_a_host(&mut self) {
-        let host = self.rng.usize(..HOSTS.len());
-        self.hosts[host].skew = [0, 45 * SECOND, -45 * SECOND, HOUR][self.rng.usize(..4)];
-        self.note(format!("{} has a clock {} ms behind", HOSTS[host], self.hosts[host].skew));
-    }
-
-    fn change_mood(&mut self) {
-        let mood = [Mood::Accepts, Mood::Accepts, Mood::Refuses, Mood::Hangs, Mood::Loses, Mood::Rejects];
-        let mood = mood[self.rng.usize(..mood.len())];
-        self.gateway.set_mood(mood);
-        self.note(format!("the gateway {mood:?}"));
-    }
-
-    fn break_clock(&mut self) {
-        self.log_ahead = [0, 0, 3 * SECOND, MINUTE, -MINUTE, HOUR][self.rng.usize(..6)];
-        self.log.set_now(self.clock.wall() + self.log_ahead);
-        self.note(format!("the log's clock is {} ms ahead", self.log_ahead));
-        self.send_all();
-    }
-
-    fn ack_one(&mut self) -> Result<(), String> {
-        let incidents = self.store.incidents(50).map_err(|error| error.to_string())?;
-        let open: Vec<_> = incidents.into_iter().filter(|incident| incident.state.is_live()).collect();
-        if open.is_empty() {
-            return Ok(());
-        }
-        let incident = open[self.rng.usize(..open.len())].id.clone();
-        let hold = self.rng.i64(30 * SECOND..10 * MINUTE);
-        let input = Input::Ack { incident: incident.clone(), by: "person-1".to_owned(), note: String::new(), hold };
-        self.note(format!("person-1 takes {incident}"));
-        if let Ok(row) = self.store.add_input(&input, self.clock.wall()) {
-            self.acks.push((row, incident));
-        }
+        store.receipt(&About::Page(&row.page.id), &outcome, self.now()).map_err(|error| error.to_string())?;
         Ok(())
     }
 
-    fn plan_crash(&mut self) {
-        let (steps, after) = (self.rng.i64(0..6), self.rng.bool());
-        self.store.plan_crash(steps, after);
-        self.note(format!("a crash is planned {steps} steps ahead, after the write: {after}"));
+    /// What a person asks for, of an incident that is not closed.
+    fn person(&mut self, act: &Act) -> Result<(), String> {
+        let (pick, by) = match *act {
+            Act::Ack(pick, by, _) | Act::AckCode(pick, by, _) | Act::Handover(pick, by, _) => (pick, by),
+            Act::Unack(pick, by) | Act::Resolve(pick, by) | Act::Reopen(pick, by) => (pick, by),
+            _ => return Ok(()),
+        };
+        let all = self.ground.store.incidents(ALL).map_err(|error| error.to_string())?;
+        let open = |incident: &&Incident| incident.state != crate::model::IncidentState::Closed;
+        let open: Vec<&Incident> = all.iter().filter(open).collect();
+        let Some(it) = open.get(pick % open.len().max(1)) else { return Ok(()) };
+        let (incident, note) = (it.id.clone(), String::new());
+        let person = |n: usize| format!("person-{}", n % PERSONS + 1);
+        let (kind, input) = match *act {
+            Act::Ack(_, _, hold) => ("ack", Input::Ack { incident, by: person(by), note, hold }),
+            Act::AckCode(_, _, stale) => {
+                let used = it.codes_used - i64::from(stale);
+                let (occurrence, hold) = (it.occurrence, crate::time::HOUR);
+                ("ack_code", Input::AckCode { incident, occurrence, used, by: person(by), note, hold })
+            }
+            Act::Handover(_, _, hold) => {
+                ("handover", Input::Handover { incident, by: person(by), to: person(by + 1), note, hold })
+            }
+            Act::Unack(..) => ("unack", Input::Unack { incident, by: person(by) }),
+            Act::Resolve(..) => ("resolve", Input::Resolve { incident, by: person(by), note }),
+            _ => ("reopen", Input::Reopen { incident, by: person(by) }),
+        };
+        let row = self.ground.store.add_input(&input, self.now()).map_err(|error| error.to_string())?;
+        self.asked.push((row, kind));
+        Ok(())
     }
 }
+
+/// What cannot be read, or not as a whole.
+const GARBAGE: [&[u8]; 4] = [
+    b"not json",
+    b"\xff\xfe",
+    br#"{"v":9,"host":"db-01"}"#,
+    br#"{"v":1,"ts":1767571200000,"host":"db-01","points":[["sim.value",1e999],["sim.value","x"]]}"#,
+];

@@ -1,67 +1,40 @@
-//! A store that crashes at a chosen border, or that carries a planted fault.
+//! One process's view of a store: at a chosen border between durable steps the process dies.
 //!
-//! The idea: every durable step of the product goes through [`Store`], so a wrapper around it reaches every border at
-//! which a process can die, and every way in which a hand-over could be wrong, without a switch in the product.
+//! The idea: every durable step of the product goes through [`Store`], so a wrapper around it reaches every border at which
+//! a process can die: before a write, or after it and before its answer. What the process reads it may always read.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{
     BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, Input, Lease, Outcome, Owned, PageRow, Progress,
-    RowChange, Seat, Severity, Signal, SignalKey, StateRow, Taken,
+    Seat, Severity, Signal, SignalKey, StateRow, Taken,
 };
 use crate::store::{About, Purged, Result, Store, StoreError};
 use crate::time::Ms;
 
-/// A planted fault; each must be found by the invariants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// A changed state row is not written.
-    DroppedRow,
-    /// A leader's transaction is written after the one that followed it.
-    ReorderedCommit,
-    /// The gateway gets every page twice.
-    DoubleSend,
-    /// A signal never reaches the leader.
-    SkippedSignal,
-    /// An ack is taken and does nothing.
-    IgnoredAck,
-}
-
-impl Fault {
-    /// Every fault.
-    pub const ALL: [Self; 5] =
-        [Self::DroppedRow, Self::ReorderedCommit, Self::DoubleSend, Self::SkippedSignal, Self::IgnoredAck];
-}
-
 /// The wrapper.
 #[derive(Debug)]
-pub struct FaultyStore {
+pub struct Mortal {
     inner: Arc<dyn Store>,
-    fault: Option<Fault>,
     /// Durable steps left until the crash; negative = none is planned.
     fuse: AtomicI64,
-    /// Whether the step at which it crashes is still written.
+    /// Whether the step at which it dies is still written.
     after: AtomicBool,
-    crashed: AtomicBool,
-    steps: AtomicI64,
+    dead: AtomicBool,
     /// Why nothing can be written; reading works.
     full: Mutex<Option<String>>,
-    held: Mutex<Option<BookCommit>>,
 }
 
-impl FaultyStore {
+impl Mortal {
     /// Wraps `inner`.
-    pub fn new(inner: Arc<dyn Store>, fault: Option<Fault>) -> Self {
+    pub fn new(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
-            fault,
             fuse: AtomicI64::new(-1),
             after: AtomicBool::new(false),
-            crashed: AtomicBool::new(false),
-            steps: AtomicI64::new(0),
+            dead: AtomicBool::new(false),
             full: Mutex::new(None),
-            held: Mutex::new(None),
         }
     }
 
@@ -71,10 +44,37 @@ impl FaultyStore {
         self.fuse.store(steps, Ordering::SeqCst);
     }
 
-    /// Whether the process died; asking brings the store back.
-    pub fn take_crash(&self) -> bool {
+    /// Whether the process died; asking brings the store back for the next one, which has a whole life before it.
+    pub fn take_death(&self) -> bool {
+        let died = self.dead.swap(false, Ordering::SeqCst);
+        if died {
+            self.fuse.store(-1, Ordering::SeqCst);
+        }
+        died
+    }
+
+    /// No crash any more.
+    pub fn heal(&self) {
         self.fuse.store(-1, Ordering::SeqCst);
-        self.crashed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Runs one durable step, unless this is where the process dies.
+    fn durable<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.alive()?;
+        self.writable()?;
+        let left = self.fuse.load(Ordering::SeqCst);
+        if left < 0 {
+            return work();
+        }
+        self.fuse.store(left - 1, Ordering::SeqCst);
+        if left > 0 {
+            return work();
+        }
+        if self.after.load(Ordering::SeqCst) {
+            work()?;
+        }
+        self.dead.store(true, Ordering::SeqCst);
+        Err(died())
     }
 
     /// Refuses every write from now on, for the reason given; `None` takes them again.
@@ -89,50 +89,8 @@ impl FaultyStore {
         }
     }
 
-    /// How many durable steps there were.
-    pub fn steps(&self) -> i64 {
-        self.steps.load(Ordering::SeqCst)
-    }
-
-    /// Runs one durable step, unless this is where the process dies.
-    fn durable<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.alive()?;
-        self.writable()?;
-        self.steps.fetch_add(1, Ordering::SeqCst);
-        let left = self.fuse.load(Ordering::SeqCst);
-        if left < 0 {
-            return work();
-        }
-        self.fuse.store(left - 1, Ordering::SeqCst);
-        if left > 0 {
-            return work();
-        }
-        if self.after.load(Ordering::SeqCst) {
-            work()?;
-        }
-        self.crashed.store(true, Ordering::SeqCst);
-        Err(died())
-    }
-
     fn alive(&self) -> Result<()> {
-        if self.crashed.load(Ordering::SeqCst) { Err(died()) } else { Ok(()) }
-    }
-
-    fn is(&self, fault: Fault, every: i64) -> bool {
-        self.fault == Some(fault) && self.steps.load(Ordering::SeqCst) % every == every - 1
-    }
-
-    fn commit_reordered(&self, commit: &BookCommit) -> Result<Committed> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(earlier) = held.take() {
-            self.inner.commit(commit)?;
-            return self.inner.commit(&earlier);
-        }
-        if self.is(Fault::ReorderedCommit, 7) {
-            *held = Some(commit.clone());
-            return Ok(Committed::Done);
-        }
-        self.inner.commit(commit)
+        if self.dead.load(Ordering::SeqCst) { Err(died()) } else { Ok(()) }
     }
 }
 
@@ -140,7 +98,7 @@ fn died() -> StoreError {
     StoreError::Unavailable { what: "simulated".to_owned(), why: "the process died here".to_owned() }
 }
 
-impl Store for FaultyStore {
+impl Store for Mortal {
     fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned> {
         self.durable(|| self.inner.own(topic, partition, owner))
     }
@@ -151,15 +109,7 @@ impl Store for FaultyStore {
     }
 
     fn flush(&self, flush: &Flush) -> Result<Flushed> {
-        let mut flush = flush.clone();
-        if self.is(Fault::DroppedRow, 3) {
-            for part in &mut flush.parts {
-                if let Some(n) = part.rows.iter().position(|row| matches!(row, RowChange::Put(_))) {
-                    part.rows.remove(n);
-                }
-            }
-        }
-        self.durable(|| self.inner.flush(&flush))
+        self.durable(|| self.inner.flush(flush))
     }
 
     fn seat(&self) -> Result<Seat> {
@@ -184,25 +134,7 @@ impl Store for FaultyStore {
 
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {
         self.alive()?;
-        let mut taken = self.inner.inputs(cursors, limit)?;
-        if self.is(Fault::SkippedSignal, 5) && taken.len() > 1 {
-            taken.retain({
-                let mut skipped = false;
-                move |input| {
-                    let skip = !skipped && matches!(input.input, Input::Signal { .. });
-                    skipped |= skip;
-                    !skip
-                }
-            });
-        }
-        if self.fault == Some(Fault::IgnoredAck) {
-            for input in &mut taken {
-                if matches!(input.input, Input::Ack { .. }) {
-                    input.input = Input::Reload { hash: String::new() };
-                }
-            }
-        }
-        Ok(taken)
+        self.inner.inputs(cursors, limit)
     }
 
     fn cursors(&self) -> Result<Vec<SignalKey>> {
@@ -216,12 +148,7 @@ impl Store for FaultyStore {
     }
 
     fn commit(&self, commit: &BookCommit) -> Result<Committed> {
-        self.durable(|| {
-            if self.fault == Some(Fault::ReorderedCommit) {
-                return self.commit_reordered(commit);
-            }
-            self.inner.commit(commit)
-        })
+        self.durable(|| self.inner.commit(commit))
     }
 
     fn add_input(&self, input: &Input, now: Ms) -> Result<i64> {
@@ -261,7 +188,16 @@ impl Store for FaultyStore {
         self.inner.expire(now)
     }
 
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>> {
+        self.inner.overdue(now, before)
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.inner.notes(prefix)
+    }
+
     fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        self.alive()?;
         self.inner.accepted(since, limit)
     }
 
@@ -279,14 +215,6 @@ impl Store for FaultyStore {
 
     fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {
         self.inner.pages(incident, limit)
-    }
-
-    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<crate::model::Overdue>> {
-        self.inner.overdue(now, before)
-    }
-
-    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        self.inner.notes(prefix)
     }
 
     fn states(&self, limit: usize) -> Result<Vec<StateRow>> {

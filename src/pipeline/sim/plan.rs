@@ -1,0 +1,189 @@
+//! What happens in a world, as data: a seed becomes a plan, and a plan can be run again, shortened, and shown.
+//!
+//! The idea: an act names nothing that exists only in one run. It says "the third of whatever is open", so a plan of which
+//! half was taken out is still a plan, and a failing one can be shrunk. No state: see `world`.
+
+use crate::pipeline::sim::gateway::Mood;
+use crate::pipeline::sim::setting::{HOSTS, PERSONS, STANDINGS};
+use crate::time::{HOUR, MINUTE, Ms, SECOND};
+
+/// Inputs of a world.
+pub const INPUTS: usize = 300;
+
+/// A process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The one that evaluates.
+    Evaluator,
+    /// The first of those that lead, or wait to, and send.
+    First,
+    /// The second.
+    Second,
+}
+
+/// One thing that happens to the processes: one input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// A host sends a record.
+    Record {
+        /// Which.
+        host: usize,
+        /// How old it is.
+        late: Ms,
+        /// Around its level.
+        jitter: f64,
+        /// It holds a heart beat.
+        beat: bool,
+        /// It holds bad log lines.
+        lines: bool,
+    },
+    /// A host's last record once more.
+    Again(usize),
+    /// Something that cannot be read, of one of several kinds.
+    Garbage(usize, usize),
+    /// A host's value goes elsewhere, and it says so.
+    Level(usize, f64),
+    /// A host says nothing for a while.
+    Silent(usize, Ms),
+    /// A host's clock is off.
+    Skew(usize, Ms),
+    /// The gateway answers otherwise.
+    Mood(Mood),
+    /// The log's clock is so far ahead of the wall clock.
+    LogClock(Ms),
+    /// The wall clock jumps.
+    WallClock(Ms),
+    /// Somebody takes an incident.
+    Ack(usize, usize, Ms),
+    /// Somebody takes one by the code of its newest pages, or by an older one.
+    AckCode(usize, usize, bool),
+    /// Somebody hands one over.
+    Handover(usize, usize, Option<Ms>),
+    /// Somebody gives one back.
+    Unack(usize, usize),
+    /// Somebody says that it is over.
+    Resolve(usize, usize),
+    /// Somebody says that it is not.
+    Reopen(usize, usize),
+    /// A receipt of a page that was accepted, however long ago: it arrived, or did not.
+    Receipt(usize, bool),
+    /// A process dies so many durable steps from now, before the write or after it.
+    Crash(Who, i64, bool),
+    /// A process stands still, and comes back believing what it believed.
+    Pause(Who, Ms),
+    /// Other rules and people.
+    Reload(usize),
+}
+
+/// Some acts at one instant, and the time that passes before them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Before it, ms.
+    pub pass: Ms,
+    /// What happens.
+    pub acts: Vec<Act>,
+}
+
+/// A world's whole life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Its seed, for whoever reads it.
+    pub seed: u64,
+    /// Partitions of the topic.
+    pub partitions: i32,
+    /// Whether the gateway can be asked what became of a page.
+    pub can_be_asked: bool,
+    /// Nobody's pages are capped below S1.
+    pub is_roomy: bool,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan of a seed: [`INPUTS`] inputs or a few more.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let (partitions, can_be_asked, is_roomy) = (rng.i32(1..=3), rng.bool(), rng.u8(..4) > 0);
+        let mut plan = Self { seed, partitions, can_be_asked, is_roomy, steps: Vec::new() };
+        let mut inputs = 0;
+        while inputs < INPUTS {
+            let pass = if rng.u8(..) < 40 { rng.i64(5_000..40_000) } else { rng.i64(50..5_000) };
+            let acts = acts(&mut rng);
+            inputs += acts.len();
+            plan.steps.push(Step { pass, acts });
+        }
+        plan
+    }
+
+    /// How many inputs it has.
+    pub fn inputs(&self) -> usize {
+        self.steps.iter().map(|step| step.acts.len()).sum()
+    }
+}
+
+fn acts(rng: &mut fastrand::Rng) -> Vec<Act> {
+    match rng.u8(..100) {
+        0..=39 => (0..rng.usize(1..=8)).map(|_| record(rng)).collect(),
+        40..=69 => (0..rng.usize(1..=3)).map(|_| person(rng)).collect(),
+        _ => vec![mischief(rng)],
+    }
+}
+
+fn record(rng: &mut fastrand::Rng) -> Act {
+    let host = rng.usize(..HOSTS.len());
+    let late = if rng.u8(..100) < 15 { rng.i64(0..90_000) } else { rng.i64(0..400) };
+    if rng.u8(..100) < 8 {
+        return Act::Again(host);
+    }
+    let (beat, lines) = (rng.u8(..100) < 95, rng.u8(..100) < 10);
+    Act::Record { host, late, jitter: rng.f64() * 4.0 - 2.0, beat, lines }
+}
+
+/// What people and gateways do.
+fn person(rng: &mut fastrand::Rng) -> Act {
+    let (pick, by) = (rng.usize(..64), rng.usize(..PERSONS));
+    match rng.u8(..100) {
+        0..=24 => Act::Ack(pick, by, rng.i64(30 * SECOND..10 * MINUTE)),
+        25..=34 => Act::AckCode(pick, by, rng.u8(..4) == 0),
+        35..=42 => Act::Handover(pick, by, rng.bool().then(|| rng.i64(MINUTE..5 * MINUTE))),
+        43..=50 => Act::Unack(pick, by),
+        51..=56 => Act::Resolve(pick, by),
+        57..=60 => Act::Reopen(pick, by),
+        _ => Act::Receipt(pick, rng.u8(..3) > 0),
+    }
+}
+
+fn mischief(rng: &mut fastrand::Rng) -> Act {
+    let host = rng.usize(..HOSTS.len());
+    match rng.u8(..100) {
+        0..=35 => Act::Level(host, [10.0, 50.0, 65.0, 75.0, 85.0, 92.0, 99.0][rng.usize(..7)]),
+        36..=47 => Act::Silent(host, rng.i64(10 * SECOND..4 * MINUTE)),
+        48..=57 => Act::Mood(Mood::ALL[rng.usize(..Mood::ALL.len())]),
+        58..=60 => Act::LogClock([0, 0, 3 * SECOND, MINUTE, -MINUTE, HOUR][rng.usize(..6)]),
+        61..=63 => Act::WallClock([-40 * SECOND, -3 * SECOND, 3 * SECOND, MINUTE][rng.usize(..4)]),
+        64..=68 => Act::Skew(host, [0, 45 * SECOND, -45 * SECOND, HOUR][rng.usize(..4)]),
+        69..=72 => Act::Garbage(host, rng.usize(..4)),
+        73..=76 => Act::Crash(Who::Evaluator, rng.i64(0..4), rng.bool()),
+        77..=88 => Act::Crash(leader(rng), rng.i64(0..6), rng.bool()),
+        89..=94 => Act::Pause(leader(rng), rng.i64(SECOND..30 * SECOND)),
+        _ => Act::Reload(rng.usize(..STANDINGS)),
+    }
+}
+
+fn leader(rng: &mut fastrand::Rng) -> Who {
+    if rng.bool() { Who::First } else { Who::Second }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_plan_of_enough_inputs() {
+        for seed in 0..50 {
+            let plan = Plan::of(seed);
+            assert!(plan.inputs() >= INPUTS && plan == Plan::of(seed));
+        }
+        assert_ne!(Plan::of(1).steps, Plan::of(2).steps);
+    }
+}

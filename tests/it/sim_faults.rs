@@ -1,0 +1,334 @@
+//! Planted faults: a store that is wrong in one way, under simulated worlds that must notice.
+//!
+//! Each fault stands for a mistake that somebody could make in the product: a write that is left out, doubled or late, a
+//! fence that does not hold, a memory that is lost. A check that finds none of them is no check.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bongsu::model::{
+    BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, IncidentState, Input, Lease, Outcome, Owned,
+    PageRow, Progress, Reason, RowChange, Seat, Severity, Signal, SignalKey, StateRow, Taken,
+};
+use bongsu::pipeline::sim::{self, Plan};
+use bongsu::store::{About, MemoryStore, Purged, Result, Store};
+use bongsu::time::Ms;
+
+/// Worlds within which a fault must be found.
+const WORLDS: u64 = 500;
+
+/// One mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// A changed state row is not written.
+    StateRowLost,
+    /// A signal does not reach the leader.
+    SignalLost,
+    /// Two transactions of a leader are written in the wrong order.
+    CommitsReordered,
+    /// A transaction of a leader is said to be written and is not.
+    CommitLost,
+    /// What a person asked for is taken and does nothing.
+    AckForgotten,
+    /// What became of a page is taken and does nothing.
+    OutcomeForgotten,
+    /// A decided page gets no outbox row.
+    PageLost,
+    /// A decided page gets two.
+    PageDoubled,
+    /// A page that was taken back still leaves.
+    CancelLost,
+    /// The last group of a chain is told nothing.
+    LastGroupEmpty,
+    /// Somebody hears of an end who never heard of the beginning.
+    EndToAStranger,
+    /// After an unknown outcome a page is sent again without asking.
+    SentWithoutAsking,
+    /// Whoever led before may still write.
+    ZombieWrites,
+    /// When a chain goes on is not written.
+    TimerLost,
+    /// Who was told is not written.
+    ToldLost,
+    /// An ack is not written with its incident.
+    AckLost,
+    /// A number that was given is not written.
+    NumberReused,
+    /// What waits without an incident of its own is not written.
+    NotesLost,
+}
+
+impl Fault {
+    const ALL: [Self; 18] = [
+        Self::StateRowLost,
+        Self::SignalLost,
+        Self::CommitsReordered,
+        Self::CommitLost,
+        Self::AckForgotten,
+        Self::OutcomeForgotten,
+        Self::PageLost,
+        Self::PageDoubled,
+        Self::CancelLost,
+        Self::LastGroupEmpty,
+        Self::EndToAStranger,
+        Self::SentWithoutAsking,
+        Self::ZombieWrites,
+        Self::TimerLost,
+        Self::ToldLost,
+        Self::AckLost,
+        Self::NumberReused,
+        Self::NotesLost,
+    ];
+}
+
+/// A store in memory with a mistake.
+#[derive(Debug)]
+struct Planted {
+    inner: MemoryStore,
+    fault: Fault,
+    calls: AtomicI64,
+    held: Mutex<Option<BookCommit>>,
+    seen: AtomicUsize,
+}
+
+impl Planted {
+    fn new(fault: Fault) -> Self {
+        let (calls, seen) = (AtomicI64::new(0), AtomicUsize::new(0));
+        Self { inner: MemoryStore::default(), fault, calls, held: Mutex::new(None), seen }
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    /// One call in `every`.
+    fn now_and_then(&self, every: i64) -> bool {
+        self.calls.fetch_add(1, Ordering::SeqCst) % every == every - 1
+    }
+
+    /// The commit with its mistake.
+    fn spoilt(&self, mut commit: BookCommit) -> BookCommit {
+        match self.fault {
+            Fault::PageLost if !commit.pages.is_empty() && self.now_and_then(5) => drop(commit.pages.pop()),
+            Fault::PageDoubled if !commit.pages.is_empty() && self.now_and_then(5) => {
+                let mut twin = commit.pages[0].clone();
+                twin.id = format!("{}x", &twin.id[..29]);
+                commit.pages.push(twin);
+            }
+            Fault::CancelLost => commit.cancels.clear(),
+            // Two steps stand before it.
+            Fault::LastGroupEmpty => commit.pages.retain(|page| page.step < 2 || page.reason == Reason::Resolved),
+            Fault::EndToAStranger => {
+                let end = commit.pages.iter().find(|page| page.reason == Reason::Resolved && page.to == "person-1");
+                if let Some(mut end) = end.cloned() {
+                    end.to = "person-3".to_owned();
+                    end.id = format!("{}y", &end.id[..29]);
+                    commit.pages.push(end);
+                }
+            }
+            Fault::ZombieWrites => commit.epoch = self.inner.seat().unwrap().epoch,
+            Fault::TimerLost => commit.chains.iter_mut().for_each(|chain| chain.due = None),
+            Fault::ToldLost => commit.chains.iter_mut().for_each(|chain| chain.told.clear()),
+            Fault::AckLost => {
+                for incident in commit.incidents.iter_mut().filter(|it| it.state == IncidentState::Acked) {
+                    (incident.state, incident.ack) = (IncidentState::Open, None);
+                }
+            }
+            Fault::NumberReused => commit.counters.clear(),
+            Fault::NotesLost => commit.notes.clear(),
+            _ => {}
+        }
+        commit
+    }
+}
+
+impl Store for Planted {
+    fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned> {
+        self.inner.own(topic, partition, owner)
+    }
+
+    fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>> {
+        self.inner.progress(topic, partition)
+    }
+
+    fn flush(&self, flush: &Flush) -> Result<Flushed> {
+        let mut flush = flush.clone();
+        if self.is(Fault::StateRowLost) && self.now_and_then(3) {
+            for part in &mut flush.parts {
+                if let Some(n) = part.rows.iter().position(|row| matches!(row, RowChange::Put(_))) {
+                    part.rows.remove(n);
+                }
+            }
+        }
+        self.inner.flush(&flush)
+    }
+
+    fn seat(&self) -> Result<Seat> {
+        self.inner.seat()
+    }
+
+    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>> {
+        self.inner.lead(owner, seen)
+    }
+
+    fn beat(&self, epoch: i64) -> Result<bool> {
+        // A zombie does not notice that it is one.
+        let epoch = if self.is(Fault::ZombieWrites) { self.inner.seat()?.epoch } else { epoch };
+        self.inner.beat(epoch)
+    }
+
+    fn give_up(&self, epoch: i64) -> Result<bool> {
+        self.inner.give_up(epoch)
+    }
+
+    fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {
+        let mut taken = self.inner.inputs(cursors, limit)?;
+        if self.is(Fault::SignalLost) && taken.len() > 1 && self.now_and_then(5) {
+            let signal = taken.iter().position(|taken| matches!(taken.input, Input::Signal { .. }));
+            if let Some(at) = signal.filter(|at| at + 1 < taken.len()) {
+                taken.remove(at);
+            }
+        }
+        for input in &mut taken {
+            let forgotten = match input.input {
+                Input::Ack { .. } => self.is(Fault::AckForgotten),
+                Input::Outcome { .. } => self.is(Fault::OutcomeForgotten),
+                _ => false,
+            };
+            if forgotten {
+                input.input = Input::Reload { hash: String::new() };
+            }
+        }
+        Ok(taken)
+    }
+
+    fn cursors(&self) -> Result<Vec<SignalKey>> {
+        self.inner.cursors()
+    }
+
+    fn partitions(&self) -> Result<Vec<(String, i32, Progress)>> {
+        self.inner.partitions()
+    }
+
+    fn commit(&self, commit: &BookCommit) -> Result<Committed> {
+        let commit = self.spoilt(commit.clone());
+        if self.is(Fault::CommitLost) && self.now_and_then(9) {
+            return Ok(Committed::Done);
+        }
+        if self.is(Fault::CommitsReordered) {
+            let mut held = self.held.lock().unwrap();
+            if let Some(earlier) = held.take() {
+                self.inner.commit(&commit)?;
+                return self.inner.commit(&earlier);
+            }
+            if self.now_and_then(7) {
+                *held = Some(commit);
+                return Ok(Committed::Done);
+            }
+        }
+        self.inner.commit(&commit)
+    }
+
+    fn add_input(&self, input: &Input, now: Ms) -> Result<i64> {
+        self.inner.add_input(input, now)
+    }
+
+    fn answer(&self, row: i64) -> Result<Option<(bool, String)>> {
+        self.inner.answer(row)
+    }
+
+    fn claim(&self, worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>> {
+        self.inner.claim(worker, severity, limit, now, until)
+    }
+
+    fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>> {
+        let mut again = self.inner.reclaim(worker, limit, now, until)?;
+        if self.is(Fault::SentWithoutAsking) {
+            again.iter_mut().for_each(|lease| (lease.unknown_before, lease.resent) = (false, false));
+            self.seen.fetch_add(again.len(), Ordering::SeqCst);
+        }
+        Ok(again)
+    }
+
+    fn renew(&self, lease: &Lease, until: Ms) -> Result<bool> {
+        self.inner.renew(lease, until)
+    }
+
+    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool> {
+        self.inner.outcome(lease, outcome, now)
+    }
+
+    fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> Result<bool> {
+        self.inner.give_back(lease, why, due)
+    }
+
+    fn expire(&self, now: Ms) -> Result<usize> {
+        self.inner.expire(now)
+    }
+
+    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<bongsu::model::Overdue>> {
+        self.inner.overdue(now, before)
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
+        self.inner.notes(prefix)
+    }
+
+    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
+        self.inner.accepted(since, limit)
+    }
+
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+        self.inner.receipt(about, outcome, now)
+    }
+
+    fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {
+        self.inner.incidents(limit)
+    }
+
+    fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {
+        self.inner.pages(incident, limit)
+    }
+
+    fn states(&self, limit: usize) -> Result<Vec<StateRow>> {
+        self.inner.states(limit)
+    }
+
+    fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>> {
+        self.inner.ledger(after, limit)
+    }
+
+    fn signals(&self, topic: &str, partition: i32, after: i64, limit: usize) -> Result<Vec<(i64, Signal)>> {
+        self.inner.signals(topic, partition, after, limit)
+    }
+
+    fn purge(&self, before: Ms) -> Result<Purged> {
+        self.inner.purge(before)
+    }
+}
+
+#[test]
+fn each_planted_fault_is_found() {
+    let mut missed = BTreeSet::new();
+    for fault in Fault::ALL {
+        let find = |seed: u64| sim::run_over(&Plan::of(seed), Arc::new(Planted::new(fault))).err().map(|it| (seed, it));
+        match (0..WORLDS).find_map(find) {
+            Some((seed, broken)) => println!("{fault:?}: world {seed}: {}", broken.what),
+            None => drop(missed.insert(format!("{fault:?}"))),
+        }
+    }
+    assert!(missed.is_empty(), "not found within {WORLDS} worlds: {missed:?}");
+}
+
+#[test]
+fn a_broken_world_shrinks_and_tells_its_story() {
+    let run = |plan: &Plan| sim::run_over(plan, Arc::new(Planted::new(Fault::AckForgotten))).err().map(|it| *it);
+    let broken = (0..WORLDS).find_map(|seed| run(&Plan::of(seed))).unwrap();
+    let before = broken.plan.inputs();
+    let small = sim::shrink(broken, 150, run);
+    assert!(small.plan.inputs() * 4 < before, "{} of {before} inputs are left", small.plan.inputs());
+    assert!(run(&small.plan).is_some(), "what is left still fails");
+    let told = small.to_string();
+    assert!(told.contains("scenarios:") && told.contains("ack: "), "{told}");
+}
