@@ -105,6 +105,8 @@ fn world(placed: bool) -> World {
         from: None,
         until: None,
         confirmed: None,
+        tier: None,
+        position: None,
     };
     let people = People { contacts: vec![duty], ..People::default() };
     World::new(RuleSet::default(), people, Inventory { resources })

@@ -15,6 +15,7 @@ mod replay;
 mod run;
 mod selftest;
 mod service;
+mod silence;
 mod status;
 mod store;
 mod table;
@@ -54,6 +55,8 @@ enum Command {
     Ack(ack::AckArgs),
     /// Hand an incident over to another person, who is told.
     Handover(ack::HandoverArgs),
+    /// Silence incidents for a while, with a reason and an end; list, preview, end and approve silences.
+    Silence(silence::SilenceArgs),
     /// Give an incident back.
     Unack(ack::UnackArgs),
     /// Say that an incident is over.
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Ack(args) => ack::ack(&args),
         Command::Handover(args) => ack::handover(&args),
+        Command::Silence(args) => silence::run(&args),
         Command::Unack(args) => ack::unack(&args),
         Command::Resolve(args) => ack::resolve(&args),
         Command::Reopen(args) => ack::reopen(&args),

@@ -135,6 +135,7 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     }
     lines.extend(levels(status));
     lines.extend(gateways(status));
+    lines.extend(muted(status));
     lines.extend(sources(status));
     for w in status["warming"].as_array().into_iter().flatten() {
         let Some(until) = w["until"].as_i64() else { continue };
@@ -177,6 +178,21 @@ fn levels(status: &Value) -> Vec<String> {
             minutes(&month["budget_ms"]),
             minutes(&month["left_ms"])
         ));
+    }
+    lines
+}
+
+/// Silences with what is left of them, and how many incidents nobody is told of for the moment.
+fn muted(status: &Value) -> Vec<String> {
+    let left = |it: &Value| show_duration(it["left_ms"].as_i64().unwrap_or_default() / 1_000 * 1_000);
+    let silence = |it: &Value| {
+        let state = text(&it["state"]);
+        let (id, matchers, by, reason) = (text(&it["id"]), text(&it["matchers"]), text(&it["by"]), text(&it["reason"]));
+        format!("silence {id} ({state}, {} left): {matchers} · {by} · {reason}", left(it))
+    };
+    let mut lines: Vec<String> = status["silences"].as_array().into_iter().flatten().take(ROWS).map(silence).collect();
+    for it in status["muted"].as_array().into_iter().flatten().take(ROWS) {
+        lines.push(format!("muted {}: {} {}", text(&it["incident"]), text(&it["kind"]), text(&it["by"])));
     }
     lines
 }

@@ -1,4 +1,4 @@
-//! `calendar.yaml`: business hours, and the days off that cannot be computed.
+//! `calendar.yaml`: business hours, and the days off that cannot be computed. Its maintenance is read in [`super::mute`].
 //!
 //! The idea: public holidays and their substitutes are computed (see [`crate::model::Calendar`]); what is written here
 //! is laid over them, so the file stays as short as the list of elections.
@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::interval::{INTERVAL, interval};
+use super::mute::MAINTENANCES;
 use super::problem::Notes;
 use super::read::Obj;
 use super::table::{Kind, Table, may, must, or};
@@ -47,12 +48,13 @@ static NAMED: Table = Table {
 /// The keys of `calendar.yaml`.
 pub(super) static CALENDAR: Table = Table {
     name: "calendar.yaml",
-    doc: "Business hours, named times, and days off that cannot be computed: 임시공휴일, 선거일.",
+    doc: "Business hours, named times, days off that cannot be computed (임시공휴일, 선거일), planned maintenance.",
     keys: &[
         or("version", "1", Kind::Int(1, 1), "version of the format"),
         may("business", Kind::Table(&BUSINESS), "business hours"),
         may("holidays", Kind::List(&Kind::Table(&HOLIDAY), 0), "the days"),
         may("intervals", Kind::List(&Kind::Table(&NAMED), 0), "named times that chains and steps may ask for"),
+        may("maintenance", MAINTENANCES, "planned work of which nobody is told"),
     ],
 };
 

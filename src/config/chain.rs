@@ -2,6 +2,7 @@
 //!
 //! The idea: the file is read alone; whether it fits to contacts, rotas and the calendar is asked in [`super::fit`].
 
+use super::mute::INHIBITS;
 use super::problem::{Mark, Notes};
 use super::read::{Obj, nearest};
 use super::scalar;
@@ -94,6 +95,7 @@ pub(super) static CHAINS: Table = Table {
         or("version", "1", Kind::Int(1, 1), "version of the format"),
         must("chains", Kind::List(&Kind::Table(&CHAIN), 1), "the chains"),
         may("sla", Kind::Table(&SLA), "service levels"),
+        may("inhibit", INHIBITS, "incidents that make others of no news"),
     ],
 };
 

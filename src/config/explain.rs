@@ -26,6 +26,12 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "The expression is not PromQL, or gives something that a rule cannot use. The place is inside the expression.",
     ),
     (
+        "bad-interval",
+        "Recurring time is written in the words of Alertmanager's time_interval: `times` with start_time and end_time \
+        (HH:MM, the end up to 24:00 and not part of it), ranges such as monday:friday, 1:5, -3:-1, january:march. Weeks \
+        begin on sunday, and a range over midnight, the week's or the year's end is written as two.",
+    ),
+    (
         "bad-regex",
         "The pattern is not a regular expression of this engine, which runs in linear time and therefore has \
         no look-around and no back-references. Matchers are anchored at both ends, log patterns are not.",
@@ -72,6 +78,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         error, because the one you see may not be the one in force.",
     ),
     (
+        "empty-match",
+        "What mutes says what it is about. An empty `match`, `source` or `target` would fit every incident, and nobody \
+        would be told of anything: name at least one label, the rule, the severity or the 구간.",
+    ),
+    (
         "expected",
         "With `no_data: { expected: true }` the inventory says which identities there are. So `by` and `match` may only use \
         what it knows: host, class, zone, service, parent.",
@@ -95,6 +106,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         `smtp:` to `kind: smtp` (channel mail), and a request has one body.",
     ),
     ("group-name", "A group of rules has a name, by which reports and tests find it."),
+    (
+        "inhibit-all",
+        "An inhibition without `equal` lets one source anywhere mute every target everywhere. Name the labels that tie a \
+        source to what it explains, such as host, parent or service.",
+    ),
     (
         "inline-secret",
         "Secrets do not belong into files that are copied, shown and versioned. Put the secret into a file \

@@ -16,9 +16,11 @@ use super::fit;
 use super::guard::Guard;
 use super::inventory::{INVENTORY, inventory};
 use super::lint::{self, Parts, Sifted, Traffic};
+use super::loaded::told_of;
+use super::mute;
 use super::overrides::lay_over;
 use super::people::{self, CONTACTS, Placed};
-use super::problem::{Level, Mark, Notes, Problem};
+use super::problem::{Mark, Notes, Problem};
 use super::prometheus;
 use super::reach::{AHEAD, Gap, gaps};
 use super::read::{Obj, check};
@@ -29,8 +31,8 @@ use super::sla;
 use super::table::Table;
 use super::tree::{Data, Node};
 use super::unit::{UnitFile, unit_file};
-use crate::model::{Calendar, Chain, Contact, ExprStep, Inventory, People, Rota, RuleFile, RuleSet, SlaPlan};
-use crate::time::{self, Ms};
+use crate::model::{Calendar, Chain, Contact, Inventory, Muting, People, Rota, RuleFile, RuleSet, SlaPlan};
+use crate::time::Ms;
 
 /// What [`load`] needs beside files.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,8 @@ pub struct Loaded {
     pub inventory: Inventory,
     /// Days off and business hours.
     pub calendar: Calendar,
+    /// What mutes by configuration; its limits are those of `settings`.
+    pub muting: Muting,
     /// Scenarios without errors.
     pub scenarios: Vec<Scenario>,
     /// Rules with errors, in neither `rules` nor `rule_files`.
@@ -71,30 +75,6 @@ pub struct Loaded {
     pub silenced: Vec<Problem>,
     /// Files that were read or should have been.
     pub files: Vec<SourceFile>,
-}
-
-impl Loaded {
-    /// How many problems forbid a start.
-    pub fn errors(&self) -> usize {
-        self.problems.iter().filter(|problem| problem.level == Level::Error).count()
-    }
-
-    /// How many problems do not.
-    pub fn warnings(&self) -> usize {
-        self.problems.iter().filter(|problem| problem.level == Level::Warning).count()
-    }
-
-    /// How many rules there are, Prometheus's among them.
-    pub fn rule_count(&self) -> usize {
-        let steps = self.rules.groups.iter().flat_map(|group| &group.steps);
-        let records = steps.filter(|step| matches!(step, ExprStep::Record { .. })).count();
-        self.rules.rules.len() + records
-    }
-
-    /// The text of the file that a problem is in.
-    pub fn text(&self, problem: &Problem) -> Option<&str> {
-        self.files.iter().find(|file| file.path.display().to_string() == problem.file).map(|file| &*file.text)
-    }
 }
 
 /// Loads what `paths` stand for: a settings file or a folder with one (a whole configuration, its other files found by
@@ -163,6 +143,7 @@ struct Read {
     inventory: Inventory,
     calendar: Edited,
     sla: SlaPlan,
+    muting: Muting,
 }
 
 impl Read {
@@ -291,6 +272,7 @@ impl Load<'_> {
         let refused = refused + unread + before - rules.len();
         let (alerts, groups) = prometheus::adopt(&rule_files, rules.keys().cloned().collect(), &guard);
         let native = rules.into_values().map(|placed| placed.rule);
+        let calendar = read.calendar.calendar();
         Loaded {
             settings: self.settings.take().unwrap_or_else(defaults),
             refused,
@@ -299,7 +281,8 @@ impl Load<'_> {
             unit_files,
             people,
             inventory: read.inventory,
-            calendar: read.calendar.calendar(),
+            muting: Muting { calendar: calendar.clone(), ..read.muting },
+            calendar,
             scenarios,
             problems,
             silenced,
@@ -324,13 +307,16 @@ impl Load<'_> {
                     let file = judged(root, &CHAINS, notes);
                     read.chains.get_or_insert_default().extend(chain::chains(file, notes));
                     read.sla = sla::sla(file, notes);
+                    read.muting.inhibit.extend(mute::inhibits(file, notes));
                 }
                 FileKind::Inventory => {
                     let inventory = inventory(judged(root, &INVENTORY, notes), notes);
                     read.inventory.resources.extend(inventory.resources);
                 }
                 FileKind::Calendar => {
-                    let calendar = calendar(judged(root, &CALENDAR, notes), notes);
+                    let file = judged(root, &CALENDAR, notes);
+                    read.muting.windows.extend(mute::windows(file, notes));
+                    let calendar = calendar(file, notes);
                     read.calendar.holidays.extend(calendar.holidays);
                     read.calendar.office = calendar.office;
                     read.calendar.intervals.extend(calendar.intervals);
@@ -506,16 +492,4 @@ fn judged<'n>(root: &'n Node, table: &'static Table, notes: &mut Notes) -> Obj<'
 fn defaults() -> Settings {
     let nothing = Node { at: Mark::new(1, 1, 0), data: Data::Null };
     settings(Obj::new(&nothing, &SETTINGS), Path::new("configs"), &mut Notes::new(""))
-}
-
-/// What a gap is about, and from when to when.
-fn told_of(gap: &Gap) -> String {
-    let codes: Vec<&str> = gap.severities.iter().map(|severity| severity.code()).collect();
-    let (from, until) = (time::rfc3339(gap.from), time::rfc3339(gap.until));
-    let whose = match &gap.resources {
-        None => String::new(),
-        Some((1, id)) => format!(" on {id}"),
-        Some((n, id)) => format!(" on {n} resources ({id}, …)"),
-    };
-    format!("{} {}{whose} from {from} until {until}", gap.domain.word(), codes.join(", "))
 }

@@ -171,10 +171,14 @@ pub(super) async fn act(
         Err(why) if form => return page::answered(StatusCode::BAD_REQUEST, &id, &why),
         Err(why) => return error(StatusCode::BAD_REQUEST, &why),
     };
-    let answer = app.blocking(move |parts| parts.act.submit(input, ANSWER_WAIT)).await.and_then(|answer| answer);
-    let (status, answer) =
-        answer.map_or_else(|text| (StatusCode::SERVICE_UNAVAILABLE, Answer { done: false, text }), settle);
+    let (status, answer) = submit(&app, input).await;
     if form { page::answered(status, &id, &answer.text) } else { (status, Json(answer)).into_response() }
+}
+
+/// Hands an input to the leader and waits for its answer.
+pub(super) async fn submit(app: &App, input: Input) -> (StatusCode, Answer) {
+    let answer = app.blocking(move |parts| parts.act.submit(input, ANSWER_WAIT)).await.and_then(|answer| answer);
+    answer.map_or_else(|text| (StatusCode::SERVICE_UNAVAILABLE, Answer { done: false, text }), settle)
 }
 
 /// The leader's answer with its status; `None`: it has not come yet.
@@ -189,7 +193,7 @@ pub(super) fn settle(answer: Option<Answer>) -> (StatusCode, Answer) {
     }
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.starts_with("application/x-www-form-urlencoded")
 }
@@ -208,8 +212,16 @@ fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
             hold: Some(field("for")).filter(|f| !f.is_empty()),
         });
     }
+    json_body(body)
+}
+
+/// The JSON object that a person's request carries; an empty body is one without fields.
+pub(super) fn json_body<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    if body.len() > ACT_BYTES {
+        return Err(format!("the request is longer than {ACT_BYTES} bytes"));
+    }
     if body.trim_ascii().is_empty() {
-        return Ok(ActBody::default());
+        return Ok(T::default());
     }
     // Read as an object first: a struct would take an array of its fields, too.
     let object: serde_json::Map<_, _> = serde_json::from_slice(body).map_err(|error| error.to_string())?;

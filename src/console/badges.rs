@@ -26,4 +26,7 @@ pub(super) fn incident_state(html: &mut Html, it: &Incident) {
     if it.flapping {
         html.raw(" ").badge("warn", "반복");
     }
+    if let Some(muted) = &it.muted {
+        html.raw(" ").badge("info", muted.kind.korean());
+    }
 }

@@ -25,6 +25,7 @@ pub(super) fn incident(it: &Incident) -> Value {
         "held_until": it.held_until,
         "notify_by": it.notify_by,
         "notified": it.notified,
+        "muted": it.muted.as_ref().map(crate::model::wire::muted_to_json),
     })
 }
 

@@ -10,6 +10,7 @@
 mod api;
 mod badges;
 mod codes;
+mod detail;
 mod door;
 mod explain;
 mod guard;
@@ -23,6 +24,7 @@ mod receipts;
 mod sections;
 mod seams;
 mod secret;
+mod silences;
 
 pub use seams::*;
 pub use secret::{read_token, token_file};
@@ -165,6 +167,9 @@ impl App {
             .route("/v1/incidents", get(api::incidents))
             .route("/v1/pages", get(api::pages))
             .route("/v1/ledger", get(api::ledger))
+            .route("/v1/silences", get(silences::list).post(silences::add))
+            .route("/v1/silences/preview", post(silences::preview))
+            .route("/v1/silences/{id}/{verb}", post(silences::act))
             .route("/v1/explain", post(explain::explain))
             .route("/v1/sign-in-link", post(api::sign_in_link))
             .route("/v1/incidents/{id}/{verb}", post(api::act))

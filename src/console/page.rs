@@ -17,7 +17,7 @@ use sha2::Digest;
 use super::groups;
 use super::html::Html;
 use super::sections::{self, Shown};
-use super::{App, Parts, api, guard};
+use super::{App, Parts, api, detail, guard, silences};
 use crate::time::SECOND;
 
 const STYLE: &str = include_str!("style.css");
@@ -173,6 +173,7 @@ fn read(parts: &Parts, now: crate::time::Ms) -> Result<Shown, String> {
         children,
         pages: view.pages(None, ROWS)?,
         contacts: view.contacts(),
+        silences: view.silences()?,
     })
 }
 
@@ -191,6 +192,7 @@ pub(super) async fn overview(State(app): State<App>, uri: Uri) -> Response {
         html.raw("<main id=\"main\">");
         sections::incidents(html, &shown);
         super::levels::levels(html, &shown.status.sla);
+        silences::silences(html, &shown);
         sections::phones(html, &shown);
         sections::outbox(html, &shown);
         sections::readings(html, &shown);
@@ -229,7 +231,7 @@ pub(super) async fn incident(State(app): State<App>, Path(id): Path<String>) -> 
     match app.blocking(read).await.and_then(|found| found) {
         Ok((Some((found, children)), pages, contacts)) => page("봉수 장애 상세", None, |html| {
             html.raw("<header><h1>").text(&id).raw("</h1><a href=\"/\">전체 화면</a></header><main id=\"main\">");
-            sections::incident_detail(html, &found, &contacts);
+            detail::incident_detail(html, &found, &contacts);
             groups::under(html, &found, &children);
             sections::page_table(html, &pages, now);
             html.raw("</main>");

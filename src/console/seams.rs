@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Contact, Entry, Incident, Input, PageRow};
+use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, Preview, Silence};
 use crate::time::Ms;
 
 /// One record on its way into the log.
@@ -98,8 +98,23 @@ pub trait View: Send + Sync {
     fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>, String>;
     /// Why instances of a rule are as they are: one object each, with Korean sentences under `lines`.
     fn explain(&self, ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String>;
+    /// All silences that are kept, newest first.
+    fn silences(&self) -> Result<Vec<Silence>, String>;
+    /// What matchers would have hidden in the last 30 days.
+    fn preview(&self, matchers: &[Matcher]) -> Result<Previewed, String>;
     /// All contacts; the console masks what is personal.
     fn contacts(&self) -> Vec<Contact>;
+}
+
+/// What a silence would have hidden.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Previewed {
+    /// How much.
+    pub hides: Preview,
+    /// It fits everything.
+    pub broad: bool,
+    /// Some of the incidents, newest first.
+    pub incidents: Vec<Incident>,
 }
 
 /// What `POST /v1/explain` asks: an incident by its number, or a rule with labels that the identity must have.
@@ -156,6 +171,42 @@ pub struct StatusView {
     pub gateways: Vec<GatewayView>,
     /// Service levels: `incidents` with the clock that runs out first, `months` of contracted services.
     pub sla: serde_json::Value,
+    /// Silences that are not over, newest first.
+    pub silences: Vec<SilenceView>,
+    /// Incidents of which nobody is told for the moment.
+    pub muted: Vec<MutedView>,
+}
+
+/// One silence that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SilenceView {
+    /// Its number.
+    pub id: String,
+    /// `active`, `pending` or `waiting` (for approval).
+    pub state: String,
+    /// What it mutes.
+    pub matchers: String,
+    /// Who is answerable.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub until: Ms,
+    /// How long that is from now.
+    pub left_ms: Ms,
+}
+
+/// One incident that is muted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct MutedView {
+    /// Its number.
+    pub incident: String,
+    /// `maintenance`, `silence` or `inhibition`.
+    pub kind: String,
+    /// Id of the window or silence, or number of the incident that stands for it.
+    pub by: String,
+    /// Until when, where that is known.
+    pub until: Option<Ms>,
 }
 
 /// Who leads the incident stage.

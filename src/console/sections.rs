@@ -7,8 +7,8 @@ use super::measure;
 use super::page::ROWS;
 use super::seams::{ReadingView, StatusView};
 use crate::model::{
-    Channel, Contact, Domain, Ended, Incident, IncidentState, PageRow, PageState, Reason, carrier_bytes, mask_email,
-    mask_name, mask_phone,
+    Channel, Contact, Domain, Incident, PageRow, PageState, Reason, Silence, carrier_bytes, mask_email, mask_name,
+    mask_phone,
 };
 use crate::time::{MINUTE, Ms, show_duration};
 
@@ -28,6 +28,7 @@ pub(super) struct Shown {
     pub(super) children: Children,
     pub(super) pages: Vec<PageRow>,
     pub(super) contacts: Vec<Contact>,
+    pub(super) silences: Vec<Silence>,
 }
 
 pub(super) fn section(html: &mut Html, title: &'static str, fill: impl FnOnce(&mut Html)) {
@@ -52,7 +53,7 @@ pub(super) fn none(html: &mut Html, text: &'static str) {
     html.raw("<p class=\"none\">").raw(text).raw("</p>");
 }
 
-fn labels(it: &Incident) -> String {
+pub(super) fn labels(it: &Incident) -> String {
     let pairs: Vec<_> = it.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join(", ")
 }
@@ -84,80 +85,13 @@ pub(super) fn incidents(html: &mut Html, shown: &Shown) {
     });
 }
 
-/// One incident with its forms.
-pub(super) fn incident_detail(html: &mut Html, it: &Incident, contacts: &[Contact]) {
-    section(html, "장애 상세", |html| {
-        html.raw("<dl class=\"facts\"><div><dt>등급</dt><dd>");
-        severity(html, it.severity);
-        html.raw("</dd></div><div><dt>상태</dt><dd>");
-        incident_state(html, it);
-        html.raw("</dd></div>");
-        fact(html, "구간", it.domain.word());
-        fact(html, "제목", &it.title);
-        fact(html, "대상", &labels(it));
-        fact(html, "규칙", &it.rule);
-        fact_time(html, "발생", Some(it.occurred));
-        fact_time(html, "감지", Some(it.detected));
-        fact_time(html, "통보 기한", it.notify_by);
-        fact_time(html, "첫 통보", it.notified);
-        fact_time(html, "복구", it.resolved);
-        for (name, text) in groups::facts(it) {
-            fact(html, name, &text);
-        }
-        if let Some(ended) = it.ended {
-            fact(html, "복구 사유", ended_word(ended));
-        }
-        if let Some(ack) = &it.ack {
-            fact(html, "수신확인", &ack.by);
-            fact_time(html, "수신확인 만료", Some(ack.until));
-            fact(html, "메모", &ack.note);
-        }
-        html.raw("</dl>");
-    });
-    section(html, "조치", |html| {
-        html.raw("<div class=\"acts\">");
-        match it.state {
-            IncidentState::Open => act(html, it, contacts, "ack", "수신확인"),
-            IncidentState::Acked => act(html, it, contacts, "unack", "수신확인 취소"),
-            IncidentState::Resolved => act(html, it, contacts, "reopen", "다시 열기"),
-            IncidentState::Closed => none(html, "종료된 장애입니다."),
-        }
-        if it.state.is_live() {
-            act(html, it, contacts, "resolve", "복구 처리");
-        }
-        html.raw("</div>");
-    });
-}
-
-fn act(html: &mut Html, it: &Incident, contacts: &[Contact], verb: &'static str, word: &'static str) {
-    html.raw("<form method=\"post\" action=\"/v1/incidents/").text(&it.id).raw("/").raw(verb).raw("\">");
-    html.raw("<label>처리자<select name=\"by\"><option value=\"console\">관제 운영자</option>");
-    for contact in contacts {
-        html.raw("<option value=\"").text(&contact.id).raw("\">").text(&contact.id);
-        html.raw(" (").text(&contact.org).raw(")</option>");
-    }
-    html.raw("</select></label>");
-    if matches!(verb, "ack" | "resolve") {
-        html.raw("<label>메모<input name=\"note\" maxlength=\"1000\" autocomplete=\"off\"></label>");
-    }
-    html.raw("<button class=\"primary\">").raw(word).raw("</button></form>");
-}
-
-fn fact(html: &mut Html, name: &'static str, value: &str) {
+pub(super) fn fact(html: &mut Html, name: &'static str, value: &str) {
     let value = if value.is_empty() { "–" } else { value };
     html.raw("<div><dt>").raw(name).raw("</dt><dd>").text(value).raw("</dd></div>");
 }
 
-fn fact_time(html: &mut Html, name: &'static str, at: Option<Ms>) {
+pub(super) fn fact_time(html: &mut Html, name: &'static str, at: Option<Ms>) {
     html.raw("<div><dt>").raw(name).raw("</dt><dd>").time(at).raw("</dd></div>");
-}
-
-const fn ended_word(it: Ended) -> &'static str {
-    match it {
-        Ended::RuleChanged => "규칙 변경",
-        Ended::NoData => "데이터 없음",
-        Ended::Gone => "대상 사라짐",
-    }
 }
 
 /// How a message travels: its channel and, for texts, whether it fits an SMS.
@@ -308,6 +242,7 @@ fn detail_word(detail: &str) -> &str {
         "server" => "발송 업체 장애",
         "timeout" => "연결 시간 초과",
         "expired" => "기한 지남",
+        "muted" => "통보 보류",
         "acked" => "수신확인됨",
         "resolved" => "복구됨",
         "stopping" => "서비스 종료로 반납",

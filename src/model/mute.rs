@@ -3,7 +3,7 @@
 //! The idea: muting never touches what an incident is. It is a reason beside it ([`Muted`]) with its beginning, its end
 //! as far as that is known, and who is answerable for it. Who matches what is decided in `incident::mute`.
 
-use crate::model::{Calendar, Incident, Matcher, Severity, TimeInterval};
+use crate::model::{Calendar, Incident, Matcher, Severity, Test, TimeInterval};
 use crate::time::{DAY, Ms};
 
 /// First characters of the numbers of drills (모의훈련).
@@ -28,6 +28,27 @@ impl Incident {
     /// muted, or another incident speaks for it.
     pub const fn holds_pages(&self) -> bool {
         self.held_until.is_some() || self.muted.is_some() || self.parent.is_some()
+    }
+}
+
+impl Matcher {
+    /// Reads `label=value`, `label!=value`, `label=~regex` or `label!~regex`; the value may stand in double quotes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = text.find(['=', '!'])?;
+        let (label, rest) = text.split_at(at);
+        let test =
+            [Test::Fits, Test::FitsNot, Test::IsNot, Test::Is].into_iter().find(|it| rest.starts_with(it.sign()))?;
+        let value = rest.get(test.sign().len()..)?;
+        let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':');
+        let fits = !label.is_empty() && label.chars().all(is_name);
+        fits.then(|| Self { label: label.to_owned(), test, value: bare.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Matcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}{}", self.label, self.test.sign(), self.value)
     }
 }
 

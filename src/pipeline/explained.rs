@@ -176,7 +176,9 @@ fn incidents_json(mine: &Affairs<'_>) -> Vec<Value> {
     let one = |incident: &&Incident| {
         json!({ "id": incident.id, "state": incident.state.word(), "severity": incident.severity.code(),
             "detected": incident.detected, "resolved": incident.resolved, "flapping": incident.flapping,
-            "held_until": incident.held_until, "ack_by": incident.ack.as_ref().map(|ack| &ack.by),
+            "held_until": incident.held_until,
+            "muted": incident.muted.as_ref().map(crate::model::wire::muted_to_json),
+            "ack_by": incident.ack.as_ref().map(|ack| &ack.by),
             "group": company::json(incident) })
     };
     mine.incidents.iter().map(one).collect()

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
     Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, PartitionView, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
+    LimitView, PartitionView, Previewed, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
-use crate::model::{Contact, Entry, Incident, Input, PageRow, PageState};
+use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
 use crate::pipeline::asks::Asks;
 use crate::pipeline::explained::{Affairs, Question, tell};
 use crate::pipeline::levels;
 use crate::pipeline::outbox::Contacts;
+use crate::pipeline::silences::{muted_view, preview, silence_view, silences};
 use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND};
 
@@ -200,7 +201,12 @@ impl View for Front {
         let plan = self.contacts.people().sla.clone();
         let live = self.store.incidents(INCIDENTS_COUNTED_MAX).unwrap_or_default();
         let sla = levels::standing(self.store.as_ref(), &live, &plan, self.clock.wall()).unwrap_or_default();
+        // What the store cannot say was said above.
+        let now = self.clock.wall();
+        let silences = self.silences().unwrap_or_default();
         Ok(StatusView {
+            silences: silences.iter().filter_map(|silence| silence_view(silence, now)).collect(),
+            muted: live.iter().filter_map(muted_view).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: self.clock.wall() - self.standing.started,
             roles: self.standing.roles.clone(),
@@ -267,6 +273,14 @@ impl View for Front {
         }
         let people = self.contacts.people();
         Ok(tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) }))
+    }
+
+    fn silences(&self) -> Result<Vec<Silence>, String> {
+        silences(self.store.as_ref())
+    }
+
+    fn preview(&self, matchers: &[Matcher]) -> Result<Previewed, String> {
+        preview(self.store.as_ref(), &self.contacts.inventory(), matchers, self.clock.wall())
     }
 
     fn contacts(&self) -> Vec<Contact> {

@@ -41,6 +41,7 @@ mod sentences;
 pub mod service;
 pub mod selfwatch;
 pub mod shell;
+pub mod silences;
 pub mod sides;
 pub mod sim;
 pub mod spool;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{AckKey, Channel, Lease, Outcome, People, Severity, ack_code};
+use crate::model::{AckKey, Channel, Inventory, Lease, Outcome, People, Severity, ack_code};
 use crate::notify::{Address, AddressBook, Outbox, OutboxError, OutboxResult};
 use crate::store::{Store, StoreError};
 use crate::time::Ms;
@@ -65,24 +65,38 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// The contacts in force; a clone is the same book, so that a reload reaches every sender.
+/// The contacts in force, and the inventory for whoever looks up both; a clone is the same book, so that a reload
+/// reaches every sender.
 #[derive(Debug, Clone, Default)]
-pub struct Contacts(Arc<RwLock<Arc<People>>>);
+pub struct Contacts {
+    people: Arc<RwLock<Arc<People>>>,
+    inventory: Arc<RwLock<Arc<Inventory>>>,
+}
 
 impl Contacts {
     /// A book of `people`.
     pub fn new(people: Arc<People>) -> Self {
-        Self(Arc::new(RwLock::new(people)))
+        Self { people: Arc::new(RwLock::new(people)), ..Self::default() }
     }
 
     /// Puts other contacts in force.
     pub fn replace(&self, people: Arc<People>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = people;
+        *self.people.write().unwrap_or_else(PoisonError::into_inner) = people;
+    }
+
+    /// Puts another inventory in force.
+    pub fn stock(&self, inventory: Arc<Inventory>) {
+        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = inventory;
+    }
+
+    /// The inventory in force.
+    pub fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The contacts in force.
     pub fn people(&self) -> Arc<People> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.people.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

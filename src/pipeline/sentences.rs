@@ -5,7 +5,8 @@
 
 use crate::evaluate::{Inspection, Near, SERIES_LISTED, expression};
 use crate::model::{
-    Cause, Comparison, Incident, IncidentState, Level, Page, PageState, Reason, Rule, Severity, State, Threshold, Watch,
+    Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, Page, PageState, Reason, Rule, Severity, State,
+    Threshold, Watch,
 };
 use crate::pipeline::company;
 use crate::pipeline::explained::Affairs;
@@ -244,11 +245,31 @@ fn incident_line(incident: &Incident) -> String {
     )
 }
 
+/// By what an incident is muted, since and until when, by whom and why.
+fn muted_line(muted: &Muted) -> String {
+    let until = muted.until.map_or_else(|| "끝날 때까지".to_owned(), |until| format!("{}까지", rfc3339(until)));
+    let since = rfc3339(muted.since);
+    match muted.kind {
+        MuteKind::Maintenance => format!(
+            "  정기점검 {}({}, 담당 {})이 {since}부터 {until} 통보를 멈췄습니다",
+            muted.by, muted.why, muted.who
+        ),
+        MuteKind::Silence => format!(
+            "  알림중지 {}({}, 담당 {})이 {since}부터 {until} 통보를 멈췄습니다",
+            muted.by, muted.why, muted.who
+        ),
+        MuteKind::Inhibition => format!("  사건 {}의 영향이므로 {since}부터 {until} 따로 알리지 않습니다", muted.by),
+    }
+}
+
 /// What keeps the chain of the newest incident quiet.
 fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(until) = incident.held_until {
         lines.push(format!("  밀린 기록을 따라잡는 중이라 {}까지 통보를 미룹니다", rfc3339(until)));
+    }
+    if let Some(muted) = &incident.muted {
+        lines.push(muted_line(muted));
     }
     if incident.flapping {
         lines.push("  짧은 시간에 거듭 발생해 30분간 조용해질 때까지 다시 알리지 않습니다".to_owned());
@@ -256,7 +277,7 @@ fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
     if let Some(ack) = incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked) {
         lines.push(format!("  {}이(가) {} 수신확인하여 연락망을 멈췄습니다", ack.by, rfc3339(ack.at)));
     }
-    let none = !mine.pages.iter().any(|(page, ..)| page.incident == incident.id);
+    let none = incident.muted.is_none() && !mine.pages.iter().any(|(page, ..)| page.incident == incident.id);
     if none {
         let chains = mine.people.map_or(0, |people| people.chains.len());
         lines.push(if chains == 0 {

@@ -10,7 +10,7 @@ use crate::config::{self, AgentTo, Loaded, LogKind, Role, Settings, Skew, StoreU
 use crate::console;
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::log::Sink;
-use crate::model::{AckKey, RuleSet};
+use crate::model::{AckKey, Muting, RuleSet};
 use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::evaluator::{Evaluator, Sides};
@@ -64,8 +64,14 @@ pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::mod
 pub fn world(loaded: &Loaded) -> Arc<World> {
     let mut people = loaded.people.clone();
     people.pages_an_hour = Some(loaded.settings.limits.pages_per_hour);
+    let limits = &loaded.settings.limits;
+    let muting = Muting {
+        silence_length: limits.silence_length,
+        silence_incidents: limits.silence_incidents,
+        ..loaded.muting.clone()
+    };
     let world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
-    let mut world = world.storm_after(loaded.settings.limits.storm);
+    let mut world = world.storm_after(limits.storm).muted_by(&muting);
     world.open_incidents = loaded.settings.limits.open_incidents;
     world.hash = hash(loaded);
     Arc::new(world)
@@ -134,13 +140,15 @@ impl Service {
         shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), on(Role::Evaluate)));
         let people = Arc::new(loaded.people.clone());
         let world = world(loaded);
+        let contacts = Contacts::new(people);
+        contacts.stock(Arc::new(loaded.inventory.clone()));
         let making = Making {
             loaded,
             files: &files,
             dir: &dir,
             clock: Arc::clone(&clock),
             world,
-            contacts: Contacts::new(people),
+            contacts,
             owner: owner(settings, &dir),
             codes: ack_key(settings, &dir)?,
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },

@@ -5,10 +5,10 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use bongsu::console::{
-    Act, Answer, App, ExplainAsk, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Receipts, StatusView,
-    Unposted, View, bind, serve, token_file,
+    Act, Answer, App, ExplainAsk, Frame, Health, Incoming, Intake, IntakeError, Limits, Parts, Previewed, Receipts,
+    StatusView, Unposted, View, bind, serve, token_file,
 };
-use bongsu::model::{AckKey, Contact, Entry, Incident, Input, PageRow, Secret};
+use bongsu::model::{AckKey, Contact, Entry, Incident, Input, Matcher, PageRow, Preview, Secret, Silence};
 use bongsu::time::{ManualClock, Ms};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 
@@ -28,6 +28,8 @@ pub(crate) struct Seams {
     pub(crate) away: Mutex<Option<String>>,
     pub(crate) inputs: Mutex<Vec<Input>>,
     pub(crate) answer: Mutex<Option<Answer>>,
+    pub(crate) silences: Mutex<Vec<Silence>>,
+    pub(crate) previewed: Mutex<Vec<Vec<Matcher>>>,
 }
 
 impl Seams {
@@ -87,6 +89,16 @@ impl View for Seams {
 
     fn explain(&self, _ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String> {
         self.read(&Mutex::new(Vec::new()))
+    }
+
+    fn silences(&self) -> Result<Vec<Silence>, String> {
+        self.read(&self.silences)
+    }
+
+    fn preview(&self, matchers: &[Matcher]) -> Result<Previewed, String> {
+        self.previewed.lock().unwrap().push(matchers.to_vec());
+        let hides = Preview { incidents: 3, s1: 1, pages: 5, of: 9, over: 30 * bongsu::time::DAY };
+        Ok(Previewed { hides, ..Previewed::default() })
     }
 
     fn contacts(&self) -> Vec<Contact> {

@@ -19,6 +19,8 @@ mod config_bad;
 mod config_lint;
 /// `bongsu check` as a command.
 mod config_check;
+/// Maintenance and inhibition in edited files.
+mod config_mute;
 /// The shipped files and their schemas need the repository's own folders.
 mod config_shipped;
 /// PromQL: Prometheus's own scripts and real rule files.
@@ -107,6 +109,8 @@ mod permissions;
 mod faults;
 /// The service from the door to the phone.
 mod service;
+/// Silences from the command to their end, and on the page.
+mod silences;
 /// What a running service says of one rule, and how it takes other files.
 mod explain_reload;
 mod expr_rules;

@@ -25,6 +25,7 @@ over_all!(
     closed_incidents_are_not_loaded,
     what_is_drawn_elsewhere_is_no_input_row,
     notes_are_put_and_removed,
+    notes_are_read_by_the_beginning_of_their_key,
     a_purge_leaves_what_is_needed,
     the_newest_are_listed_first,
 );
@@ -339,6 +340,18 @@ fn notes_are_put_and_removed(home: &dyn Home) {
     leader.commit(&*store, put(vec![note("a", Some("1")), note("b", Some("2"))]));
     leader.commit(&*store, put(vec![note("a", Some("3")), note("b", None), note("c", None)]));
     assert_eq!(lead(&*store, "b").notes, [("a".to_owned(), "3".to_owned())]);
+}
+
+fn notes_are_read_by_the_beginning_of_their_key(home: &dyn Home) {
+    let store = home.open();
+    let mut leader = Leader::take(&*store);
+    let note = |name: &str| (name.to_owned(), Some(format!("of {name}")));
+    let names = ["x/10", "x/2", "x/가", "x", "X/1", "y/1", "x%2", "x/_"];
+    leader.commit(&*store, BookCommit { notes: names.map(note).to_vec(), ..BookCommit::default() });
+    let keys = |prefix: &str| store.notes(prefix).unwrap().into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!(keys("x/"), ["x/10", "x/2", "x/_", "x/가"], "by bytes, whatever the database's collation");
+    assert_eq!((keys("x/가"), keys("x%"), keys("z")), (vec!["x/가".to_owned()], vec!["x%2".to_owned()], Vec::new()));
+    assert_eq!(store.notes("y").unwrap(), [("y/1".to_owned(), "of y/1".to_owned())]);
 }
 
 fn a_purge_leaves_what_is_needed(home: &dyn Home) {

@@ -85,6 +85,7 @@ impl Found {
             loaded.people = around.people;
             loaded.settings = around.settings;
             loaded.calendar = around.calendar;
+            loaded.muting = around.muting;
             if loaded.inventory.resources.is_empty() {
                 loaded.inventory = around.inventory;
             }

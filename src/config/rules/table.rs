@@ -5,6 +5,7 @@
 
 use crate::config::chain::CHAIN_LIST;
 use crate::config::inventory::RESOURCES;
+use crate::config::mute::{INHIBITS, MAINTENANCES};
 use crate::config::people::{CONTACT_LIST, ROTA_LIST};
 use crate::config::scenario::SCENARIOS;
 use crate::config::sla::SLA;
@@ -263,5 +264,7 @@ pub(crate) static FILE: Table = Table {
         may("chains", CHAIN_LIST, "chains for the scenarios of this file alone"),
         may("sla", Kind::Table(&SLA), "service levels for the scenarios of this file alone"),
         may("resources", RESOURCES, "inventory for the scenarios of this file alone"),
+        may("inhibit", INHIBITS, "inhibition for the scenarios of this file alone"),
+        may("maintenance", MAINTENANCES, "planned work for the scenarios of this file alone"),
     ],
 };

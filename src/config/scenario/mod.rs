@@ -20,7 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    Cause, Chain, Channel, Contact, Ended, Inventory, Labels, Matcher, Reason, Rota, Rule, Severity, SlaPlan, State,
+    Cause, Chain, Channel, Contact, Ended, InhibitRule, Inventory, Labels, Matcher, Reason, Rota, Rule, Severity,
+    SlaPlan, State, Window,
 };
 use crate::time::Ms;
 
@@ -83,6 +84,10 @@ pub struct Own {
     pub sla: Option<SlaPlan>,
     /// Resources.
     pub inventory: Option<Inventory>,
+    /// Rules of inhibition.
+    pub inhibit: Option<Vec<InhibitRule>>,
+    /// Planned work.
+    pub maintenance: Option<Vec<Window>>,
 }
 
 /// What comes in.

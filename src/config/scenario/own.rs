@@ -9,7 +9,7 @@ use crate::config::inventory::inventory;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::rules::PlacedRule;
-use crate::config::{chain, fit, people, sla};
+use crate::config::{chain, fit, mute, people, sla};
 use crate::model::Rule;
 
 /// What a checked scenario file brings along, of `rules` those that it holds itself.
@@ -43,5 +43,7 @@ pub(super) fn parts(file: Obj<'_>, rules: Option<Vec<Rule>>, notes: &mut Notes) 
         chains: chains.map(|chains| chains.into_iter().map(|(chain, _)| chain).collect()),
         sla: file.has("sla").then(|| sla::sla(file, notes)),
         inventory: file.has("resources").then(|| inventory(file, notes)),
+        inhibit: file.has("inhibit").then(|| mute::inhibits(file, notes)),
+        maintenance: file.has("maintenance").then(|| mute::windows(file, notes)),
     }
 }

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::Notes;
 use super::read::Obj;
-use crate::model::Way;
+use crate::model::{Muting, Way};
 use crate::time::{DAY, Ms};
 
 /// What one process does.
@@ -199,6 +199,10 @@ pub struct Limits {
     pub pages_per_hour: usize,
     /// Bytes of all raw windows.
     pub window_memory: usize,
+    /// The longest a silence may last, ms.
+    pub silence_length: Ms,
+    /// A silence that would have hidden more incidents in 30 days needs a second approver.
+    pub silence_incidents: i64,
 }
 
 /// What becomes of samples from a skewed clock.
@@ -230,6 +234,8 @@ pub(super) fn settings(file: Obj<'_>, folder: &Path, notes: &mut Notes) -> Setti
             record_bytes: most(limits.size("record_bytes")),
             pages_per_hour: most(limits.int("pages_per_hour")),
             window_memory: most(limits.size("window_memory")),
+            silence_length: limits.duration("silence_length").unwrap_or(Muting::SILENCE_LENGTH),
+            silence_incidents: limits.int("silence_incidents").unwrap_or(Muting::SILENCE_INCIDENTS),
         },
         skew: if file.text("skew") == Some("quarantine") { Skew::Quarantine } else { Skew::Shift },
         heartbeat: heartbeat::heartbeat(file, folder, notes),

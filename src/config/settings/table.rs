@@ -3,7 +3,7 @@
 //! The idea: every default of the service stands here, as one would write it; [`super::settings`] reads it from here.
 
 use crate::config::table::{Key, Kind, Table, may, must, or};
-use crate::time::{DAY, HOUR, SECOND};
+use crate::time::{DAY, HOUR, MINUTE, SECOND};
 
 use super::heartbeat::HEARTBEAT;
 use super::ways::GATEWAY;
@@ -138,6 +138,13 @@ static LIMITS: Table = Table {
         or("record_bytes", "1MiB", Kind::Size(1024, RECORD_BYTES_MAX), "bytes of one record"),
         or("pages_per_hour", "30", Kind::Int(1, 10_000), "pages a person and hour, S1 not counted"),
         or("window_memory", "1GiB", Kind::Size(1 << 20, i64::MAX), "bytes of all raw windows"),
+        or("silence_length", "7d", Kind::Duration(MINUTE, 366 * DAY), "the longest a silence may last"),
+        or(
+            "silence_incidents",
+            "20",
+            Kind::Int(0, 1_000_000),
+            "a silence that would have hidden more in 30 days needs a second approver",
+        ),
     ],
 };
 

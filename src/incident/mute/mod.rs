@@ -18,6 +18,7 @@ use sha2::Digest as _;
 
 pub use fits::{Fits, Subject};
 pub(super) use silences::Silences;
+pub use silences::{SILENCE_NOTES, hides};
 
 use crate::model::{Domain, Incident, Inventory, MuteKind, Muting, People, Severity};
 use crate::time::Ms;

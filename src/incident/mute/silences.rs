@@ -19,8 +19,8 @@ const KEPT: Ms = 90 * DAY;
 const MOST: usize = 500;
 /// Matchers of one silence, at most.
 const MATCHERS_MAX: usize = 20;
-/// Key of the notes.
-const KEY: &str = "silence/";
+/// First characters of the notes that hold silences, after those of the stage.
+pub const SILENCE_NOTES: &str = "silence/";
 
 /// All silences that are kept, by number.
 #[derive(Debug, Clone, Default)]
@@ -36,12 +36,12 @@ impl Silences {
             let fits = Fits::new(&silence.matchers).ok()?;
             Some((silence.id.clone(), (silence, fits)))
         };
-        Self { all: notes.under(KEY).into_iter().filter_map(read).collect(), changed: BTreeSet::new() }
+        Self { all: notes.under(SILENCE_NOTES).into_iter().filter_map(read).collect(), changed: BTreeSet::new() }
     }
 
     pub(in crate::incident) fn save(&mut self, notes: &mut Notes) {
         for id in std::mem::take(&mut self.changed) {
-            let key = format!("{KEY}{id}");
+            let key = format!("{SILENCE_NOTES}{id}");
             match self.all.get(&id) {
                 Some((silence, _)) => notes.put(&key, silence_to_json(silence).to_string()),
                 None => notes.remove(&key),
@@ -62,7 +62,7 @@ impl Silences {
     /// The silence that mutes an incident, the first by number.
     pub(super) fn hit(&self, incident: &Incident, subject: &Subject<'_>, now: Ms) -> Option<Hit> {
         let fits = |(silence, fits): &&(Silence, Fits)| {
-            silence.state(now) == SilenceState::Active && mutes(fits, incident, subject)
+            silence.state(now) == SilenceState::Active && hides(fits, incident, subject)
         };
         let (silence, _) = self.all.values().find(fits)?;
         Some(Hit {
@@ -151,8 +151,8 @@ impl Silences {
         setup: &Setup,
         live: impl Iterator<Item = &'a Incident>,
     ) -> Option<String> {
-        let hides = |it: &&Incident| mutes(fits, it, &Subject::new(it, &setup.inventory));
-        let grave = live.filter(|it| it.severity == Severity::S1).find(hides);
+        let is_hidden = |it: &&Incident| hides(fits, it, &Subject::new(it, &setup.inventory));
+        let grave = live.filter(|it| it.severity == Severity::S1).find(is_hidden);
         let days = ask.hides.over / DAY;
         let most = setup.muting.silence_incidents;
         if fits.is_broad() {
@@ -228,7 +228,7 @@ impl Silences {
 }
 
 /// Whether matchers that fit an incident may also hide it: drills and S1 of 보안 have to be meant outright.
-fn mutes(fits: &Fits, incident: &Incident, subject: &Subject<'_>) -> bool {
+pub fn hides(fits: &Fits, incident: &Incident, subject: &Subject<'_>) -> bool {
     let is_meant = !incident.is_drill() || fits.names("drill", "true") || fits.names("incident", &incident.id);
     is_meant && fits.fit(subject) && may_hide(fits, incident)
 }

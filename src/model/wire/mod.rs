@@ -22,7 +22,7 @@ mod tests;
 
 pub use fields::twelve_digits;
 pub use group::{suspect as suspect_to_json, triage as triage_to_json};
-pub use mute::{matcher_from_json, matcher_to_json, silence_from_json, silence_to_json};
+pub use mute::{matcher_from_json, matcher_to_json, muted_to_json, silence_from_json, silence_to_json};
 
 /// A signal in its printed shape, with what the shape does not show: `fingerprint`, `since`, `unknown`, `ended`,
 /// `acted` and the exact `bits` of the value.

@@ -26,7 +26,8 @@ fn matchers_to_json(matchers: &[Matcher]) -> Value {
     matchers.iter().map(matcher_to_json).collect()
 }
 
-pub(super) fn muted_to_json(muted: &Muted) -> Value {
+/// Why no page about an incident leaves.
+pub fn muted_to_json(muted: &Muted) -> Value {
     Writer::new("kind", muted.kind.word())
         .put("by", muted.by.as_str())
         .put("who", muted.who.as_str())

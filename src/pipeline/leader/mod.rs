@@ -46,6 +46,8 @@ mod stand;
 mod storms;
 #[cfg(test)]
 mod topologies;
+#[cfg(test)]
+mod windows;
 
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;

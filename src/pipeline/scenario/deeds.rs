@@ -290,6 +290,8 @@ impl Play<'_> {
             chains: some(loaded.people.chains.is_empty()).map(|()| loaded.people.chains.clone()),
             sla: some(loaded.people.chains.is_empty()).map(|()| loaded.people.sla.clone()),
             inventory: some(loaded.inventory.resources.is_empty()).map(|()| loaded.inventory.clone()),
+            inhibit: some(loaded.muting.inhibit.is_empty()).map(|()| loaded.muting.inhibit.clone()),
+            maintenance: some(loaded.muting.windows.is_empty()).map(|()| loaded.muting.windows.clone()),
         })
     }
 }

@@ -234,6 +234,12 @@ fn laid(loaded: &Loaded, own: &Own, hash: &str) -> Loaded {
     if let Some(sla) = &own.sla {
         loaded.people.sla.clone_from(sla);
     }
+    if let Some(inhibit) = &own.inhibit {
+        loaded.muting.inhibit.clone_from(inhibit);
+    }
+    if let Some(windows) = &own.maintenance {
+        loaded.muting.windows.clone_from(windows);
+    }
     if let Some(inventory) = &own.inventory {
         loaded.inventory.clone_from(inventory);
     }

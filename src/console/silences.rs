@@ -1,0 +1,264 @@
+//! Silences at the door and on the page: asked for, previewed, ended, approved, listed.
+//!
+//! The idea: the door reads what somebody wrote and looks up what it would have hidden; whether the silence may be is
+//! the leader's to say, and its sentence is the answer. A program sends JSON, the page a form.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::html::Html;
+use super::sections::{Shown, section, table};
+use super::{App, api, json, page};
+use crate::model::wire::silence_to_json;
+use crate::model::{Contact, Input, Matcher, Silence, SilenceAsk, SilenceState};
+use crate::time::{KST, Ms, parse_duration, parse_instant, show_duration};
+
+/// Silences that are over, shown on the page.
+const ENDED_ROWS: usize = 5;
+
+/// What a request about silences carries.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Body {
+    /// `label=value`, `!=`, `=~` or `!~`; all must fit.
+    matchers: Vec<String>,
+    /// How long: `1h`.
+    #[serde(rename = "for")]
+    length: Option<String>,
+    /// Begin; left out: at once.
+    from: Option<String>,
+    /// End, instead of a length.
+    until: Option<String>,
+    by: String,
+    reason: String,
+    approve_by: Option<String>,
+    replaces: Option<String>,
+}
+
+fn parse(form: bool, body: &[u8]) -> Result<Body, String> {
+    if !form {
+        return api::json_body(body);
+    }
+    let mut fields = api::form_fields(body).ok_or("the form cannot be read")?;
+    let mut field = |name: &str| fields.remove(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    Ok(Body {
+        matchers: field("matchers").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        length: field("for"),
+        from: field("from"),
+        until: field("until"),
+        by: field("by").unwrap_or_default(),
+        reason: field("reason").unwrap_or_default(),
+        approve_by: field("approve_by"),
+        replaces: field("replaces"),
+    })
+}
+
+impl Body {
+    fn matchers(&self) -> Result<Vec<Matcher>, String> {
+        let read = |text: &String| {
+            Matcher::parse(text).ok_or_else(|| {
+                format!("`{text}` is no matcher: write label=value, label!=value, label=~regex or label!~regex")
+            })
+        };
+        self.matchers.iter().map(read).collect()
+    }
+
+    /// What is asked for, without what it would have hidden.
+    fn ask(&self, now: Ms) -> Result<SilenceAsk, String> {
+        let instant = |name: &str, text: &String| {
+            parse_instant(text, KST).ok_or_else(|| format!("`{name}`: `{text}` is no instant such as 2026-12-06T02:00"))
+        };
+        let from = self.from.as_ref().map(|text| instant("from", text)).transpose()?;
+        let until = match (&self.until, &self.length) {
+            (Some(_), Some(_)) => return Err("write `for` or `until`, not both".to_owned()),
+            (None, None) => return Err("a silence ends: write `for` (such as 2h) or `until`".to_owned()),
+            (Some(text), None) => instant("until", text)?,
+            (None, Some(text)) => {
+                let length = parse_duration(text).ok_or_else(|| format!("`for`: `{text}` is no length such as 2h"))?;
+                from.unwrap_or(now) + length
+            }
+        };
+        api::who_and_note(&self.by, &self.reason)?;
+        Ok(SilenceAsk {
+            matchers: self.matchers()?,
+            from,
+            until,
+            by: self.by.trim().to_owned(),
+            reason: self.reason.trim().to_owned(),
+            approver: self.approve_by.clone(),
+            replaces: self.replaces.clone(),
+            hides: Default::default(),
+        })
+    }
+}
+
+/// `GET /v1/silences`: those that are kept, the newest first.
+pub(super) async fn list(State(app): State<App>) -> Response {
+    let now = app.now();
+    match app.blocking(|parts| parts.view.silences()).await.and_then(|found| found) {
+        Ok(found) => {
+            Json(json!({"silences": found.iter().map(|it| shown(it, now)).collect::<Vec<_>>()})).into_response()
+        }
+        Err(why) => api::error(StatusCode::SERVICE_UNAVAILABLE, &why),
+    }
+}
+
+/// A silence with where it stands.
+fn shown(silence: &Silence, now: Ms) -> serde_json::Value {
+    let mut value = silence_to_json(silence);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("state".to_owned(), silence.state(now).word().into());
+        fields.insert("left_ms".to_owned(), (silence.until - now).max(0).into());
+    }
+    value
+}
+
+/// `POST /v1/silences/preview`: what matchers would have hidden.
+pub(super) async fn preview(State(app): State<App>, body: Bytes) -> Response {
+    let matchers = match parse(false, &body).and_then(|body| body.matchers()) {
+        Ok(matchers) if matchers.is_empty() => return api::error(StatusCode::BAD_REQUEST, "`matchers` is empty"),
+        Ok(matchers) => matchers,
+        Err(why) => return api::error(StatusCode::BAD_REQUEST, &why),
+    };
+    match app.blocking(move |parts| parts.view.preview(&matchers)).await.and_then(|found| found) {
+        Ok(found) => Json(json!({
+            "incidents": found.hides.incidents,
+            "s1": found.hides.s1,
+            "pages": found.hides.pages,
+            "of": found.hides.of,
+            "over_ms": found.hides.over,
+            "broad": found.broad,
+            "examples": found.incidents.iter().map(json::incident).collect::<Vec<_>>(),
+        }))
+        .into_response(),
+        Err(why) => api::error(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+/// `POST /v1/silences`: asks for one.
+pub(super) async fn add(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = api::is_form(&headers);
+    let now = app.now();
+    let asked = match parse(form, &body).and_then(|body| body.ask(now)) {
+        Ok(ask) => {
+            let looked = app.blocking(move |parts| {
+                let hides =
+                    if ask.matchers.is_empty() { Default::default() } else { parts.view.preview(&ask.matchers)?.hides };
+                Ok(SilenceAsk { hides, ..ask })
+            });
+            looked.await.and_then(|asked: Result<SilenceAsk, String>| asked)
+        }
+        Err(why) => Err(why),
+    };
+    match asked {
+        Ok(ask) => answered(&app, form, Input::Silence(Box::new(ask))).await,
+        Err(why) => refused(form, &why),
+    }
+}
+
+/// `POST /v1/silences/{id}/{expire|approve}`.
+pub(super) async fn act(
+    State(app): State<App>,
+    Path((id, verb)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = api::is_form(&headers);
+    let by = match parse(form, &body).and_then(|body| api::who_and_note(&body.by, "")) {
+        Ok(by) => by,
+        Err(why) => return refused(form, &why),
+    };
+    match verb.as_str() {
+        "expire" => answered(&app, form, Input::Expire { silence: id, by }).await,
+        "approve" => answered(&app, form, Input::Approve { silence: id, by }).await,
+        _ => api::not_found().await,
+    }
+}
+
+fn refused(form: bool, why: &str) -> Response {
+    if form { page::answered(StatusCode::BAD_REQUEST, "", why) } else { api::error(StatusCode::BAD_REQUEST, why) }
+}
+
+async fn answered(app: &App, form: bool, input: Input) -> Response {
+    let (status, answer) = api::submit(app, input).await;
+    if form { page::answered(status, "", &answer.text) } else { (status, Json(answer)).into_response() }
+}
+
+/// The section of the overview: silences in force, those that wait, the last that ended, and the form for a new one.
+pub(super) fn silences(html: &mut Html, shown: &Shown) {
+    let now = shown.now;
+    let is_over = |it: &&Silence| it.state(now) == SilenceState::Expired;
+    let living = shown.silences.iter().filter(|it| !is_over(it));
+    let ended = shown.silences.iter().filter(is_over).take(ENDED_ROWS);
+    let rows: Vec<_> = living.chain(ended).collect();
+    section(html, "알림중지", |html| {
+        if rows.is_empty() {
+            html.raw("<p class=\"none\">알림중지가 없습니다.</p>");
+        } else {
+            let heads = ["번호", "상태", "대상", "담당", "사유", "시작", "종료", "남은 시간", "조치"];
+            table(html, "알림중지와 남은 시간", &heads, |html| {
+                rows.iter().for_each(|it| row(html, it, &shown.contacts, now));
+            });
+        }
+        form(html, &shown.contacts);
+    });
+}
+
+fn row(html: &mut Html, it: &Silence, contacts: &[Contact], now: Ms) {
+    let state = it.state(now);
+    html.raw("<tr data-silence=\"").raw(state.word()).raw("\">").cell(&it.id).raw("<td>");
+    match state {
+        SilenceState::Active => html.badge("warn", "적용 중"),
+        SilenceState::Waiting => html.badge("info", "승인 대기"),
+        SilenceState::Pending => html.badge("info", "예정"),
+        SilenceState::Expired => html.badge("", "종료"),
+    };
+    let matchers: Vec<String> = it.matchers.iter().map(ToString::to_string).collect();
+    html.raw("</td>").cell(&matchers.join(" ")).cell(&it.by).cell(&it.reason);
+    html.raw("<td>").time(Some(it.from)).raw("</td><td>").time(Some(it.until)).raw("</td>");
+    let left =
+        if state == SilenceState::Expired { String::new() } else { show_duration((it.until - now) / 1_000 * 1_000) };
+    html.cell(&left).raw("<td>");
+    match state {
+        SilenceState::Expired => {}
+        SilenceState::Waiting => {
+            button(html, it, contacts, "approve", "승인");
+            button(html, it, contacts, "expire", "취소");
+        }
+        SilenceState::Active | SilenceState::Pending => button(html, it, contacts, "expire", "해제"),
+    }
+    html.raw("</td></tr>");
+}
+
+fn button(html: &mut Html, it: &Silence, contacts: &[Contact], verb: &'static str, word: &'static str) {
+    html.raw("<form method=\"post\" action=\"/v1/silences/").text(&it.id).raw("/").raw(verb).raw("\">");
+    who(html, contacts);
+    html.raw("<button>").raw(word).raw("</button></form>");
+}
+
+fn who(html: &mut Html, contacts: &[Contact]) {
+    html.raw("<label>처리자<select name=\"by\"><option value=\"console\">관제 운영자</option>");
+    for contact in contacts {
+        html.raw("<option value=\"").text(&contact.id).raw("\">").text(&contact.id);
+        html.raw(" (").text(&contact.org).raw(")</option>");
+    }
+    html.raw("</select></label>");
+}
+
+fn form(html: &mut Html, contacts: &[Contact]) {
+    html.raw("<details><summary>새 알림중지</summary><form method=\"post\" action=\"/v1/silences\">");
+    html.raw("<label>대상 (예: host=db-01 severity=S3)<input name=\"matchers\" required></label>");
+    html.raw("<label>기간<input name=\"for\" value=\"1h\" required></label>");
+    html.raw("<label>사유<input name=\"reason\" required></label>");
+    who(html, contacts);
+    html.raw("<label>승인자 (필요한 경우)<select name=\"approve_by\"><option value=\"\">지정 안 함</option>");
+    for contact in contacts {
+        html.raw("<option value=\"").text(&contact.id).raw("\">").text(&contact.id).raw("</option>");
+    }
+    html.raw("</select></label><button class=\"primary\">알림중지</button></form></details>");
+}
