@@ -39,6 +39,8 @@ pub mod agent;
 
 pub mod console;
 
+pub mod report;
+
 pub mod config;
 
 pub mod pipeline;

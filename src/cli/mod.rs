@@ -5,6 +5,7 @@
 mod ack;
 mod agent;
 pub mod check;
+mod contacts;
 mod explain;
 mod gateway;
 mod ledger;
@@ -12,6 +13,7 @@ mod output;
 mod progress;
 mod record;
 mod replay;
+mod route;
 mod run;
 mod selftest;
 mod service;
@@ -49,6 +51,11 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Why an incident or a rule instance is as it is, who was told, or why nobody was.
     Explain(explain::ExplainArgs),
+    /// Who would be told of an incident with these labels, when, on what channel, muted by what.
+    Route(route::RouteArgs),
+    /// The 비상연락망: list, document, whether it can be relied on.
+    #[command(subcommand)]
+    Contacts(contacts::ContactsCommand),
     /// A range of the log as NDJSON that `replay` takes.
     Record(record::RecordArgs),
     /// Take an incident (수신확인).
@@ -99,6 +106,8 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Route(args) => route::run(&args),
+        Command::Contacts(command) => contacts::run(&command),
         Command::Record(args) => record::run(&args),
         Command::Ack(args) => ack::ack(&args),
         Command::Handover(args) => ack::handover(&args),

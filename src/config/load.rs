@@ -139,6 +139,7 @@ struct Load<'a> {
 struct Read {
     contacts: Option<Vec<Placed<Contact>>>,
     rotas: Vec<Rota>,
+    fresh_for: Option<Ms>,
     chains: Option<Vec<(Chain, ChainPlaces)>>,
     inventory: Inventory,
     calendar: Edited,
@@ -151,7 +152,15 @@ impl Read {
         let contacts = self.contacts.iter().flatten().map(|contact| contact.value.clone()).collect();
         let chains = self.chains.iter().flatten().map(|(chain, _)| chain.clone()).collect();
         let (rotas, sla) = (self.rotas.clone(), self.sla.clone());
-        People { contacts, chains, pages_an_hour: None, sla, rotas, calendar: self.calendar.calendar() }
+        People {
+            contacts,
+            chains,
+            pages_an_hour: None,
+            sla,
+            rotas,
+            calendar: self.calendar.calendar(),
+            fresh_for: self.fresh_for,
+        }
     }
 }
 
@@ -301,6 +310,7 @@ impl Load<'_> {
                     let file = judged(root, &CONTACTS, notes);
                     let contacts = people::contacts(file, notes);
                     read.rotas.extend(people::rotas(file, &contacts, notes));
+                    read.fresh_for = file.duration("fresh_for").or(read.fresh_for);
                     read.contacts.get_or_insert_default().extend(contacts);
                 }
                 FileKind::Chains => {

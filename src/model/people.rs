@@ -112,9 +112,16 @@ pub struct People {
     pub rotas: Vec<Rota>,
     /// Days off, business hours and named times.
     pub calendar: Calendar,
+    /// How long a confirmation of a number counts, ms; `None` = the default.
+    pub fresh_for: Option<Ms>,
 }
 
 impl People {
+    /// How long a confirmation of a number counts, ms: a year where nothing is said.
+    pub fn fresh_for(&self) -> Ms {
+        self.fresh_for.unwrap_or(365 * crate::time::DAY)
+    }
+
     /// The contact of that id.
     pub fn contact(&self, id: &str) -> Option<&Contact> {
         self.contacts.iter().find(|contact| contact.id == id)

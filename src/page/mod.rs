@@ -313,6 +313,11 @@ impl Desk {
     }
 }
 
+/// The chain that a row's snapshot holds.
+pub fn chain_of(snapshot: &str) -> Option<Chain> {
+    snapshot::read(snapshot).map(|(chain, _)| chain)
+}
+
 /// The chain where there is none: straight to its last group, which widens to whoever can be reached.
 fn nobody() -> Chain {
     Chain {

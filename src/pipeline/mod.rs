@@ -35,6 +35,7 @@ pub mod promqltest;
 mod pulse;
 pub mod receipts;
 pub mod results;
+pub mod route;
 pub mod rulerun;
 pub mod scenario;
 mod sentences;

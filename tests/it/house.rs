@@ -23,6 +23,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("notify", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
     ("agent", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
     ("console", &["time", "model", "telemetry", "decode", "evaluate", "incident", "page"]),
+    ("report", &["time", "model"]),
     // above
     ("config", &["time", "model", "decode", "evaluate", "incident", "page"]),
     (
@@ -40,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "notify",
             "agent",
             "console",
+            "report",
             "config",
         ],
     ),
@@ -58,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "notify",
             "agent",
             "console",
+            "report",
             "config",
             "pipeline",
         ],

@@ -88,6 +88,7 @@ mod replay_tools;
 /// Named scenarios: troubles of the field, absence.
 mod named_scenarios;
 /// Shipped scenarios.
+mod route;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;

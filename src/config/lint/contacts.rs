@@ -7,13 +7,11 @@ use crate::config::fit::meant;
 use crate::model::{Contact, Domain, SECURITY_OFFICER};
 use crate::time::{self, DAY, Ms};
 
-/// How long a confirmation counts.
-const FRESH: Ms = 365 * DAY;
 /// Ends within so long are said beforehand.
 const SOON: Ms = 30 * DAY;
 
 check!(STALE, "contact-stale", Warning, Look::Site(stale),
-    what: "A number was confirmed more than a year ago, or never.",
+    what: "A number was confirmed more than a year (or `fresh_for`) ago, or never.",
     why: "People change phones. At 3 a.m. a stranger answers, or nobody, and the chain waits its five minutes.",
     repair: "Call it, then write today's date as `confirmed`.");
 
@@ -24,7 +22,7 @@ fn stale(site: &Site<'_>, found: &mut Found) {
         let id = &contact.value.id;
         match contact.value.confirmed {
             None => found.say(contact.at, format!("`{id}` was never confirmed"), "call it, then write confirmed: DATE"),
-            Some(at) if site.now - at > FRESH => {
+            Some(at) if site.now - at > folk.people.fresh_for() => {
                 let message = format!("`{id}` was confirmed {} days ago", (site.now - at) / DAY);
                 found.say(contact.at, message, "call it again, then write the new date");
             }

@@ -1,0 +1,183 @@
+//! `bongsu route`: who would be told, when, on what channel, muted by what. Works on the configuration alone.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::output::{self, Format};
+use super::table::Columns;
+use crate::config::Loaded;
+use crate::model::{Domain, Labels, Reason, Severity, mask_email, mask_phone};
+use crate::pipeline::route::{Question, Route, Told, route};
+use crate::time::{Clock, KST, Ms, SystemClock, parse_instant, rfc3339, show_duration};
+
+/// `bongsu route`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RouteArgs {
+    /// Labels of the incident, for example host=db-01; what the inventory says of the host joins them.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, num_args = 1..)]
+    labels: Vec<(String, String)>,
+    /// Its rule; left out: any rule.
+    #[arg(long, value_name = "ID")]
+    rule: Option<String>,
+    /// Its severity; left out: the worst that the rule gives, else S1.
+    #[arg(long, value_name = "S1..S4", value_parser = severity)]
+    severity: Option<Severity>,
+    /// Its 구간; left out: the rule's, else 인프라.
+    #[arg(long, value_name = "인프라|응용|통신|보안", value_parser = domain)]
+    domain: Option<Domain>,
+    /// When it begins, +09:00 unless it says else; left out: now.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<Ms>,
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "configs/bongsu.yaml")]
+    config: PathBuf,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no label; write name=value"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| "write S1, S2, S3 or S4".to_owned())
+}
+
+fn domain(text: &str) -> Result<Domain, String> {
+    Domain::parse(text).ok_or_else(|| "write 인프라, 응용, 통신 or 보안".to_owned())
+}
+
+fn instant(text: &str) -> Result<Ms, String> {
+    parse_instant(text, KST).ok_or_else(|| "write for example 2026-11-24T03:00".to_owned())
+}
+
+pub(crate) fn run(args: &RouteArgs) -> anyhow::Result<u8> {
+    let loaded = super::run::load(&args.config)?;
+    super::run::refuse_broken(&loaded)?;
+    let question = Question {
+        labels: Labels::new(args.labels.clone()),
+        rule: args.rule.clone(),
+        domain: args.domain,
+        severity: args.severity,
+        at: args.at.unwrap_or_else(|| SystemClock.wall()),
+    };
+    let route = route(&loaded, &question)?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            for object in objects(&loaded, &question, &route) {
+                output::json(&mut out, object)?;
+            }
+        }
+        Format::Human => {
+            for line in lines(&loaded, &question, &route) {
+                output::line(&mut out, &line)?;
+            }
+        }
+    }
+    Ok(u8::from(route.told.is_empty()))
+}
+
+/// Organisation and roles of a contact, and its address on the channel, masked.
+fn whose(loaded: &Loaded, told: &Told) -> (String, String) {
+    let Some(contact) = loaded.people.contact(&told.to) else { return (String::new(), String::new()) };
+    let address = match told.channel {
+        crate::model::Channel::Mail => contact.email.as_deref().map(mask_email),
+        _ => contact.phone.as_deref().map(mask_phone),
+    };
+    (format!("{}/{}", contact.org, contact.roles.join("+")), address.unwrap_or_default())
+}
+
+fn objects(loaded: &Loaded, question: &Question, route: &Route) -> Vec<Value> {
+    let chain = route.chain.as_ref();
+    let muted = route
+        .muted
+        .as_ref()
+        .map(|(kind, by, why, until)| json!({ "kind": kind, "by": by, "why": why, "until": until }));
+    let mut all = vec![json!({
+        "type": "route",
+        "at": question.at,
+        "chain": chain.map(|chain| &chain.id),
+        "domain": route.domain.word(),
+        "severity": route.severity.code(),
+        "labels": question.labels.to_json(),
+        "muted": muted,
+        "shadow": route.shadow,
+        "notify_by": route.notify_by,
+        "repeat_ms": chain.filter(|_| repeats(route)).map(|chain| chain.last.repeat),
+    })];
+    let passed = route.passed.iter().map(|it| json!({ "type": "passed", "step": it.step, "why": it.why }));
+    all.extend(passed);
+    all.extend(route.told.iter().map(|told| {
+        let (whose, address) = whose(loaded, told);
+        json!({
+            "type": "told",
+            "at": told.at,
+            "after_ms": told.at - question.at,
+            "step": told.step,
+            "reason": told.reason.word(),
+            "to": told.to,
+            "role": whose,
+            "channel": told.channel.word(),
+            "address": address,
+        })
+    }));
+    all
+}
+
+fn repeats(route: &Route) -> bool {
+    route.told.iter().any(|told| told.reason == Reason::Repeat)
+}
+
+fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
+    let chain = route.chain.as_ref().map_or("없음", |chain| chain.id.as_str());
+    let what = format!("{}/{}", route.severity.word(), route.domain.word());
+    let mut lines = vec![format!("전파체계 {chain} · {what} · {}", rfc3339(question.at))];
+    if route.shadow {
+        lines.push("시험운영(shadow) 규칙: 아무에게도 알리지 않음".to_owned());
+    }
+    if let Some((kind, by, why, until)) = &route.muted {
+        let until = until.map_or_else(|| "끝날 때까지".to_owned(), |until| format!("{}까지", rfc3339(until)));
+        lines.push(format!("발송 보류: {kind} {by} ({why}), {until}"));
+    }
+    let last = route.chain.as_ref().map_or(0, |chain| chain.steps.len());
+    let step_word = |step: i64| match usize::try_from(step) {
+        Err(_) => "요약".to_owned(),
+        Ok(step) if step >= last => "최종".to_owned(),
+        Ok(step) => step.to_string(),
+    };
+    for passed in &route.passed {
+        let step = i64::try_from(passed.step).map_or_else(|_| String::new(), step_word);
+        let why = match passed.why.as_str() {
+            "empty" => "받을 사람이 없음".to_owned(),
+            when => format!("지금은 해당 시간({when})이 아님"),
+        };
+        lines.push(format!("건너뜀: {step}단계 — {why}"));
+    }
+    let mut table = Columns::new(&["시각", "경과", "단계", "사유", "대상", "소속/역할", "경로", "주소"], 99);
+    for told in &route.told {
+        let (whose, address) = whose(loaded, told);
+        table.row(vec![
+            rfc3339(told.at),
+            format!("+{}", show_duration(told.at - question.at)),
+            step_word(told.step),
+            told.reason.word().to_owned(),
+            told.to.clone(),
+            whose,
+            told.channel.word().to_owned(),
+            address,
+        ]);
+    }
+    if table.is_empty() {
+        lines.push("아무도 통보받지 않음".to_owned());
+    } else {
+        lines.extend(table.lines());
+    }
+    if let Some(chain) = route.chain.as_ref().filter(|_| repeats(route)) {
+        lines.push(format!("이후 수신확인까지 {}마다 최종 그룹 재통보", show_duration(chain.last.repeat)));
+    }
+    lines
+}

@@ -1,0 +1,100 @@
+//! `bongsu route`: the leader's own answer to "who would be told", over the shipped configuration and changes of it.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
+use std::path::Path;
+
+use bongsu::config::{self, Ask, Loaded};
+use bongsu::model::{Domain, Labels, Reason, Severity, Step, Target, When};
+use bongsu::pipeline::route::{Question, Route, RouteError, route};
+use bongsu::time::{HOUR, KST, MINUTE, Ms, SECOND, parse_instant};
+
+fn shipped() -> Loaded {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    config::load(&[path], &Ask { env: &[], now: at("2026-03-01 09:00"), whole: true })
+}
+
+fn at(text: &str) -> Ms {
+    parse_instant(text, KST).unwrap()
+}
+
+fn question(domain: Domain, severity: Severity, when: &str) -> Question {
+    let labels = Labels::new([("host", "db-01")]);
+    Question { labels, rule: None, domain: Some(domain), severity: Some(severity), at: at(when) }
+}
+
+/// `(minutes after the beginning, reason, contact)` of all pages by one channel.
+fn told(route: &Route, channel: &str) -> Vec<(Ms, &'static str, String)> {
+    let begin = route.told.first().map_or(0, |told| told.at);
+    let by = route.told.iter().filter(|told| told.channel.word() == channel);
+    by.map(|told| ((told.at - begin) / MINUTE, told.reason.word(), told.to.clone())).collect()
+}
+
+#[test]
+fn the_shipped_chain_is_told_step_by_step_until_the_first_repeat() {
+    let question = question(Domain::Infra, Severity::S1, "2026-11-24 03:00");
+    let route = route(&shipped(), &question).unwrap();
+    assert_eq!(route.chain.as_ref().unwrap().id, "infra");
+    let wanted = [
+        (0, "first", "msp-duty-1"),
+        (5, "escalated", "msp-infra-1"),
+        (5, "escalated", "csp-duty-1"),
+        (10, "escalated", "user-owner-1"),
+        (20, "escalated", "nia-owner-1"),
+        (20, "escalated", "msp-manager-1"),
+        (30, "repeat", "nia-owner-1"),
+        (30, "repeat", "msp-manager-1"),
+    ];
+    assert_eq!(told(&route, "sms"), wanted.map(|(after, why, who)| (after, why, who.to_owned())));
+    assert_eq!(route.told[0].at, question.at);
+    assert_eq!((route.passed.len(), route.muted.clone(), route.shadow), (0, None, false));
+    assert_eq!(route.notify_by, Some(question.at + 60 * SECOND));
+}
+
+#[test]
+fn a_deferred_severity_is_told_by_the_digest_of_the_morning() {
+    let route = route(&shipped(), &question(Domain::Infra, Severity::S4, "2026-11-24 10:00")).unwrap();
+    let pages: Vec<_> = route.told.iter().map(|told| (told.at, told.reason)).collect();
+    assert_eq!(pages, [(at("2026-11-25 09:00"), Reason::Digest)]);
+}
+
+#[test]
+fn a_grave_security_incident_names_the_security_officer() {
+    let route = route(&shipped(), &question(Domain::Security, Severity::S1, "2026-11-24 03:00")).unwrap();
+    let first: Vec<_> = route.told.iter().filter(|told| told.reason == Reason::First).collect();
+    let who: Vec<_> = first.iter().map(|told| (told.to.as_str(), told.channel.word())).collect();
+    assert_eq!(who, [("msp-duty-1", "sms"), ("nia-security-1", "sms"), ("nia-security-1", "mail")]);
+}
+
+#[test]
+fn steps_that_tell_nobody_are_named_with_the_reason() {
+    let mut loaded = shipped();
+    let chain = loaded.people.chains.iter_mut().find(|chain| chain.id == "infra").unwrap();
+    let step = |role: &str, when: Option<When>| Step {
+        to: vec![Target::Role { org: "MSP".to_owned(), role: role.to_owned() }],
+        when,
+        ..chain.steps[0].clone()
+    };
+    chain.steps = vec![step("duty", Some(When::Business)), step("nobody", None), step("engineer", Some(When::Off))];
+    let by_night = route(&loaded, &question(Domain::Infra, Severity::S2, "2026-11-24 03:00")).unwrap();
+    let passed: Vec<_> = by_night.passed.iter().map(|it| (it.step, it.why.as_str())).collect();
+    assert_eq!(passed, [(0, "business"), (1, "empty")]);
+    assert_eq!(told(&by_night, "sms")[0], (0, "first", "msp-infra-1".to_owned()));
+    let by_day = route(&loaded, &question(Domain::Infra, Severity::S2, "2026-11-24 10:00")).unwrap();
+    assert_eq!(told(&by_day, "sms")[0], (0, "first", "msp-duty-1".to_owned()));
+}
+
+#[test]
+fn a_rule_brings_its_severity_and_domain_and_an_unknown_one_is_an_error() {
+    let rule = |id: &str| Question {
+        rule: Some(id.to_owned()),
+        domain: None,
+        severity: None,
+        ..question(Domain::Infra, Severity::S1, "2026-11-24 03:00")
+    };
+    let demo = route(&shipped(), &rule("cpu-busy-demo")).unwrap();
+    assert_eq!((demo.severity, demo.domain), (Severity::S3, Domain::Infra));
+    assert!(demo.told.iter().all(|told| told.step <= 1 && told.at < at("2026-11-24 03:00") + HOUR), "upto: 1");
+    assert_eq!(route(&shipped(), &rule("cpu-bsy")), Err(RouteError::UnknownRule("cpu-bsy".to_owned())));
+    assert_eq!(route(&shipped(), &rule("source-silent")).unwrap().severity, Severity::S2);
+}
