@@ -4,6 +4,8 @@
 //! are asked whether they fit together. A question whose other half is not loaded (`check` of a single file) is not
 //! asked.
 
+mod reached;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,13 +18,11 @@ use super::fit;
 use super::guard::Guard;
 use super::inventory::{INVENTORY, inventory};
 use super::lint::{self, Parts, Sifted, Traffic};
-use super::loaded::told_of;
 use super::mute;
 use super::overrides::lay_over;
 use super::people::{self, CONTACTS, Placed};
 use super::problem::{Mark, Notes, Problem};
 use super::prometheus;
-use super::reach::{AHEAD, Gap, gaps};
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
 use super::scenario::{Known, Scenario, own, scenarios};
@@ -445,30 +445,6 @@ impl Load<'_> {
     fn written_rules(&self) -> Vec<String> {
         let roots = self.sources.iter().filter(|source| source.kind == FileKind::Rules).filter_map(|s| s.root.as_ref());
         roots.flat_map(|root| Obj::new(root, &FILE).subs("rules").filter_map(|rule| rule.owned("id"))).collect()
-    }
-
-    /// Asked last, and only where contacts and chains are right: else every mistake in them would show twice.
-    fn reach(&mut self, people: &People, inventory: &Inventory) {
-        if !self.sound(FileKind::Contacts) || !self.sound(FileKind::Chains) {
-            return;
-        }
-        let found = gaps(people, inventory, self.ask.now, self.ask.now + AHEAD);
-        let Some(source) = self.sources.iter_mut().find(|source| source.kind == FileKind::Chains) else { return };
-        let root = source.root.clone();
-        let place = |gap: &Gap| {
-            let chains = root.iter().flat_map(|root| root.get("chains").map_or(&[][..], Node::items));
-            let id = chains.filter_map(|chain| chain.get("id")).find(|id| id.as_text() == Some(gap.chain.as_str()));
-            id.map_or(Mark::new(1, 1, 0), |id| id.at)
-        };
-        let whom = "look at `valid:` and `domains:` of the contacts, at rotas, and at `upto:` and `when:` of the chain";
-        for gap in &found.nobody {
-            let message = format!("`{}` tells nobody with a number of {}", gap.chain, told_of(gap));
-            source.notes.error("unreachable", place(gap), message, whom);
-        }
-        for gap in &found.first_step {
-            let message = format!("the first step of `{}` tells nobody with a number of {}", gap.chain, told_of(gap));
-            source.notes.warning("tier-gap", place(gap), message, whom);
-        }
     }
 
     /// Whether there are files of this kind, and no error in them.
