@@ -160,6 +160,10 @@ impl Runner<'_> {
     fn load(&mut self, gap: &str, body: &[Line<'_>], buckets: bool) -> Result<(), String> {
         let gap = length(gap).ok_or_else(|| format!("`{gap}` is no distance of samples"))?;
         for (n, line) in body {
+            // Else it would be taken for a series, and whoever forgot the line between would see all pass.
+            if ["eval instant ", "eval range ", "eval_"].iter().any(|word| line.starts_with(word)) {
+                return Err(format!("line {n}: an empty line is missing before `eval`"));
+            }
             if let Some((name, _)) = line.split_once("@st ") {
                 // Start times of the series in the next line.
                 let (labels, _) = notation::series(name).map_err(|why| format!("line {n}: {why}"))?;

@@ -67,3 +67,13 @@ fn order_counts_where_it_is_asked_for() {
     assert_eq!(sorted("m{a=\"y\"} 5", "m{a=\"x\"} 1"), [Verdict::Pass]);
     assert!(matches!(sorted("m{a=\"x\"} 1", "m{a=\"y\"} 5")[0], Verdict::Fail(_)));
 }
+
+#[test]
+fn an_eval_without_an_empty_line_before_it_is_no_series() {
+    let cases = run_script("a.test", "load 1m\n  s 1 2 3\neval instant at 1m s\n  s 2\n");
+    assert_eq!(cases.len(), 1);
+    assert!(
+        matches!(&cases[0].verdict, Verdict::Fail(why) if why.contains("line 3: an empty line is missing")),
+        "{cases:?}"
+    );
+}
