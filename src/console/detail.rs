@@ -36,7 +36,7 @@ pub(super) fn incident_detail(html: &mut Html, it: &Incident, contacts: &[Contac
         }
         if let Some(muted) = &it.muted {
             fact(html, "통보 보류", &format!("{} {}", muted.kind.korean(), muted.by));
-            fact(html, "보류 사유", &[muted.who.as_str(), muted.why.as_str()].join(" ").trim().to_owned());
+            fact(html, "보류 사유", [muted.who.as_str(), muted.why.as_str()].join(" ").trim());
             fact_time(html, "보류 시작", Some(muted.since));
             fact_time(html, "보류 종료", muted.until);
         }

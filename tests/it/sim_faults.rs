@@ -272,7 +272,7 @@ impl Store for Planted {
     }
 
     fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        self.inner.notes(prefix)
+        Store::notes(&self.inner, prefix)
     }
 
     fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {

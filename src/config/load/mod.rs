@@ -116,9 +116,9 @@ pub fn load_adjusted(paths: &[PathBuf], ask: &Ask<'_>, changes: &[String]) -> Re
 /// The people, chains and calendar that ship with the program: for whoever has no configuration yet.
 pub fn shipped(now: Ms) -> Loaded {
     const FILES: [(&str, &str, FileKind); 3] = [
-        ("contacts.yaml", include_str!("../../configs/contacts.yaml"), FileKind::Contacts),
-        ("chains.yaml", include_str!("../../configs/chains.yaml"), FileKind::Chains),
-        ("calendar.yaml", include_str!("../../configs/calendar.yaml"), FileKind::Calendar),
+        ("contacts.yaml", include_str!("../../../configs/contacts.yaml"), FileKind::Contacts),
+        ("chains.yaml", include_str!("../../../configs/chains.yaml"), FileKind::Chains),
+        ("calendar.yaml", include_str!("../../../configs/calendar.yaml"), FileKind::Calendar),
     ];
     let ask = Ask { env: &[], now, whole: false };
     let parse =
