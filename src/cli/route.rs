@@ -163,7 +163,7 @@ fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
         table.row(vec![
             rfc3339(told.at),
             format!("+{}", show_duration(told.at - question.at)),
-            step_word(told.step),
+            if told.reason == Reason::Sla { "–".to_owned() } else { step_word(told.step) },
             told.reason.word().to_owned(),
             told.to.clone(),
             whose,

@@ -247,7 +247,8 @@ impl Desk {
         let step = usize::try_from(failed.step).ok().and_then(|step| run.chain.steps.get(step));
         let by = step.map_or(&run.chain.last.by, |step| &step.by);
         if let Some(channel) = group::instead(&self.people, &failed.to, failed.channel, by) {
-            let place = (failed.step, failed.round, failed.reason);
+            // Under the present round: of an earlier one this page may have been decided and withdrawn.
+            let place = (failed.step, run.row.round, failed.reason);
             return self.page(call, place, (&failed.to, channel), out);
         }
         let is_now = run.row.step == Some(failed.step) && run.row.round == failed.round;

@@ -63,7 +63,9 @@ impl Desk {
 
     fn hurry(&mut self, call: Call<'_>, out: &mut Decisions) {
         let Some(run) = self.runs.get(&call.incident.id).cloned() else { return };
-        for ((step, round, reason, to), channel) in self.pending(call.incident).collect::<Vec<_>>() {
+        // Under the present round: of an earlier one this channel's page may have been decided and withdrawn.
+        let round = run.row.round;
+        for ((step, reason, to), channel) in self.pending(call.incident).collect::<Vec<_>>() {
             let by = usize::try_from(step).ok().and_then(|step| run.chain.steps.get(step));
             let by = by.map_or(&run.chain.last.by, |step| &step.by);
             if let Some(next) = group::instead(&self.people, &to, channel, by) {
@@ -73,16 +75,13 @@ impl Desk {
     }
 
     /// Pages about the beginning of its present occurrence of which no provider has said yes or no.
-    fn pending<'a>(
-        &'a self,
-        incident: &Incident,
-    ) -> impl Iterator<Item = ((i64, i64, Reason, String), Channel)> + use<'a> {
+    fn pending<'a>(&'a self, incident: &Incident) -> impl Iterator<Item = ((i64, Reason, String), Channel)> + use<'a> {
         let occurrence = incident.occurrence;
         let is_pending = move |state| matches!(state, PageState::Waiting | PageState::Handed | PageState::Unknown);
         let about = self.pages_about(&incident.id);
         about
             .filter(move |known| known.occurrence == occurrence && known.step >= 0 && is_pending(known.state))
             .filter(|known| known.reason != Reason::Resolved)
-            .map(|known| ((known.step, known.round, known.reason, known.to.clone()), known.channel))
+            .map(|known| ((known.step, known.reason, known.to.clone()), known.channel))
     }
 }

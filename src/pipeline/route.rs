@@ -43,7 +43,7 @@ pub struct Question {
 pub struct Told {
     /// When it is decided.
     pub at: Ms,
-    /// 0-based step; one past the last step for the last group; below 0 for a digest.
+    /// 0-based step; one past the last step for the last group; below 0 for a digest and for warnings of the SLA.
     pub step: i64,
     /// Why.
     pub reason: Reason,
@@ -113,7 +113,8 @@ pub fn route(loaded: &Loaded, question: &Question) -> Result<Route, RouteError> 
     let muted = muted.map(|it| (it.kind.word().to_owned(), it.by.clone(), it.why.clone(), it.until));
     let chain = commit.chains.first().and_then(|row| crate::page::chain_of(&row.snapshot));
     let passed = chain.as_ref().map_or_else(Vec::new, |chain| passed(&loaded, chain, domain, question.at));
-    let told = play(&mut leader, commit, question.at);
+    let number = incident.as_ref().map_or("", |incident| incident.id.as_str());
+    let told = play(&mut leader, commit, number, question.at);
     let notify_by = leader.open_incidents().find(|it| *it.rule == *rule).and_then(|incident| incident.notify_by);
     Ok(Route { chain, domain, severity, told, passed, muted, notify_by, shadow })
 }
@@ -158,21 +159,24 @@ fn signal(rule: &str, labels: &Labels, severity: Severity, at: Ms) -> Signal {
     }
 }
 
-/// Lets time pass while nobody acks, until the last group was told again.
-fn play(leader: &mut Leader, first: BookCommit, at: Ms) -> Vec<Told> {
+/// Lets time pass while nobody acks, until the last group was told again or the digest has told of incident `number`.
+/// What the engine itself opens meanwhile, such as the legal notice of an outage, has chains of its own.
+fn play(leader: &mut Leader, first: BookCommit, number: &str, at: Ms) -> Vec<Told> {
     let mut told = Vec::new();
     let (mut commit, mut now, mut row) = (first, at, 0);
     for _ in 0..ROUNDS {
         let mut inputs = Vec::new();
         for page in &commit.pages {
-            let (to, channel) = (page.to.clone(), page.channel);
-            told.push(Told { at: page.decided, step: page.step, reason: page.reason, to, channel });
+            if page.incident == number || page.reason == Reason::Digest {
+                let (to, channel) = (page.to.clone(), page.channel);
+                told.push(Told { at: page.decided, step: page.step, reason: page.reason, to, channel });
+            }
             row += 2;
             inputs.push(Taken { row: Some(row - 1), input: Input::Handed { page: page.id.clone() } });
             let outcome = Outcome::Accepted { id: String::new() };
             inputs.push(Taken { row: Some(row), input: Input::Outcome { page: page.id.clone(), outcome } });
         }
-        if told.iter().any(|page| page.reason == Reason::Repeat) {
+        if told.iter().any(|page| matches!(page.reason, Reason::Repeat | Reason::Digest)) {
             break;
         }
         commit = if inputs.is_empty() {

@@ -196,7 +196,8 @@ fn somebody_with_a_number_is_reached_at_every_hour() {
     let everybody = "confirmed: 2026-01-02\n    valid: { until: 2026-03-10 }";
     let mut problems = folder(|_, text| text.replace("confirmed: 2026-01-02", everybody));
     problems.retain(|(_, id)| id != "contact-ends");
-    assert_eq!(problems.len(), 7, "each chain for its 구간, the default one for all four: {problems:?}");
+    let what = "each chain for its 구간, the default one and the one of the notice for all four";
+    assert_eq!(problems.len(), 11, "{what}: {problems:?}");
     assert!(problems.iter().all(|(file, id)| file == "chains.yaml" && id == "unreachable"), "{problems:?}");
 }
 

@@ -23,10 +23,10 @@ fn question(domain: Domain, severity: Severity, when: &str) -> Question {
     Question { labels, rule: None, domain: Some(domain), severity: Some(severity), at: at(when) }
 }
 
-/// `(minutes after the beginning, reason, contact)` of all pages by one channel.
+/// `(minutes after the beginning, reason, contact)` of all pages by one channel, warnings of the SLA aside.
 fn told(route: &Route, channel: &str) -> Vec<(Ms, &'static str, String)> {
     let begin = route.told.first().map_or(0, |told| told.at);
-    let by = route.told.iter().filter(|told| told.channel.word() == channel);
+    let by = route.told.iter().filter(|told| told.channel.word() == channel && told.reason != Reason::Sla);
     by.map(|told| ((told.at - begin) / MINUTE, told.reason.word(), told.to.clone())).collect()
 }
 
@@ -46,6 +46,9 @@ fn the_shipped_chain_is_told_step_by_step_until_the_first_repeat() {
         (30, "repeat", "msp-manager-1"),
     ];
     assert_eq!(told(&route, "sms"), wanted.map(|(after, why, who)| (after, why, who.to_owned())));
+    let warned: Vec<_> = route.told.iter().filter(|told| told.reason == Reason::Sla).map(|told| told.at).collect();
+    let half_the_month = 1_036_800; // 24 h × 30 × 0.08 % / 2, in ms
+    assert_eq!(warned.first(), Some(&(question.at + half_the_month)), "half of what November has is burnt");
     assert_eq!(route.told[0].at, question.at);
     assert_eq!((route.passed.len(), route.muted.clone(), route.shadow), (0, None, false));
     assert_eq!(route.notify_by, Some(question.at + 60 * SECOND));

@@ -119,9 +119,11 @@ proptest! {
         let (kept, mut windows, mut memory) = (RefCell::new(Kept::default()), Windows::default(), Memory::default());
         windows.watch(together.sets(), &Arc::default());
         let keep = together.exprs().iter().map(Expr::look_back).max().unwrap_or(0);
-        let mut at = 100_000;
+        let (mut at, mut highest) = (100_000, 100_000);
         for (tick, (gap, come)) in world.iter().enumerate() {
-            at += gap;
+            // Never further back than what is kept below allows for.
+            at = (at + gap).max(highest - 40_000);
+            highest = highest.max(at);
             for come in come {
                 let (n, time, value) = match come {
                     Come::Sample(n, late, value) => (*n, at - late, f64::from(*value) * 0.1),
