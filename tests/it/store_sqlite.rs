@@ -122,7 +122,8 @@ fn a_file_of_version_1_opens_with_all_its_rows() {
     assert_eq!(book.epoch, 2);
     assert_eq!(book.cursors, [SignalKey { topic: TOPIC.to_owned(), partition: 0, seq: 1 }]);
     assert_eq!(book.incidents, [incident("INC-2611-001", 1)]);
-    assert_eq!(book.chains, [chain("INC-2611-001")]);
+    // That version knew of no haste.
+    assert_eq!(book.chains, [ChainRow { hurry: None, ..chain("INC-2611-001") }]);
     assert_eq!(book.pages[0].page, page("p1", "INC-2611-001", Severity::S1, 100));
     assert_eq!(book.counters, [("INC-2611".to_owned(), 1)]);
     assert_eq!(book.notes, [("blind".to_owned(), "{}".to_owned())]);
