@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bongsu::model::{
-    BookCommit, BookRows, Committed, Entry, Flush, Flushed, Incident, IncidentState, Input, Lease, Outcome, Owned,
-    PageRow, Progress, Reason, RowChange, Seat, Severity, Signal, SignalKey, StateRow, Taken,
+    BookCommit, Committed, Flush, Flushed, IncidentState, Input, Lease, Reason, RowChange, SignalKey, Taken,
 };
-use bongsu::pipeline::sim::{self, Plan};
-use bongsu::store::{About, MemoryStore, Purged, Result, Store};
+use bongsu::pipeline::sim::{self, Layer, Plan};
+use bongsu::store::{MemoryStore, Result, Store};
 use bongsu::time::Ms;
 
 /// Worlds within which a fault must be found.
@@ -143,13 +142,9 @@ impl Planted {
     }
 }
 
-impl Store for Planted {
-    fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned> {
-        self.inner.own(topic, partition, owner)
-    }
-
-    fn progress(&self, topic: &str, partition: i32) -> Result<Option<(i64, Progress)>> {
-        self.inner.progress(topic, partition)
+impl Layer for Planted {
+    fn under(&self) -> &dyn Store {
+        &self.inner
     }
 
     fn flush(&self, flush: &Flush) -> Result<Flushed> {
@@ -164,22 +159,10 @@ impl Store for Planted {
         self.inner.flush(&flush)
     }
 
-    fn seat(&self) -> Result<Seat> {
-        self.inner.seat()
-    }
-
-    fn lead(&self, owner: &str, seen: &Seat) -> Result<Option<BookRows>> {
-        self.inner.lead(owner, seen)
-    }
-
     fn beat(&self, epoch: i64) -> Result<bool> {
         // A zombie does not notice that it is one.
         let epoch = if self.is(Fault::ZombieWrites) { self.inner.seat()?.epoch } else { epoch };
         self.inner.beat(epoch)
-    }
-
-    fn give_up(&self, epoch: i64) -> Result<bool> {
-        self.inner.give_up(epoch)
     }
 
     fn inputs(&self, cursors: &[SignalKey], limit: usize) -> Result<Vec<Taken>> {
@@ -203,14 +186,6 @@ impl Store for Planted {
         Ok(taken)
     }
 
-    fn cursors(&self) -> Result<Vec<SignalKey>> {
-        self.inner.cursors()
-    }
-
-    fn partitions(&self) -> Result<Vec<(String, i32, Progress)>> {
-        self.inner.partitions()
-    }
-
     fn commit(&self, commit: &BookCommit) -> Result<Committed> {
         let commit = self.spoilt(commit.clone());
         if self.is(Fault::CommitLost) && self.now_and_then(9) {
@@ -230,18 +205,6 @@ impl Store for Planted {
         self.inner.commit(&commit)
     }
 
-    fn add_input(&self, input: &Input, now: Ms) -> Result<i64> {
-        self.inner.add_input(input, now)
-    }
-
-    fn answer(&self, row: i64) -> Result<Option<(bool, String)>> {
-        self.inner.answer(row)
-    }
-
-    fn claim(&self, worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>> {
-        self.inner.claim(worker, severity, limit, now, until)
-    }
-
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>> {
         let mut again = self.inner.reclaim(worker, limit, now, until)?;
         if self.is(Fault::SentWithoutAsking) {
@@ -249,62 +212,6 @@ impl Store for Planted {
             self.seen.fetch_add(again.len(), Ordering::SeqCst);
         }
         Ok(again)
-    }
-
-    fn renew(&self, lease: &Lease, until: Ms) -> Result<bool> {
-        self.inner.renew(lease, until)
-    }
-
-    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool> {
-        self.inner.outcome(lease, outcome, now)
-    }
-
-    fn give_back(&self, lease: &Lease, why: &str, due: Ms) -> Result<bool> {
-        self.inner.give_back(lease, why, due)
-    }
-
-    fn expire(&self, now: Ms) -> Result<usize> {
-        self.inner.expire(now)
-    }
-
-    fn overdue(&self, now: Ms, before: Ms) -> Result<Vec<bongsu::model::Overdue>> {
-        self.inner.overdue(now, before)
-    }
-
-    fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>> {
-        Store::notes(&self.inner, prefix)
-    }
-
-    fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>> {
-        self.inner.accepted(since, limit)
-    }
-
-    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
-        self.inner.receipt(about, outcome, now)
-    }
-
-    fn incidents(&self, limit: usize) -> Result<Vec<Incident>> {
-        self.inner.incidents(limit)
-    }
-
-    fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {
-        self.inner.pages(incident, limit)
-    }
-
-    fn states(&self, limit: usize) -> Result<Vec<StateRow>> {
-        self.inner.states(limit)
-    }
-
-    fn ledger(&self, after: i64, limit: usize) -> Result<Vec<Entry>> {
-        self.inner.ledger(after, limit)
-    }
-
-    fn signals(&self, topic: &str, partition: i32, after: i64, limit: usize) -> Result<Vec<(i64, Signal)>> {
-        self.inner.signals(topic, partition, after, limit)
-    }
-
-    fn purge(&self, before: Ms) -> Result<Purged> {
-        self.inner.purge(before)
     }
 }
 

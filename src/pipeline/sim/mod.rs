@@ -8,6 +8,7 @@
 
 mod audit;
 mod gateway;
+mod layer;
 mod log;
 mod mortal;
 mod oracle;
@@ -19,6 +20,7 @@ mod story;
 mod world;
 
 pub use gateway::{FakeGateway, Mood};
+pub use layer::{Border, Layer};
 pub use log::{MemoryLog, MemorySource, Stored};
 pub use mortal::Mortal;
 pub use plan::{INPUTS, Plan};
