@@ -67,6 +67,7 @@ fn rule(n: usize, functions: &[Function]) -> Arc<Rule> {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     })

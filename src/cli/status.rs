@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::service::{Away, Place, Service};
-use crate::config::Settings;
-use crate::model::SlaPlan;
+use crate::config::Loaded;
+use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::{levels, stores};
 use crate::time::{Clock, MINUTE, Ms, SystemClock, rfc3339, show_duration};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
     let status = match service.map_err(|_| Away::NotRunning).and_then(|service| service.get("/v1/status")) {
         Ok((200, status)) => status,
         Ok((code, answer)) => anyhow::bail!("the service answered {code}: {answer}"),
-        Err(Away::NotRunning) => stored(&loaded.settings, &loaded.people.sla, &args.place.data_dir)?,
+        Err(Away::NotRunning) => stored(&loaded, &args.place.data_dir)?,
         Err(other) => return Err(other.into()),
     };
     let mut out = std::io::stdout().lock();
@@ -45,8 +45,9 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
 }
 
 /// What the store says while no service runs.
-fn stored(settings: &Settings, plan: &SlaPlan, data_dir: &Path) -> anyhow::Result<Value> {
-    let store = stores::open_readonly(settings, data_dir)?;
+fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
+    let store = stores::open_readonly(&loaded.settings, data_dir)?;
+    let force = InForce { rules: &loaded.rules, people: &loaded.people, inventory: &loaded.inventory };
     let partitions: Vec<Value> = store
         .partitions()?
         .into_iter()
@@ -64,7 +65,8 @@ fn stored(settings: &Settings, plan: &SlaPlan, data_dir: &Path) -> anyhow::Resul
         "leader": leader,
         "partitions": partitions,
         "counts": { "incidents_open": open },
-        "sla": levels::standing(store.as_ref(), &incidents, plan, SystemClock.wall())?,
+        "sla": levels::standing(store.as_ref(), &incidents, &loaded.people.sla, SystemClock.wall())?,
+        "shadows": Shadows::default().look(store.as_ref(), force, SystemClock.wall())?,
         "sources": [],
     }))
 }
@@ -111,6 +113,9 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     ));
     if let Some(shadow) = status["rules"]["shadow"].as_u64().filter(|shadow| *shadow > 0) {
         lines.push(format!("  {shadow} of the rules in shadow: nobody is told of them"));
+    }
+    for view in status["shadows"].as_array().into_iter().flatten().take(ROWS) {
+        lines.extend(texts(&view["lines"]).map(|line| format!("  {line}")));
     }
     for (rule, why) in status["rules"]["troubles"].as_object().into_iter().flatten() {
         lines.push(format!("  rule {rule} gives no result: {}", why.as_str().unwrap_or_default()));

@@ -25,6 +25,12 @@ pub(super) fn of(rules: &[Rule], groups: &[ExprGroup]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Hex SHA-256 of what one rule means.
+pub fn of_rule(rule: &Rule) -> String {
+    let digest = sha2::Sha256::digest(canonical(rule).to_string().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A list, not an object: its order cannot depend on a map's.
 fn canonical(rule: &Rule) -> Value {
     let watch = match &rule.watch {
@@ -74,6 +80,7 @@ fn canonical(rule: &Rule) -> Value {
         more("override", json!([fits(&other.matchers), numbers]));
     }
     more("mode", if rule.mode == Mode::Shadow { json!("shadow") } else { Value::Null });
+    more("beside", json!(rule.beside));
     more("expected", if rule.expected { json!(true) } else { Value::Null });
     let bonds = &rule.bonds;
     more("explains", json!(bonds.explains.map(Explains::word)));

@@ -42,6 +42,7 @@ mod unit;
 
 pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
+pub use hash::of_rule as rule_hash;
 pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};
 pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
 pub use overrides::environment;

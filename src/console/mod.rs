@@ -24,6 +24,7 @@ mod receipts;
 mod sections;
 mod seams;
 mod secret;
+mod shadows;
 mod silences;
 
 pub use seams::*;

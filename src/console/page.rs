@@ -197,6 +197,7 @@ pub(super) async fn overview(State(app): State<App>, uri: Uri) -> Response {
         sections::outbox(html, &shown);
         sections::readings(html, &shown);
         sections::sources(html, &shown);
+        super::shadows::shadows(html, &shown);
         sections::service(html, &shown);
         html.raw("</main>");
     })

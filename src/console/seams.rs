@@ -175,6 +175,61 @@ pub struct StatusView {
     pub silences: Vec<SilenceView>,
     /// Incidents of which nobody is told for the moment.
     pub muted: Vec<MutedView>,
+    /// Rules in shadow beside the live ones.
+    pub shadows: Vec<ShadowView>,
+}
+
+/// What a rule would have done, or did, since the comparison began.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ShadowSide {
+    /// How often an instance fired.
+    pub episodes: usize,
+    /// How many fire now.
+    pub open: usize,
+    /// How long instances fired, together.
+    pub firing_ms: Ms,
+    /// First pages, estimated: the first step of the chain each time that an incident would open.
+    pub pages: usize,
+}
+
+/// The newest span that only one of the two rules has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ShadowLast {
+    /// The one in shadow has it.
+    pub in_shadow: bool,
+    /// Its identity.
+    pub labels: serde_json::Value,
+    /// Its worst severity.
+    pub severity: &'static str,
+    /// When it fired.
+    pub from: Ms,
+    /// When it was over; `None`: not yet.
+    pub to: Option<Ms>,
+}
+
+/// A rule in shadow, compared with the live one that it stands beside.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ShadowView {
+    /// Its id.
+    pub rule: String,
+    /// The live rule's id; `None`: there is none, and only the shadow's own figures are known.
+    pub beside: Option<String>,
+    /// Since when both mean what they mean now, at most 90 days ago.
+    pub since: Ms,
+    /// What it would have done.
+    pub shadow: ShadowSide,
+    /// What the live one did.
+    pub live: Option<ShadowSide>,
+    /// Spans of the shadow that the live one saw too.
+    pub both: usize,
+    /// Spans that only the shadow has.
+    pub only_shadow: usize,
+    /// Spans that only the live one has.
+    pub only_live: usize,
+    /// The newest difference.
+    pub last: Option<ShadowLast>,
+    /// The same in Korean sentences.
+    pub lines: Vec<String>,
 }
 
 /// One silence that is not over.

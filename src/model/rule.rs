@@ -8,6 +8,9 @@ use std::sync::Arc;
 use crate::model::{Bonds, Domain, ExprGroup, Function, Severity};
 use crate::time::Ms;
 
+/// What an id ends with where a rule in shadow is a copy of a live one.
+const SHADOW_SUFFIX: &str = "-shadow";
+
 /// All rules in force, with the hash of their meaning.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleSet {
@@ -23,6 +26,17 @@ impl RuleSet {
     /// Whether `rule` only watches, so that nobody is told of it.
     pub fn is_shadow(&self, rule: &str) -> bool {
         self.rules.iter().any(|known| *known.id == *rule && known.mode == Mode::Shadow)
+    }
+
+    /// The rules in shadow.
+    pub fn shadows(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules.iter().filter(|rule| rule.mode == Mode::Shadow)
+    }
+
+    /// The live rule that `shadow` is compared with: the one that it names, else the one with its id without `-shadow`.
+    pub fn beside(&self, shadow: &Rule) -> Option<&Arc<Rule>> {
+        let named = shadow.beside.as_deref().or_else(|| shadow.id.strip_suffix(SHADOW_SUFFIX))?;
+        self.rules.iter().find(|rule| *rule.id == *named && rule.mode == Mode::Live)
     }
 }
 
@@ -71,6 +85,8 @@ pub struct Rule {
     pub join: Join,
     /// Whether anybody is told.
     pub mode: Mode,
+    /// In shadow: the live rule that it is compared with; see [`RuleSet::beside`].
+    pub beside: Option<String>,
     /// The inventory says which identities there are: one that never spoke is unknown, and named.
     pub expected: bool,
     /// How its incidents hang together with others.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
     Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, PartitionView, Previewed, ReadingView, RulesView, SourceView, StatusView, View, WarmingView,
+    LimitView, PartitionView, Previewed, ReadingView, RulesView, ShadowView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
@@ -16,6 +16,7 @@ use crate::pipeline::asks::Asks;
 use crate::pipeline::explained::{Affairs, Question, tell};
 use crate::pipeline::levels;
 use crate::pipeline::outbox::Contacts;
+use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::silences::{muted_view, preview, silence_view, silences};
 use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND};
@@ -160,6 +161,8 @@ pub struct Front {
     pub standing: Standing,
     /// Gateways in order of preference.
     pub ways: Vec<Arc<crate::notify::Paced>>,
+    /// Rules in shadow beside the live ones.
+    pub shadows: Shadows,
 }
 
 impl Front {
@@ -167,6 +170,12 @@ impl Front {
         let seat = self.store.seat().map_err(|error| error.to_string())?;
         let here = seat.owner == self.standing.owner;
         Ok((!seat.is_free()).then_some(LeaderView { name: seat.owner, here }))
+    }
+
+    fn compared(&self) -> Result<Vec<ShadowView>, String> {
+        let (rules, people, inventory) = (self.contacts.rules(), self.contacts.people(), self.contacts.inventory());
+        let force = InForce { rules: &rules, people: &people, inventory: &inventory };
+        self.shadows.look(self.store.as_ref(), force, self.clock.wall()).map_err(|error| error.to_string())
     }
 
     fn count(&self, counts: &mut CountsView) -> Result<(), String> {
@@ -222,6 +231,7 @@ impl View for Front {
             readings: evaluation.readings,
             gateways: self.ways.iter().map(|way| gateway_view(way.health())).collect(),
             sla,
+            shadows: self.compared().unwrap_or_default(),
         })
     }
 
@@ -272,7 +282,12 @@ impl View for Front {
             }));
         }
         let people = self.contacts.people();
-        Ok(tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) }))
+        let mut told = tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) });
+        let is_meant = |view: &&ShadowView| view.rule == question.rule || view.beside.as_ref() == Some(&question.rule);
+        for view in self.compared()?.iter().filter(is_meant) {
+            told.push(shadow_json(view));
+        }
+        Ok(told)
     }
 
     fn silences(&self) -> Result<Vec<Silence>, String> {
@@ -286,6 +301,12 @@ impl View for Front {
     fn contacts(&self) -> Vec<Contact> {
         self.contacts.people().contacts.clone()
     }
+}
+
+fn shadow_json(view: &ShadowView) -> serde_json::Value {
+    let mut told = serde_json::to_value(view).unwrap_or_default();
+    told["type"] = "shadow".into();
+    told
 }
 
 fn gateway_view(health: crate::notify::GatewayHealth) -> GatewayView {

@@ -41,6 +41,7 @@ pub mod scenario;
 mod sentences;
 pub mod service;
 pub mod selfwatch;
+pub mod shadow;
 pub mod shell;
 pub mod silences;
 pub mod sides;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{AckKey, Channel, Inventory, Lease, Outcome, People, Severity, ack_code};
+use crate::model::{AckKey, Channel, Inventory, Lease, Outcome, People, RuleSet, Severity, ack_code};
 use crate::notify::{Address, AddressBook, Outbox, OutboxError, OutboxResult};
 use crate::store::{Store, StoreError};
 use crate::time::Ms;
@@ -65,12 +65,13 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// The contacts in force, and the inventory for whoever looks up both; a clone is the same book, so that a reload
+/// The contacts in force, with inventory and rules for whoever looks up all of them; a clone is the same book, so that a reload
 /// reaches every sender.
 #[derive(Debug, Clone, Default)]
 pub struct Contacts {
     people: Arc<RwLock<Arc<People>>>,
     inventory: Arc<RwLock<Arc<Inventory>>>,
+    rules: Arc<RwLock<Arc<RuleSet>>>,
 }
 
 impl Contacts {
@@ -84,9 +85,15 @@ impl Contacts {
         *self.people.write().unwrap_or_else(PoisonError::into_inner) = people;
     }
 
-    /// Puts another inventory in force.
-    pub fn stock(&self, inventory: Arc<Inventory>) {
+    /// Puts another inventory and other rules in force.
+    pub fn stock(&self, inventory: Arc<Inventory>, rules: Arc<RuleSet>) {
         *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = inventory;
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The inventory in force.

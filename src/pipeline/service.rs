@@ -22,6 +22,7 @@ use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::selfwatch::SelfWatch;
+use crate::pipeline::shadow::Shadows;
 use crate::pipeline::shell::{self, Mail, Shell};
 use crate::pipeline::sides::{self, LogSides};
 use crate::pipeline::stores;
@@ -141,7 +142,7 @@ impl Service {
         let people = Arc::new(loaded.people.clone());
         let world = world(loaded);
         let contacts = Contacts::new(people);
-        contacts.stock(Arc::new(loaded.inventory.clone()));
+        contacts.stock(Arc::new(loaded.inventory.clone()), Arc::new(loaded.rules.clone()));
         let making = Making {
             loaded,
             files: &files,
@@ -417,6 +418,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
             owner: making.owner.clone(),
         },
         ways: making.ways.clone(),
+        shadows: Shadows::default(),
     };
     let desk =
         Desk { store: Arc::clone(&shared.store), clock: Arc::clone(&making.clock), wake: Arc::clone(&shared.lead) };

@@ -134,7 +134,7 @@ impl Watch {
         let setup = service::setup(&loaded.settings, Arc::clone(&rules), Arc::clone(&inventory), &topic);
         self.setups.put(Arc::new(setup));
         self.contacts.replace(Arc::clone(&people));
-        self.contacts.stock(Arc::clone(&inventory));
+        self.contacts.stock(Arc::clone(&inventory), Arc::clone(&rules));
         self.worlds.put(service::world(loaded));
         self.files.rules.clone_from(&rules.hash);
     }

@@ -50,6 +50,7 @@ fn rule(id: &str, metric: &str, by: &[&str], function: Function, hold: i64, then
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     })

@@ -55,6 +55,7 @@ fn rule(id: &str, by: &str, threshold: f64) -> Arc<Rule> {
         also: Vec::new(),
         join: bongsu::model::Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     })

@@ -111,6 +111,7 @@ mod faults;
 /// The service from the door to the phone.
 mod service;
 /// Silences from the command to their end, and on the page.
+mod shadow;
 mod silences;
 /// What a running service says of one rule, and how it takes other files.
 mod explain_reload;

@@ -50,6 +50,7 @@ fn rule(n: usize) -> Arc<Rule> {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     })

@@ -9,7 +9,7 @@ use super::{Found, Look, Site, check};
 use crate::model::Test;
 
 /// Labels that the inventory joins.
-const JOINED: [&str; 4] = ["class", "parent", "service", "zone"];
+pub(super) const JOINED: [&str; 4] = ["class", "parent", "service", "zone"];
 
 /// Labels with a new value for each process, request or person.
 const FINE: &[&str] = &[

@@ -2,15 +2,17 @@
 //!
 //! The idea: what the readers note has the wrong shape or contradicts itself; what stands here is well written and
 //! still goes wrong at 3 a.m. Each theme is a file of small functions that look at typed values and say what they
-//! found; [`CHECKS`] lists them all, so that `check --explain`, silencing and the tests cannot miss one.
+//! found; [`CHECKS`] (`checks`) lists them all, so that `check --explain`, silencing and the tests cannot miss one.
 //! A finding can be silenced beside its line, with a reason ([`allow`]).
 //!
 //! Not here: reading files, and what a rule does when it runs.
 
 mod allow;
 mod amount;
+mod beside;
 mod catalog;
 mod chains;
+mod checks;
 mod contacts;
 mod exprs;
 mod labels;
@@ -26,6 +28,7 @@ mod titles;
 mod twins;
 mod window;
 
+pub use checks::CHECKS;
 pub use sample::{Counted, Traffic, TrafficError};
 pub(super) use site::Parts;
 
@@ -91,142 +94,6 @@ macro_rules! check {
     };
 }
 use check;
-
-/// Every check, by theme.
-///
-/// To add one:
-/// 1. In the file of its theme write a function `fn(&View, &Site, &mut Found)` that calls `found.say(place, message,
-///    help)` for what it sees, and above it a `check!` with id, level and the three texts.
-/// 2. List it here.
-/// 3. Give it its two examples, `cases/ID/bad.yaml` with `#! piece` behind each line that it points at, and
-///    `cases/ID/good.yaml`. They are what `check --explain ID` shows and what the test runs; without them nothing
-///    compiles.
-pub static CHECKS: &[&Check] = &[
-    &reader::SEVERITY_ORDER,
-    &reader::RECOVER_BEYOND,
-    &reader::EQUALS_FRACTION,
-    &reader::ACROSS_NEEDED,
-    &reader::MIN_SAMPLES,
-    &reader::WINDOW_SHORT,
-    &reader::WINDOW_RETENTION,
-    &reader::TITLE_LONG,
-    &reader::TITLE_CHARSET,
-    &reader::TITLE_PROHIBITED,
-    &reader::NATIONAL_WORD,
-    &reader::EMPTY_STEP,
-    &reader::EMPTY_LAST,
-    &reader::NO_PHONE,
-    &reader::NO_ADDRESS,
-    &reader::UNREACHABLE,
-    &reader::TIER_GAP,
-    &reader::DIGEST_S1,
-    &window::NOISY,
-    &window::SPARSE,
-    &window::RATE_SHORT,
-    &window::LAST_LONG,
-    &window::SAMPLES_MANY,
-    &window::FOR_BELOW_TICK,
-    &window::TICK_COARSE,
-    &silence::NO_DATA_EARLY,
-    &silence::NO_DATA_RESOLVES,
-    &silence::FORGET_EARLY,
-    &silence::ABSENT_EVERYTHING,
-    &recover::FLAPPING,
-    &recover::SLOW_BACK,
-    &amount::RATIO_PERCENT,
-    &amount::PERCENT_OF_AMOUNT,
-    &amount::UNIT,
-    &amount::ALWAYS,
-    &amount::NEVER,
-    &amount::COUNTER_AS_GAUGE,
-    &amount::GAUGE_AS_COUNTER,
-    &amount::SUM_OF_GAUGE,
-    &labels::METRIC_UNKNOWN,
-    &labels::LABEL_UNKNOWN,
-    &labels::CARDINALITY,
-    &labels::WIDE,
-    &labels::MATCH_NOTHING,
-    &patterns::EVERYTHING,
-    &patterns::EQUALITY,
-    &patterns::ANCHORS,
-    &patterns::DOT,
-    &patterns::LOG_EVERYTHING,
-    &patterns::LOG_EMPTY,
-    &patterns::LOG_GREEDY,
-    &patterns::LOG_BROAD,
-    &twins::DUPLICATE,
-    &twins::SHADOWED,
-    &twins::UNHEARD,
-    &twins::SCENARIO_MISSING,
-    &titles::MISSING,
-    &titles::REPEATED,
-    &titles::VAGUE_TITLE,
-    &titles::FOREIGN,
-    &contacts::STALE,
-    &contacts::ENDS,
-    &contacts::ENDED,
-    &contacts::UNUSED,
-    &chains::UNUSED,
-    &chains::SHADOWED,
-    &chains::TWICE,
-    &chains::S1_ENDS,
-    &chains::SLOW,
-    &chains::ONE_PERSON,
-    &chains::MAIL_ONLY,
-    &limits::MEMORY,
-    &limits::SERIES,
-    &limits::VERSION_MISSING,
-    &sample::METRIC,
-    &sample::LABEL,
-    &sample::BY,
-    &sample::NOTHING,
-    &ratio::MIN,
-    &exprs::conditions::NO_COMPARISON,
-    &exprs::conditions::IMPOSSIBLE,
-    &exprs::conditions::ALWAYS,
-    &exprs::conditions::RATIO_PERCENT,
-    &exprs::conditions::EQUALS,
-    &exprs::conditions::ZERO_MISSING,
-    &exprs::times::RANGE_SHORT,
-    &exprs::times::RETENTION,
-    &exprs::times::NOISY,
-    &exprs::times::FOR_BELOW,
-    &exprs::times::FOR_LONG,
-    &exprs::times::IRATE,
-    &exprs::times::SUBQUERY,
-    &exprs::times::AHEAD,
-    &exprs::kinds::RATE_OF_GAUGE,
-    &exprs::kinds::LEVEL_OF_COUNTER,
-    &exprs::kinds::RAW_COUNTER,
-    &exprs::kinds::RATE_OF_SUM,
-    &exprs::kinds::QUANTILE_LE,
-    &exprs::joins::DIVISION,
-    &exprs::joins::MATCH_LABELS,
-    &exprs::joins::BY_DROPPED,
-    &exprs::joins::CARDINALITY,
-    &exprs::joins::TOPK,
-    &exprs::joins::ABSENT_FUZZY,
-    &exprs::matchers::EQUALITY,
-    &exprs::matchers::EVERYTHING,
-    &exprs::matchers::ANCHORS,
-    &exprs::matchers::CONTRADICTION,
-    &exprs::matchers::METRIC_UNKNOWN,
-    &exprs::matchers::LABEL_UNKNOWN,
-    &exprs::texts::LABEL_LOST,
-    &exprs::texts::RENDER,
-    &exprs::texts::VALUE_LABEL,
-    &exprs::twins::DUPLICATE,
-    &exprs::twins::RECORD_NAME,
-    &exprs::twins::RECORD_LATE,
-    &exprs::sample::METRIC,
-    &exprs::sample::LABEL,
-    &exprs::sample::NOTHING,
-    &exprs::sample::RANGE,
-    &exprs::sample::JOIN,
-    &allow::REASON,
-    &allow::UNKNOWN,
-    &allow::UNUSED,
-];
 
 /// The check of that id.
 pub(super) fn by_id(id: &str) -> Option<&'static Check> {

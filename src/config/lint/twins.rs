@@ -2,6 +2,8 @@
 //!
 //! The idea: each rule alone is right; only next to the others is it seen that it adds nothing but a second page.
 
+use std::collections::BTreeMap;
+
 use super::super::fit::domains;
 use super::super::reach::named_gap;
 use super::site::View;
@@ -15,17 +17,27 @@ check!(DUPLICATE, "duplicate-rule", Warning, Look::Site(duplicate),
     repair: "Delete one. Its id names its history, so keep the older.");
 
 fn duplicate(site: &Site<'_>, found: &mut Found) {
-    for (n, view) in site.rules.iter().enumerate() {
-        let Some(first) = site.rules.iter().take(n).find(|other| same(other.rule, view.rule)) else { continue };
+    let mut before: BTreeMap<String, Vec<&View<'_>>> = BTreeMap::new();
+    for view in &site.rules {
+        let likes = before.entry(looks_at(view.rule)).or_default();
+        let twin = likes.iter().find(|other| same(other.rule, view.rule)).copied();
+        likes.push(view);
+        let Some(first) = twin else { continue };
         found.within(view);
         let message = format!("means the same as `{}`", first.rule.id);
         found.say(view.item.at("id"), message, "delete one of the two");
     }
 }
 
-/// Whether two rules raise the same signals.
+/// What a rule looks at, as a key: only rules of one key can see the same, and files hold thousands.
+fn looks_at(rule: &Rule) -> String {
+    format!("{:?} {} {:?} {:?}", rule.watch, rule.over, rule.by, rule.mode)
+}
+
+/// Whether two rules raise the same signals, to the same people or none.
 fn same(one: &Rule, other: &Rule) -> bool {
     alike(one, other)
+        && one.mode == other.mode
         && one.levels == other.levels
         && one.recover == other.recover
         && one.min_samples == other.min_samples
@@ -48,9 +60,14 @@ check!(SHADOWED, "shadowed-rule", Warning, Look::Site(shadowed),
     repair: "Delete it, or give it another severity: one rule can have up to four.");
 
 fn shadowed(site: &Site<'_>, found: &mut Found) {
+    let mut likes: BTreeMap<String, Vec<&View<'_>>> = BTreeMap::new();
     for view in &site.rules {
+        likes.entry(looks_at(view.rule)).or_default().push(view);
+    }
+    for view in &site.rules {
+        let others = likes.get(&looks_at(view.rule)).map_or(&[][..], Vec::as_slice);
         for level in &view.rule.levels {
-            let covers = |other: &&View<'_>| {
+            let covers = |other: &&&View<'_>| {
                 other.rule.id != view.rule.id
                     && alike(other.rule, view.rule)
                     && !same(other.rule, view.rule)
@@ -60,7 +77,7 @@ fn shadowed(site: &Site<'_>, found: &mut Found) {
                         .iter()
                         .any(|o| o.severity == level.severity && sooner(view.rule.when, o, level))
             };
-            if let Some(other) = site.rules.iter().find(covers) {
+            if let Some(other) = others.iter().find(covers) {
                 found.within(view);
                 let code = level.severity.code();
                 let message = format!("`{}` has reached {code} whenever this does", other.rule.id);

@@ -1,7 +1,7 @@
 //! Prometheus's rules as the engine runs them: an alert becomes a rule, its group says when it is evaluated.
 //!
 //! The idea: what Prometheus leaves to Alertmanager is taken from labels that people use for it: `severity` (critical,
-//! warning, info, or S1 to S4), `domain` (구간), `chain`, `mode`. The title is the annotation `title`, else the alert's name: a
+//! warning, info, or S1 to S4), `domain` (구간), `chain`, `mode`, `beside`. The title is the annotation `title`, else the alert's name: a
 //! summary holds label values, which must not leave in a message. Nothing here looks for mistakes: `rule` did.
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ const INTERVAL: Ms = MINUTE;
 /// Where a title says what must not leave.
 const PLAIN: &str = "임계값 초과";
 /// Labels that become properties of the rule.
-const TAKEN: [&str; 4] = ["severity", "domain", "chain", "mode"];
+const TAKEN: [&str; 5] = ["severity", "domain", "chain", "mode", "beside"];
 /// Longest id that is made of a name; a number may follow.
 const ID_MAX: usize = 56;
 
@@ -91,6 +91,7 @@ fn alert(rule: &GroupRule, id: &str, title: String, times: &Times) -> Rule {
         also: Vec::new(),
         join: Join::All,
         mode: if rule.labels.get("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
+        beside: rule.labels.get("beside").map(str::to_owned),
         expected: false,
         bonds: Default::default(),
         min_samples: 1,

@@ -102,6 +102,7 @@ fn rule(item: Obj<'_>, interval: Ms) -> Option<Rule> {
         also,
         join,
         mode: if item.text("mode") == Some("shadow") { Mode::Shadow } else { Mode::Live },
+        beside: item.owned("beside"),
         expected: no_data.flag("expected"),
         bonds: bonds(item),
     })

@@ -160,7 +160,12 @@ macro_rules! rule_keys {
             $($first,)*
             may("title", Kind::Text, "Korean title; goes into messages"),
             or("domain", "인프라", Kind::Word(&["인프라", "응용", "통신", "보안"]), "구간"),
-            or("mode", "live", Kind::Word(&["live", "shadow"]), "shadow: evaluated and recorded, but nobody is told"),
+            or("mode", "live", Kind::Word(&["live", "shadow"]), "shadow: evaluated and recorded, but nobody is told; `status` compares it with the live rule"),
+            may(
+                "beside",
+                Kind::Id,
+                "in shadow: the live rule that it is compared with; left out: the one with its id without `-shadow`",
+            ),
             may("interval", Kind::Duration(SECOND, HOUR), "distance of ticks; left out: the file's"),
             may("metric", Kind::Name, "metric to watch"),
             may("match", Kind::Map(&Kind::Matcher), "conditions on labels, all must fit"),

@@ -53,6 +53,7 @@ fn rule(id: &str, function: Function, when: Comparison, limit: f64) -> Rule {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     }

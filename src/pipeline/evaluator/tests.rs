@@ -41,6 +41,7 @@ fn setup(rules: &[(&str, Ms)]) -> Arc<Setup> {
             also: Vec::new(),
             join: Join::All,
             mode: Mode::Live,
+            beside: None,
             expected: false,
             bonds: Default::default(),
         })

@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::page::guard::GuardSet;
 use crate::page::{Asked, Decisions, Desk, Empty};
+use crate::pipeline::shadow::{Meanings, Since, meanings};
 use crate::time::Ms;
 
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub struct World {
     names: Arc<Names>,
     ground: Arc<Ground>,
     chains: BTreeMap<Arc<str>, String>,
+    shadows: Meanings,
 }
 
 impl World {
@@ -93,6 +95,7 @@ impl World {
             people: Arc::new(people),
             open_incidents: OPEN_INCIDENTS,
             hash: rules.hash.clone(),
+            shadows: meanings(&rules),
             rules,
             inventory,
         }
@@ -154,6 +157,8 @@ pub struct Leader {
     view: View,
     /// The hash of the world that the ledger knows of; `None`: of none yet.
     known_world: Option<String>,
+    /// Since when rules in shadow are compared.
+    shadows: Since,
 }
 
 impl Leader {
@@ -176,6 +181,7 @@ impl Leader {
             cursors_moved: BTreeSet::new(),
             view: View::default(),
             known_world: rows.notes.iter().find(|(key, _)| key == WORLD_NOTE).map(|(_, hash)| hash.clone()),
+            shadows: Since::load(&rows.notes),
         }
     }
 
@@ -193,6 +199,7 @@ impl Leader {
     pub fn take(&mut self, taken: &[Taken], now: Ms) -> BookCommit {
         self.view = View::default();
         self.note_world(now);
+        self.shadows.note(&self.world.shadows, now, &mut self.commit.notes);
         self.ring(now);
         for taken in taken {
             self.step(taken, now);
@@ -201,9 +208,10 @@ impl Leader {
         self.finish()
     }
 
-    /// Does what is due at `now`; `None` where nothing is.
+    /// Does what is due at `now`, or notes that rules in shadow are compared from now on; `None` where nothing is.
     pub fn due(&mut self, now: Ms) -> Option<BookCommit> {
-        self.next_due().filter(|at| *at <= now).map(|_| self.take(&[], now))
+        let due = self.next_due().is_some_and(|at| at <= now) || self.shadows.differs(&self.world.shadows);
+        due.then(|| self.take(&[], now))
     }
 
     /// When something is due next.

@@ -103,6 +103,7 @@ pub(super) fn rule(id: &str, title: &str) -> Arc<Rule> {
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     })

@@ -46,6 +46,7 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
         also: Vec::new(),
         join: Join::All,
         mode: Mode::Live,
+        beside: None,
         expected: false,
         bonds: Default::default(),
     }

@@ -196,8 +196,9 @@ fn label_unknown(written: &Written<'_>, site: &Site<'_>, found: &mut Found) {
     for (node, selector) in selectors(written) {
         // Only the metrics of our own agent have all their labels listed.
         let Some(known) = known(selector).filter(|known| known.ours) else { continue };
-        let words: Vec<String> = labels::of_ours(&known).map(prometheus_label).chain(["instance".to_owned()]).collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words: Vec<String> = labels::of_ours(&known).map(prometheus_label).collect();
+        let words = words.iter().map(String::as_str).chain(["instance"]).chain(labels::JOINED);
+        let words: Vec<&str> = words.collect();
         for matcher in selector.matchers.iter().filter(|matcher| matcher.name != NAME && !extra.contains(&matcher.name))
         {
             if let Some(near) = labels::meant_by(&matcher.name, &words) {
