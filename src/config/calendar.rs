@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::interval::{INTERVAL, interval};
+use super::interval::{INTERVALS, intervals, ranges, weekdays};
 use super::mute::MAINTENANCES;
 use super::problem::Notes;
 use super::read::Obj;
@@ -24,15 +24,17 @@ static HOLIDAY: Table = Table {
     ],
 };
 
-const WEEKDAYS: [&str; 7] = ["월", "화", "수", "목", "금", "토", "일"];
-
 static BUSINESS: Table = Table {
     name: "business",
     doc: "Business hours, KST; public holidays are never in them.",
     keys: &[
         or("from", "09:00", Kind::Text, "first minute"),
         or("until", "18:00", Kind::Text, "first minute that is no longer in them; 24:00 = midnight"),
-        may("weekdays", Kind::List(&Kind::Word(&WEEKDAYS), 1), "days of the week; left out: 월 to 금"),
+        may(
+            "weekdays",
+            Kind::List(&Kind::Label, 1),
+            "days of the week or ranges, 월:금 or monday:friday; left out: 월 to 금",
+        ),
     ],
 };
 
@@ -41,7 +43,7 @@ static NAMED: Table = Table {
     doc: "A time with a name.",
     keys: &[
         must("id", Kind::Id, "stable id; a chain or step asks for it by `when: ID`"),
-        must("any", Kind::List(&Kind::Table(&INTERVAL), 1), "recurring times, alternatives"),
+        must("any", INTERVALS, "recurring times, alternatives"),
     ],
 };
 
@@ -88,14 +90,14 @@ pub(super) fn calendar(file: Obj<'_>, notes: &mut Notes) -> Edited {
         }
     }
     let office = office(file.sub("business"), notes);
-    Edited { holidays, office, intervals: intervals(file, notes) }
+    Edited { holidays, office, intervals: named(file, notes) }
 }
 
-fn intervals(file: Obj<'_>, notes: &mut Notes) -> BTreeMap<String, Vec<TimeInterval>> {
+fn named(file: Obj<'_>, notes: &mut Notes) -> BTreeMap<String, Vec<TimeInterval>> {
     let mut named = BTreeMap::new();
     for item in file.subs("intervals") {
         let Some(id) = item.owned("id") else { continue };
-        let any = item.subs("any").map(|part| interval(part, notes)).collect();
+        let any = intervals(item, "any", notes);
         if matches!(id.as_str(), "business" | "off") {
             notes.error("bad-value", item.at("id"), format!("`{id}` has a meaning already"), "take another id");
         } else if named.insert(id.clone(), any).is_some() {
@@ -126,8 +128,10 @@ fn office(part: Obj<'_>, notes: &mut Notes) -> OfficeHours {
         );
     }
     if part.has("weekdays") {
-        let days = part.texts("weekdays");
-        office.weekdays = WEEKDAYS.map(|word| days.iter().any(|day| day == word));
+        let days = ranges(part, "weekdays", notes, weekdays);
+        // Ranges count from Sunday on, offices from Monday on.
+        office.weekdays =
+            [1, 2, 3, 4, 5, 6, 0].map(|day| days.iter().any(|(first, last)| (*first..=*last).contains(&day)));
     }
     office
 }

@@ -3,8 +3,9 @@
 //! The idea: the file is read alone; whether it fits to contacts, rotas and the calendar is asked in [`super::fit`].
 
 use super::mute::INHIBITS;
+use super::near::nearest;
 use super::problem::{Mark, Notes};
-use super::read::{Obj, nearest};
+use super::read::Obj;
 use super::scalar;
 use super::sla::SLA;
 use super::table::{Kind, Table, may, must, or};

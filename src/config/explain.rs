@@ -22,14 +22,19 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         service's data directory to a file that only the agent can read, and name it as `agent.token_file`.",
     ),
     (
+        "alertmanager",
+        "Alertmanager itself would not start with this file, or would with less than it says. Its routes, time intervals \
+        and rules of inhibition are judged as it judges them; how receivers send is not looked at.",
+    ),
+    (
         "bad-expr",
         "The expression is not PromQL, or gives something that a rule cannot use. The place is inside the expression.",
     ),
     (
         "bad-interval",
-        "Recurring time is written in the words of Alertmanager's time_interval: `times` with start_time and end_time \
-        (HH:MM, the end up to 24:00 and not part of it), ranges such as monday:friday, 1:5, -3:-1, january:march. Weeks \
-        begin on sunday, and a range over midnight, the week's or the year's end is written as two.",
+        "Recurring time has the fields of Alertmanager's time_interval: `times` such as 09:00-18:00 or with start_time and \
+        end_time (HH:MM, the end up to 24:00 and not part of it), ranges such as monday:friday or 월:금, 1:5, -3:-1, \
+        january:march. Weeks begin on sunday, and a range over midnight, the week's or the year's end is written as two.",
     ),
     (
         "bad-regex",
@@ -254,5 +259,5 @@ pub fn explain(id: &str) -> Option<String> {
 /// The known id that somebody who wrote `id` may have meant.
 pub fn similar(id: &str) -> Option<&'static str> {
     let ids = EXPLAINED.iter().map(|(known, _)| *known).chain(super::lint::CHECKS.iter().map(|check| check.id));
-    super::read::nearest(id, &ids.collect::<Vec<_>>())
+    super::near::nearest(id, &ids.collect::<Vec<_>>())
 }

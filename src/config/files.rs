@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::alertmanager;
 use super::problem::{Mark, Notes};
 use super::prometheus;
 use super::tree::{self, Node};
@@ -40,6 +41,8 @@ pub(super) enum FileKind {
     Prometheus,
     /// promtool's unit-test files.
     Unit,
+    /// Alertmanager's configuration.
+    Alertmanager,
 }
 
 /// A file that was read and parsed.
@@ -115,6 +118,9 @@ fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
 fn foreign(documents: &[Node]) -> Option<FileKind> {
     if documents.iter().any(prometheus::is_rule_file) {
         return Some(FileKind::Prometheus);
+    }
+    if documents.first().is_some_and(alertmanager::is_alertmanager) {
+        return Some(FileKind::Alertmanager);
     }
     let tests = |root: &Node| ["tests", "rule_files"].iter().any(|key| root.get(key).is_some());
     documents.first().is_some_and(tests).then_some(FileKind::Unit)

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::chain::ChainPlaces;
+use super::near::nearest;
 use super::people::Placed;
 use super::problem::{Mark, Notes};
-use super::read::nearest;
 use crate::model::{Calendar, Chain, Channel, Checks, Contact, Domain, Labels, Matcher, Rota, Target, When};
 
 /// Whether `contact` is ever meant by `target` for an incident of `domain`: its validity and its turns aside.

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::guard::Guard;
+use super::near::nearest;
 use super::problem::{Mark, Notes};
-use super::read::{Obj, nearest};
+use super::read::Obj;
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{Inventory, Resource};
 

@@ -9,6 +9,7 @@
 //! Not here: watching files (`pipeline`), and what rules, chains and pages mean when they run.
 
 mod adjust;
+mod alertmanager;
 mod calendar;
 mod chain;
 mod explain;
@@ -22,13 +23,13 @@ mod lint;
 mod load;
 mod loaded;
 mod mute;
+mod near;
 mod overrides;
 mod people;
 mod problem;
 mod prometheus;
 mod reach;
 mod read;
-mod recurring;
 mod rules;
 mod scalar;
 mod scenario;
@@ -40,6 +41,7 @@ mod table;
 mod tree;
 mod unit;
 
+pub use alertmanager::{AlertmanagerFile, alertmanager};
 pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
 pub use hash::of_rule as rule_hash;

@@ -3,9 +3,9 @@
 //! The idea: both say what they are about in matchers, never with none: what mutes everything by an oversight would be
 //! noticed when it is too late. When a window is open and what follows from it is decided in `incident::mute`.
 
+use super::interval::{INTERVALS, intervals};
 use super::problem::Notes;
 use super::read::Obj;
-use super::recurring::{INTERVALS, intervals};
 use super::table::{Kind, Table, may, must};
 use crate::model::{InhibitRule, Window};
 
@@ -24,7 +24,7 @@ static MAINTENANCE: Table = Table {
         must("id", Kind::Id, "stable id"),
         must("match", MATCH, "labels of the incidents, those of the inventory, rule, severity and domain"),
         may("windows", Kind::List(&Kind::Table(&ONCE), 1), "single windows"),
-        may("times", INTERVALS, "recurring times, in the words of Alertmanager's time_interval"),
+        may("times", INTERVALS, "recurring times, as `intervals` of calendar.yaml has them"),
         must("reason", Kind::Text, "why"),
         must("who", Kind::Label, "who is answerable: a contact id"),
     ],

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use config::{Environment, Source};
 
+use super::near::nearest;
 use super::problem::{Mark, Notes};
-use super::read::nearest;
 use super::table::{Kind, Table};
 use super::tree::{self, Data, Entry, Node};
 

@@ -4,8 +4,9 @@
 //! reached at every minute in [`super::reach`].
 
 use super::calendar::time_of_day;
+use super::near::nearest;
 use super::problem::{Mark, Notes};
-use super::read::{Obj, nearest};
+use super::read::Obj;
 use super::scalar;
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{Contact, Cover, Domain, Rota, Target};

@@ -4,6 +4,8 @@
 //! typed values and stays silent about what does not fit, because it was noted already. So reading never stops, and no
 //! mistake is reported twice. What values mean together is not known here.
 
+use super::interval;
+use super::near::nearest;
 use super::problem::{Mark, Notes};
 use super::scalar;
 use super::table::{self, Kind, Need, Table};
@@ -85,6 +87,11 @@ fn value(node: &Node, kind: &'static Kind, name: &str, notes: &mut Notes) {
         (Kind::Then, Data::Map(_)) => {}
         (Kind::Partition, _) if partition(node).is_none() => wrong(node, kind, name, notes),
         (Kind::Partition, _) => {}
+        (Kind::Stretch, _) => {
+            if let Err((at, why)) = interval::stretch(node) {
+                notes.error("bad-interval", at, why, format!("write {}", kind.wanted()));
+            }
+        }
         (Kind::Threshold, Data::List(items)) => range(node, items, name, notes),
         (Kind::Table(_) | Kind::List(..) | Kind::Map(_) | Kind::Texts, _) => {
             wrong(node, kind, name, notes);
@@ -235,34 +242,6 @@ fn wrong(node: &Node, kind: &Kind, name: &str, notes: &mut Notes) {
 fn short_want(kind: &Kind) -> String {
     let wanted = kind.wanted();
     wanted.split([':', ',']).next().unwrap_or("").split(" such as").next().unwrap_or("").to_owned()
-}
-
-/// The word of `words` that somebody who wrote `name` may have meant.
-pub(super) fn nearest<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
-    let far = |word: &str| distance(name, word);
-    let best = words.iter().copied().min_by_key(|word| far(word))?;
-    let limit = (best.chars().count().max(name.chars().count()) / 3).clamp(1, 3);
-    (far(best) <= limit).then_some(best)
-}
-
-/// Edits (insert, remove, replace, swap neighbours) from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
-    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let by_one = rows[i - 1][j].min(rows[i][j - 1]) + 1;
-                let swapped = if swap { rows[i - 2][j - 2] + 1 } else { usize::MAX };
-                replace.min(by_one).min(swapped)
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 /// `v`, `!=v`, `=~re`, `!~re` as a matcher on `label`.

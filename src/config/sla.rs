@@ -3,8 +3,9 @@
 //! The idea: terms begin as a grade of the SLA standard and say only what is different, so an empty file is the strictest
 //! grade for everything. The file is that of the chains because whoever tunes who is told when tunes both.
 
+use super::near::nearest;
 use super::problem::Notes;
-use super::read::{Obj, nearest};
+use super::read::Obj;
 use super::scalar;
 use super::table::{Kind, Table, may, must, or};
 use crate::model::{GRADES, Outage, PPM, Severity, SlaPlan, Terms};

@@ -93,6 +93,8 @@ pub(super) enum Kind {
     Values,
     /// `{ n: up|down }`.
     Partition,
+    /// A stretch of the day: see [`super::interval`].
+    Stretch,
     /// `hold`, `resolve` or `raise: S3`.
     Then,
     /// A map with the keys of a table.
@@ -170,6 +172,10 @@ impl Kind {
             Self::Matcher => "`value`, `!=value`, `=~regex` or `!~regex`".to_owned(),
             Self::Values => "values such as \"0.5x30 1+2x3 _\"".to_owned(),
             Self::Partition => "`{ n: up }` or `{ n: down }`".to_owned(),
+            Self::Stretch => {
+                "a stretch of the day such as \"09:00-18:00\" or { start_time: \"09:00\", end_time: \"18:00\" }"
+                    .to_owned()
+            }
             Self::Function => format!("one of {}", functions().join(", ")),
             Self::Then => "`hold`, `resolve` or `{ raise: S3 }`".to_owned(),
             Self::Table(table) => format!("a map ({})", names(table)),
@@ -211,6 +217,7 @@ impl Kind {
             Self::Matcher => "matcher".to_owned(),
             Self::Values => "values".to_owned(),
             Self::Partition => "{n: up|down}".to_owned(),
+            Self::Stretch => "HH:MM-HH:MM or {start_time, end_time}".to_owned(),
             Self::Function => functions().join("|"),
             Self::Then => "hold|resolve|{raise: S3}".to_owned(),
             Self::Texts => "map of text".to_owned(),
@@ -244,6 +251,15 @@ impl Kind {
             Self::Values => json!({"type": ["string", "number"]}),
             Self::Partition => json!({"type": "object", "patternProperties": {"^[0-9]+$": {"enum": ["up", "down"]}},
                 "additionalProperties": false, "minProperties": 1, "maxProperties": 1}),
+            Self::Stretch => {
+                let time = "([01][0-9]|2[0-3]):[0-5][0-9]|24:00";
+                let end = json!({"type": "string", "pattern": format!("^({time})$")});
+                json!({"oneOf": [
+                    {"type": "string", "pattern": format!("^({time}) *- *({time})$")},
+                    {"type": "object", "properties": {"start_time": end, "end_time": end},
+                        "required": ["start_time", "end_time"], "additionalProperties": false},
+                ]})
+            }
             Self::Function => json!({"anyOf": [
                 {"enum": functions().iter().filter(|name| name.bytes().all(|b| b.is_ascii_lowercase())).collect::<Vec<_>>()},
                 {"type": "string", "pattern": "^p[0-9]{1,2}([.][0-9]{1,4})?$"},

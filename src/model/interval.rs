@@ -3,9 +3,10 @@
 //! The idea: the meaning is that of Alertmanager's `time_interval`, so that what people know stays true. A field that
 //! is left out fits always; items of one field are alternatives, fields must hold together. The end of `times` is
 //! exclusive, every other range is inclusive, negative days count from the month's end and are clamped to the month.
-//! Beside it `holidays` asks for days off or for working days. The clock is Korea's unless `offset` says else.
+//! Beside it `holidays` asks for days off or for working days. The clock is Korea's unless `zone` says else.
 //! Which days are off is not known here: whoever asks brings it.
 
+use crate::model::Zone;
 use crate::time::{Civil, DAY, KST, MINUTE, Ms, civil};
 
 /// Whether a civil day (year, month, day) is a public holiday.
@@ -29,8 +30,8 @@ pub struct TimeInterval {
     pub years: Vec<(i32, i32)>,
     /// `true`: public holidays alone; `false`: never on one; `None`: whatever the day.
     pub holidays: Option<bool>,
-    /// Distance of its clock from UTC, ms.
-    pub offset: Ms,
+    /// Whose clock it is.
+    pub zone: Zone,
 }
 
 impl Default for TimeInterval {
@@ -43,7 +44,7 @@ impl Default for TimeInterval {
             months: Vec::new(),
             years: Vec::new(),
             holidays: None,
-            offset: KST,
+            zone: Zone::KOREA,
         }
     }
 }
@@ -51,7 +52,7 @@ impl Default for TimeInterval {
 impl TimeInterval {
     /// Whether `at` lies in it.
     pub fn holds(&self, at: Ms, is_off: DayOff<'_>) -> bool {
-        let day = civil(at - KST + self.offset);
+        let day = civil(at - KST + self.zone.offset(at));
         let minute = i64::from(day.hour) * 60 + i64::from(day.minute);
         let weekday = (day.weekday + 1) % 7;
         let any =
@@ -64,13 +65,16 @@ impl TimeInterval {
             && self.holidays.is_none_or(|wanted| is_off(day.year, day.month, day.day) == wanted)
     }
 
-    /// The next instant after `at` at which the answer may be another one: an end of `times`, or midnight.
+    /// The next instant after `at` at which the answer may be another one: an end of `times`, midnight, or a change of
+    /// the clock.
     fn next_edge(&self, at: Ms) -> Ms {
-        let local = at + self.offset;
+        let offset = self.zone.offset(at);
+        let local = at + offset;
         let midnight = local.div_euclid(DAY) * DAY;
         let ends = self.times.iter().flat_map(|(start, end)| [*start, *end]);
         let edges = ends.map(|minute| midnight + minute * MINUTE).filter(|edge| *edge > local);
-        edges.min().map_or(midnight + DAY, |edge| edge.min(midnight + DAY)) - self.offset
+        let edge = edges.min().map_or(midnight + DAY, |edge| edge.min(midnight + DAY)) - offset;
+        self.zone.next_turn(at).map_or(edge, |turn| edge.min(turn))
     }
 }
 
@@ -148,7 +152,7 @@ mod tests {
         let february = TimeInterval { months: vec![(2, 2)], ..days(&[(-31, -1)]) };
         let quarter = TimeInterval { months: vec![(3, 3), (6, 6), (9, 12)], ..always() };
         let years = TimeInterval { years: vec![(2024, 2025), (2027, 2027)], ..always() };
-        let utc = TimeInterval { offset: 0, ..times(&[(9, 17)]) };
+        let utc = TimeInterval { zone: Zone::named("UTC").expect("a known zone"), ..times(&[(9, 17)]) };
         let rows: Vec<(&str, TimeInterval, bool)> = vec![
             ("2026-11-24 03:00", always(), true),
             ("2026-11-24 09:00", working.clone(), true),

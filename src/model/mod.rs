@@ -5,6 +5,7 @@
 //! Nothing in this module decides anything, reads a clock or touches the outside.
 
 pub mod ack_code;
+mod alertmanager;
 mod book;
 mod builtin;
 mod calendar;
@@ -31,9 +32,11 @@ mod secret;
 mod signal;
 mod sla;
 mod way;
+mod zone;
 pub mod wire;
 
 pub use ack_code::AckKey;
+pub use alertmanager::*;
 pub use book::*;
 pub use builtin::*;
 pub use calendar::*;
@@ -60,3 +63,4 @@ pub use secret::*;
 pub use signal::*;
 pub use sla::*;
 pub use way::*;
+pub use zone::*;

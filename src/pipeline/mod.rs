@@ -36,6 +36,7 @@ mod pulse;
 pub mod receipts;
 pub mod results;
 pub mod route;
+pub mod taken_over;
 pub mod rulerun;
 pub mod scenario;
 mod sentences;

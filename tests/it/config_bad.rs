@@ -158,7 +158,7 @@ fn files_are_asked_whether_they_fit_together() {
             "calendar.yaml",
             "holidays:",
             "intervals: [ { id: n, any: [ { times: [\"22:00-06:00\"] } ] } ]\nholidays:",
-            &["bad-value"],
+            &["bad-interval"],
         ),
         (
             "contacts.yaml",

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use bongsu::config::{self, Ask, Loaded};
-use bongsu::model::{Test, TimeInterval};
-use bongsu::time::{HOUR, KST, Ms, parse_instant};
+use bongsu::model::{Test, TimeInterval, Zone};
+use bongsu::time::{KST, Ms, parse_instant};
 
 fn load(folder: &Path, files: &[(&str, &str)]) -> Loaded {
     for (name, text) in files {
@@ -52,9 +52,9 @@ inhibit:
         months: vec![(1, 3), (12, 12)],
         years: vec![(2026, 2028)],
         holidays: Some(false),
-        offset: 9 * HOUR,
+        zone: Zone::KOREA,
     };
-    assert_eq!(window.times, [wanted, TimeInterval { offset: 0, ..TimeInterval::default() }]);
+    assert_eq!(window.times, [wanted, TimeInterval { zone: Zone::named("UTC").unwrap(), ..TimeInterval::default() }]);
 
     let loaded = load(folder.path(), &[("chains.yaml", chains)]);
     let rule = &loaded.muting.inhibit[0];

@@ -13,6 +13,8 @@ mod agent_door;
 mod agent_site;
 /// The agent's spool, killed in the middle of its work.
 mod agent_spool;
+/// `route --alertmanager`: the published cases of Alertmanager's router, and the command.
+mod alertmanager;
 /// Ten mistakes in a file of each kind, each at its line and column.
 mod config_bad;
 /// Named checks and their examples.
@@ -29,6 +31,8 @@ mod promql_scripts;
 mod promql_recorded;
 /// Decoding against a slow reader of the same format.
 mod decode_reference;
+/// Which test shows that a trouble of other systems' users is none here.
+mod pains;
 /// The console over real HTTP: the door.
 mod console_door;
 /// The console over real HTTP: who may do what, and what people see.

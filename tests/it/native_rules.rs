@@ -10,7 +10,7 @@ use crate::site::{bongsu, json_lines};
 
 const RULES: &str = r#"
 version: 1
-defaults: { domain: 응용, recover: { for: 1m }, no_data: { after: 3m } }
+defaults: { domain: 응용, group_by: [service], recover: { for: 1m }, no_data: { after: 3m } }
 templates:
   busy:
     metric: t.busy
@@ -19,7 +19,7 @@ templates:
     when: above
     severity: { S1: { value: 95% }, S2: { value: 80% } }
 rules:
-  - { id: busy-db, title: 사용률 과다, use: busy, severity: { S1: { value: 90% } } }
+  - { id: busy-db, title: 사용률 과다, use: busy, group_by: [], severity: { S1: { value: 90% } } }
   - id: errors
     title: 오류율 과다
     ratio: { of: { metric: t.requests, match: { code: "=~5.." } }, to: { metric: t.requests }, min: 1/s }
@@ -141,6 +141,9 @@ fn every_part_of_the_native_form_does_what_it_says() {
     assert!(told.is_empty(), "\n{}", told.join("\n"));
     let tried = loaded.rules.rules.iter().find(|rule| &*rule.id == "tried").unwrap();
     assert_eq!((tried.mode, tried.function), (Mode::Shadow, Function::Quantile(950_000)));
+    // Labels to group by come from the file's defaults, and `[]` says none.
+    let by = |id: &str| loaded.rules.rules.iter().find(|rule| &*rule.id == id).unwrap().bonds.by.clone();
+    assert_eq!((by("loaded"), by("busy-db")), (vec!["service".to_owned()], Vec::new()));
 }
 
 #[test]

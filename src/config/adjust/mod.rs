@@ -12,8 +12,8 @@ mod exprs;
 pub(super) use exprs::adjust_adopted;
 
 use super::files::{FileKind, Source};
+use super::near::nearest;
 use super::overrides::{node_of, set};
-use super::read::nearest;
 use super::rules::FILE;
 use super::table::{Kind, Table};
 use super::tree::{Data, Node};

@@ -2,7 +2,7 @@
 //!
 //! The idea: a name that almost is a known one is a typing mistake; one that is like nothing known is taken as it is.
 
-use super::super::read::nearest;
+use super::super::near::nearest;
 use super::catalog;
 use super::site::{View, matchers};
 use super::{Found, Look, Site, check};

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use regex::Regex;
 
-use super::super::read::nearest;
+use super::super::near::nearest;
 use super::exprs::sample::identities;
 use super::site::{View, matchers, metric as watched};
 use super::{Found, Look, check};

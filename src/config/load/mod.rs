@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::adjust::{adjust, adjust_adopted};
+use super::alertmanager;
 use super::calendar::{CALENDAR, Edited, calendar};
 use super::chain::{self, CHAINS, ChainPlaces};
 use super::files::{FileKind, Source, SourceFile, yaml_files};
@@ -330,6 +331,10 @@ impl Load<'_> {
                     read.calendar.holidays.extend(calendar.holidays);
                     read.calendar.office = calendar.office;
                     read.calendar.intervals.extend(calendar.intervals);
+                }
+                // Judged, and asked by `route --alertmanager` alone.
+                FileKind::Alertmanager => {
+                    alertmanager::read(root, notes);
                 }
                 FileKind::Settings | FileKind::Rules | FileKind::Prometheus | FileKind::Unit => {}
             }

@@ -4,8 +4,8 @@
 //! places where it was written; so a problem points at the line that somebody must change, and nothing behind this knows
 //! that there are templates. A list is one value: a rule's `by` replaces its template's.
 
+use crate::config::near::nearest;
 use crate::config::problem::Notes;
-use crate::config::read::nearest;
 use crate::config::tree::{Data, Entry, Node};
 
 /// Completes the rules of the file `root`.

@@ -4,8 +4,9 @@
 
 use super::conditions::{check_conditions, check_overrides, check_ratio, join};
 use super::{Around, expr, levels, needs};
+use crate::config::near::nearest;
 use crate::config::problem::Notes;
-use crate::config::read::{Obj, nearest};
+use crate::config::read::Obj;
 use crate::model::{Comparison, Function, Level, Severity, Threshold, builtin};
 use crate::time::{MINUTE, Ms, SECOND, show_duration};
 

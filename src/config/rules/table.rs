@@ -246,6 +246,7 @@ static DEFAULTS: Table = Table {
         may("interval", Kind::Duration(SECOND, HOUR), "distance of ticks"),
         may("domain", Kind::Word(&["인프라", "응용", "통신", "보안"]), "구간"),
         may("chain", Kind::Id, "chain to tell"),
+        may("group_by", Kind::List(&Kind::Name, 0), "labels that make incidents of one rule alike; [] in a rule: none"),
         may("no_data", Kind::Table(&NO_DATA), "what silence means"),
         may("recover", Kind::Table(&DEFAULT_RECOVER), "when it is good again"),
         may("forget", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),

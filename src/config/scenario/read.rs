@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::{Kind, Limits, Own, Scenario, action, expect, feed};
 use crate::config::guard::Guard;
+use crate::config::near::nearest;
 use crate::config::problem::Notes;
-use crate::config::read::{Obj, nearest};
+use crate::config::read::Obj;
 use crate::model::builtin;
 
 /// Ids that scenarios of a file may name (`None` = not known, not asked), and what rules in them are judged against.

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::near::nearest;
 use crate::config::problem::Notes;
-use crate::config::read::{Obj, nearest};
+use crate::config::read::Obj;
 use crate::config::scalar;
 use crate::config::tree::Node;
 use crate::model::{

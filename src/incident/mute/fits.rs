@@ -93,25 +93,32 @@ impl Fit {
 /// An incident as matchers see it.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    incident: &'a Incident,
+    /// `None`: labels alone are asked.
+    incident: Option<&'a Incident>,
     labels: Labels,
 }
 
 impl<'a> Subject<'a> {
     /// `incident` with what `inventory` knows of its host.
     pub fn new(incident: &'a Incident, inventory: &Inventory) -> Self {
-        Self { incident, labels: inventory.join(&incident.labels) }
+        Self { incident: Some(incident), labels: inventory.join(&incident.labels) }
+    }
+
+    /// What has labels and nothing else.
+    pub(super) fn bare(labels: &Labels) -> Self {
+        Self { incident: None, labels: labels.clone() }
     }
 
     /// What it answers to `label`; empty where it has no such label.
     pub fn get(&self, label: &str) -> &str {
-        match label {
-            "rule" => &self.incident.rule,
-            "severity" => self.incident.severity.code(),
-            "domain" => self.incident.domain.word(),
-            "incident" => &self.incident.id,
-            "drill" if self.incident.is_drill() => "true",
-            other => self.labels.get(other).unwrap_or_default(),
-        }
+        let own = self.incident.and_then(|incident| match label {
+            "rule" => Some(&*incident.rule),
+            "severity" => Some(incident.severity.code()),
+            "domain" => Some(incident.domain.word()),
+            "incident" => Some(incident.id.as_str()),
+            "drill" if incident.is_drill() => Some("true"),
+            _ => None,
+        });
+        own.or_else(|| self.labels.get(label)).unwrap_or_default()
     }
 }

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use sha2::Digest as _;
 
 pub use fits::{Fits, Subject};
+pub use inhibit::inhibited;
 pub(super) use silences::Silences;
 pub use silences::{SILENCE_NOTES, hides};
 
@@ -41,10 +42,7 @@ impl Setup {
         let windows = muting.windows.iter().filter_map(|window| {
             Some(windows::Planned { window: window.clone(), fits: Fits::new(&window.matchers).ok()? })
         });
-        let inhibit = muting.inhibit.iter().filter_map(|rule| {
-            let (source, target) = (Fits::new(&rule.source).ok()?, Fits::new(&rule.target).ok()?);
-            Some(inhibit::Rule { source, target, equal: rule.equal.clone() })
-        });
+        let inhibit = muting.inhibit.iter().filter_map(inhibit::Rule::new);
         let digest = sha2::Sha256::digest(format!("{muting:?}").as_bytes());
         Self {
             windows: windows.collect(),
@@ -112,7 +110,7 @@ impl Mutes {
 
     fn inhibition(&self, setup: &Setup, incident: &Incident) -> Option<Hit> {
         let allows = |n: usize| setup.inhibit.get(n).is_some_and(|rule| may_hide(&rule.target, incident));
-        let source = self.index.source(incident, allows)?;
+        let source = self.index.source(&incident.id, allows)?;
         Some(Hit {
             kind: MuteKind::Inhibition,
             by: source.to_owned(),

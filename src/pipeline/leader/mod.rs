@@ -28,6 +28,8 @@ mod chains;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod hands;
@@ -37,6 +39,8 @@ mod late;
 mod levels;
 #[cfg(test)]
 mod mutes;
+#[cfg(test)]
+mod pains;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -5,8 +5,8 @@
 use super::facts::{known, metric};
 use super::view::Written;
 use crate::config::lint::{Found, Look, Site, catalog, check, labels};
+use crate::config::near::nearest;
 use crate::config::problem::Mark;
-use crate::config::read::nearest;
 use crate::evaluate::prometheus_label;
 use crate::evaluate::promql::{Compare, Matcher, NAME, Node, Selector, What};
 

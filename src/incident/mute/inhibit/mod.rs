@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fits::{Fits, Subject};
-use crate::model::Incident;
+use crate::model::{InhibitRule, Labels};
 
 /// A rule with its matchers compiled.
 #[derive(Debug, Clone)]
@@ -16,6 +16,29 @@ pub(super) struct Rule {
     pub(super) source: Fits,
     pub(super) target: Fits,
     pub(super) equal: Vec<String>,
+}
+
+impl Rule {
+    /// Compiles a rule; `None` where a pattern is no regular expression, which `check` refuses before.
+    pub(super) fn new(rule: &InhibitRule) -> Option<Self> {
+        let (source, target) = (Fits::new(&rule.source).ok()?, Fits::new(&rule.target).ok()?);
+        Some(Self { source, target, equal: rule.equal.clone() })
+    }
+}
+
+/// Which of `rules` mutes a target with these labels while `sources` fire, and by which of them: places in both lists.
+/// The rules are asked in their order, and labels are all there is: no incident, no inventory.
+pub fn inhibited(rules: &[InhibitRule], target: &Labels, sources: &[Labels]) -> Option<(usize, usize)> {
+    const TARGET: &str = "target";
+    rules.iter().enumerate().find_map(|(n, rule)| {
+        let rule = [Rule::new(rule)?];
+        let mut index = Index::default();
+        for (place, labels) in sources.iter().enumerate() {
+            index.file(&rule, &format!("{place:010}"), Some(&Subject::bare(labels)), false);
+        }
+        index.file(&rule, TARGET, Some(&Subject::bare(target)), false);
+        Some((n, index.source(TARGET, |_| true)?.parse().ok()?))
+    })
 }
 
 /// Values of the `equal` labels, and whether it is about drills.
@@ -102,9 +125,9 @@ impl Index {
         }
     }
 
-    /// The live incident that mutes `incident`, the first by number; `allows` may turn a rule away.
-    pub(super) fn source(&self, incident: &Incident, allows: impl Fn(usize) -> bool) -> Option<&str> {
-        let places = self.places.get(&incident.id)?.iter().filter(|place| place.is_target && allows(place.rule));
+    /// The live incident that mutes the one called `id`, the first by number; `allows` may turn a rule away.
+    pub(super) fn source(&self, id: &str, allows: impl Fn(usize) -> bool) -> Option<&str> {
+        let places = self.places.get(id)?.iter().filter(|place| place.is_target && allows(place.rule));
         places
             .filter_map(|place| {
                 let cell = self.cells.get(&(place.rule, place.key.clone()))?;
@@ -137,3 +160,6 @@ fn places(rules: &[Rule], subject: &Subject<'_>, is_drill: bool) -> Vec<Place> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

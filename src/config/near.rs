@@ -1,0 +1,31 @@
+//! "Did you mean …?": the known word that is nearest to what somebody wrote.
+//!
+//! The idea: edits between two words, where swapped neighbours are one edit, and a limit that grows with their length.
+
+/// The word of `words` that somebody who wrote `name` may have meant.
+pub(super) fn nearest<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
+    let far = |word: &str| distance(name, word);
+    let best = words.iter().copied().min_by_key(|word| far(word))?;
+    let limit = (best.chars().count().max(name.chars().count()) / 3).clamp(1, 3);
+    (far(best) <= limit).then_some(best)
+}
+
+/// Edits (insert, remove, replace, swap neighbours) from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let by_one = rows[i - 1][j].min(rows[i][j - 1]) + 1;
+                let swapped = if swap { rows[i - 2][j - 2] + 1 } else { usize::MAX };
+                replace.min(by_one).min(swapped)
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
