@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::read::nearest;
+use super::super::near::nearest;
 use super::{Found, Look, Site, check};
 use crate::model::Mode;
 

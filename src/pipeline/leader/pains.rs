@@ -4,7 +4,6 @@
 
 use super::scenes::{S1, S2, page};
 use super::stand::{Stand, T0, signal};
-use super::*;
 use crate::model::*;
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
 
