@@ -111,6 +111,8 @@ pub struct Pending {
     mark: Mark,
     seq: i64,
     caught_up: bool,
+    /// It was so once since the partition was taken.
+    was_caught_up: bool,
     /// Since when something waits: an acted-on signal, a row, progress.
     signal_since: Option<Ms>,
     rows_since: Option<Ms>,
@@ -136,6 +138,7 @@ impl Pending {
             epoch,
             seq: progress.seq,
             caught_up: progress.caught_up,
+            was_caught_up: false,
             durable: progress,
             stored: stored.into_iter().collect(),
             steps: VecDeque::new(),
@@ -188,6 +191,10 @@ impl Pending {
         if self.caught_up != caught_up {
             self.caught_up = caught_up;
             self.rows_since.get_or_insert(now);
+        }
+        if caught_up && !std::mem::replace(&mut self.was_caught_up, true) {
+            // A leader that has just begun waits for this word.
+            self.signal_since.get_or_insert(now);
         }
     }
 
@@ -243,7 +250,8 @@ impl Pending {
             rules: rules.to_owned(),
             cursor,
             heard: mark.heard,
-            caught_up: self.caught_up,
+            // What has been read and waits for the next flush is not there to be taken.
+            caught_up: self.caught_up && n_steps == self.steps.len(),
         };
         if progress == self.durable && rows.is_empty() && !self.fresh {
             return None;

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{BookCommit, BookRows, Committed, Input, Outcome, PageState, Seat, SignalKey, Taken};
+use crate::pipeline::dues::{AtEnd, Dues};
+use crate::pipeline::gate::WAIT_MAX;
 use crate::pipeline::leader::{Leader, World};
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, Ms, SECOND};
@@ -39,6 +41,8 @@ pub struct Leading {
     owner: String,
     world: Arc<World>,
     lead: Option<Lead>,
+    /// Whether what is due is done, or waits until the log has been read.
+    dues: Dues,
     /// Another's seat, as it was first seen so, and when: elapsed time.
     watched: Option<(Seat, Ms)>,
     /// Not before then does it look at another's seat again.
@@ -72,6 +76,13 @@ struct Lead {
 }
 
 impl Lead {
+    /// What a transaction takes is not asked for again.
+    fn follow(&mut self, commit: &BookCommit) {
+        for cursor in &commit.cursors {
+            self.cursors.insert((cursor.topic.clone(), cursor.partition), cursor.seq);
+        }
+    }
+
     fn heard(&mut self, at: Ms) {
         (self.beat_at, self.is_heard) = (at, true);
     }
@@ -81,7 +92,9 @@ impl Leading {
     /// Leads nothing yet: [`Leading::step`] takes the seat where it is free. `owner` must be this process's own: who sits
     /// under it when this one begins is taken for a process before it that ended.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
+        let dues = Dues::closed(AtEnd::default(), store.as_ref(), clock.elapsed());
         Self {
+            dues,
             store,
             clock,
             owner: owner.to_owned(),
@@ -97,6 +110,13 @@ impl Leading {
             redecided: 0,
             fenced: 0,
         }
+    }
+
+    /// The log is read in this process, too, by whoever says `at_end`.
+    #[must_use]
+    pub fn beside(mut self, at_end: &AtEnd) -> Self {
+        self.dues = Dues::closed(at_end.clone(), self.store.as_ref(), self.clock.elapsed());
+        self
     }
 
     /// Puts other rules, contacts, chains or inventory in force.
@@ -124,7 +144,15 @@ impl Leading {
 
     /// When it must act without being woken, wall time.
     pub fn next_due(&self) -> Option<Ms> {
+        if self.holds_dues() {
+            return Some(self.clock.wall() + self.dues.latest() - self.clock.elapsed());
+        }
         self.leader().and_then(Leader::next_due)
+    }
+
+    /// Whether it leads and lets nothing ring before the log has been read.
+    pub fn holds_dues(&self) -> bool {
+        self.lead.is_some() && !self.dues.is_open()
     }
 
     /// One turn: what is due, then what waits. `true`: something was decided, there may be more. Whoever does not lead
@@ -162,9 +190,21 @@ impl Leading {
             return Ok(false);
         }
         let now = self.clock.wall();
+        // Asked before the inputs: whatever had been read by then is among them.
+        let may_ring = self.dues.may_open(self.store.as_ref(), self.clock.elapsed())?;
         let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
         let mut taken = self.inputs(&cursors)?;
+        if !self.dues.is_open() {
+            let elapsed = self.clock.elapsed();
+            if elapsed < self.dues.latest() {
+                taken = self.not_swept(taken, &cursors)?;
+                if !taken.is_empty() || !may_ring {
+                    return self.hear(&taken, now);
+                }
+            }
+            self.dues.open(elapsed);
+        }
         let Some(lead) = &mut self.lead else { return Ok(false) };
         // What waits is taken together with what is due: an ack that is there when a step's time comes stops its pages
         // in the transaction that would have decided them.
@@ -180,10 +220,29 @@ impl Leading {
             return Ok(false);
         }
         let commit = lead.leader.take(&taken, now);
-        for cursor in &commit.cursors {
-            lead.cursors.insert((cursor.topic.clone(), cursor.partition), cursor.seq);
-        }
+        lead.follow(&commit);
         self.write(&commit)
+    }
+
+    /// Takes what came in while nothing may ring.
+    fn hear(&mut self, taken: &[Taken], now: Ms) -> Result<bool, StoreError> {
+        let Some(lead) = self.lead.as_mut().filter(|_| !taken.is_empty()) else { return Ok(false) };
+        let commit = lead.leader.hear(taken, now);
+        lead.follow(&commit);
+        self.write(&commit)
+    }
+
+    /// What the sweeper found waits as well: it is due, and no more than that.
+    fn not_swept(&self, mut taken: Vec<Taken>, cursors: &[SignalKey]) -> Result<Vec<Taken>, StoreError> {
+        let is_full = taken.len() >= INPUTS_MAX;
+        let is_other = |taken: &Taken| !matches!(taken.input, Input::Swept(_));
+        taken.retain(is_other);
+        if taken.is_empty() && is_full {
+            taken = self.store.inputs(cursors, ALL)?;
+            taken.retain(is_other);
+            taken.truncate(INPUTS_MAX);
+        }
+        Ok(taken)
     }
 
     /// The next inputs; after a page to cancel was handed over meanwhile, those about that page come first, and alone: what
@@ -217,6 +276,10 @@ impl Leading {
         let Some(mut rows) = self.store.lead(&self.owner, &seat)? else { return Ok(false) };
         if seat.owner != self.owner {
             tracing::info!(epoch = rows.epoch, before = seat.owner, "leads the incident stage");
+        }
+        let is_mine = self.ours && seat.owner == self.owner;
+        if !is_mine && self.dues.age(self.clock.elapsed()) >= WAIT_MAX {
+            self.dues = self.dues.anew(self.store.as_ref(), self.clock.elapsed());
         }
         (self.ours, self.watched) = (true, None);
         as_the_ledger_has_it(&mut rows, self.store.as_ref())?;
@@ -264,6 +327,7 @@ impl Leading {
         if self.lead.take().is_some_and(|lead| !lead.is_heard) {
             self.patience = (2 * self.patience).min(PATIENCE_MAX);
         }
+        self.dues = self.dues.anew(self.store.as_ref(), self.clock.elapsed());
         // Should two run under one name, they must not take the seat from each other in turns.
         self.ours = false;
     }

@@ -1,7 +1,8 @@
 //! Composes the stages: purely in `stages`, `flush` and `leader`, which run, replay, test and simulation share; with logs,
 //! stores and threads in the rest.
 //!
-//! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread.
+//! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread. `dues`, `gate`: what
+//!   waits at a start.
 //! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
 //! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `explained`, `sentences`: why
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod crash;
 pub mod data_dir;
 mod dead;
+pub mod dues;
 pub mod evaluator;
 pub mod explained;
 pub mod feed;

@@ -13,6 +13,7 @@ use crate::log::Sink;
 use crate::model::{AckKey, Muting, RuleSet};
 use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::data_dir::DataDir;
+use crate::pipeline::dues::AtEnd;
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
 use crate::pipeline::gate::Gate;
@@ -287,6 +288,7 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
     let on = |role: Role| settings.roles.contains(&role);
     let setups = Arc::new(Mail::default());
     let worlds = Arc::new(Mail::default());
+    let at_end = AtEnd::default();
     // The writer must run before anything reads or appends, and end after; so it is started first and ended later.
     let writer = log.start_writer()?;
     if on(Role::Evaluate) {
@@ -301,7 +303,8 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         let rules = Arc::new(making.loaded.rules.clone());
         let mut setup = setup(settings, rules, Arc::new(making.loaded.inventory.clone()), &topic.name);
         setup.partitions = topic.partitions;
-        let evaluator = Evaluator::start(sides, &making.owner, Arc::new(setup), decode_limits(settings))?;
+        let mut evaluator = Evaluator::start(sides, &making.owner, Arc::new(setup), decode_limits(settings))?;
+        evaluator.tell_end(&at_end);
         let mail = Arc::clone(&setups);
         shell.shared.board.report("evaluate", making.clock.elapsed(), Some(shell::STARTING.to_owned()));
         shell.start("evaluate", move |shared, stop| shell::evaluate(evaluator, &mail, shared, stop))?;
@@ -313,9 +316,8 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         })?;
     }
     if on(Role::Incident) {
-        let store = Arc::clone(&shell.shared.store);
-        let world = Arc::clone(&making.world);
-        let leading = Leading::new(store, Arc::clone(&making.clock), &making.owner, world);
+        let (store, world) = (Arc::clone(&shell.shared.store), Arc::clone(&making.world));
+        let leading = Leading::new(store, Arc::clone(&making.clock), &making.owner, world).beside(&at_end);
         let mail = Arc::clone(&worlds);
         shell.start("incident", move |shared, stop| shell::lead(leading, &mail, shared, stop))?;
     }

@@ -15,7 +15,8 @@ pub(super) fn own(sql: &mut dyn Sql, topic: &str, partition: i32, owner: &str) -
     sql.execute(
         "INSERT INTO progress (topic, partition, epoch, owner, known, topic_id, next_offset, clock, segment, seq, \
          rules, heard, caught_up) VALUES ($1, $2, 1, $3, 0, '', 0, 0, 0, 0, '', 0, 0) \
-         ON CONFLICT (topic, partition) DO UPDATE SET epoch = progress.epoch + 1, owner = excluded.owner",
+         ON CONFLICT (topic, partition) DO UPDATE SET epoch = progress.epoch + 1, owner = excluded.owner, \
+         caught_up = 0",
         &[topic.into(), partition.into(), owner.into()],
     )?;
     let row = find(sql, topic, partition, "")?.ok_or_else(|| corrupt("progress", topic, "it vanished"))?;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::evaluate::Setup;
 use crate::log::{Event, LogError, Sink, Source, Topic};
 use crate::model::{Batch, Flushed, Labels, Rule, RuleSet, WIDE};
+use crate::pipeline::dues::AtEnd;
 use crate::pipeline::flush::{self, Pending};
 use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
@@ -89,6 +90,7 @@ pub struct Evaluator {
     held: Option<Labels>,
     /// Why the last flush did not become durable.
     refused: Option<String>,
+    at_end: AtEnd,
     tally: Tally,
 }
 
@@ -128,6 +130,7 @@ impl Evaluator {
             retake_at: 0,
             held: None,
             refused: None,
+            at_end: AtEnd::default(),
             tally: Tally::default(),
         })
     }
@@ -160,6 +163,11 @@ impl Evaluator {
     /// Tells every signal, acted on or not, with its partition: for whoever watches a run.
     pub fn tell_signals(&mut self, to: std::sync::mpsc::Sender<(i32, crate::model::Signal)>) {
         self.tally.told = Some(to);
+    }
+
+    /// Says from now on when it stands at the end of the whole log: for a leader beside it.
+    pub fn tell_end(&mut self, at_end: &AtEnd) {
+        self.at_end = at_end.clone();
     }
 
     /// What it runs under.
@@ -195,8 +203,18 @@ impl Evaluator {
         // First what is known: a pulse into a log that is away takes its time, and the store needs no log.
         self.flush_if_due(&mut turn)?;
         read?;
+        if !turn.heard && self.is_at_end() {
+            self.at_end.say(self.sides.clock.elapsed());
+        }
         self.pulse();
         Ok(turn)
+    }
+
+    /// Whether all of the log has been read, and what that caused is durable.
+    fn is_at_end(&self) -> bool {
+        let n = usize::try_from(self.topic.partitions).unwrap_or(usize::MAX);
+        let is_read = self.read.len() >= n && self.read.values().all(|read| read.next >= read.high);
+        is_read && self.pending.values().all(|pending| pending.backlog() == 0)
     }
 
     fn read_on(&mut self, wait: Duration, turn: &mut Turn) -> Result<(), EvaluateError> {

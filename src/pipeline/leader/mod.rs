@@ -212,6 +212,16 @@ impl Leader {
         self.finish()
     }
 
+    /// Takes inputs in this order and lets no timer ring: for a leader that does not know yet what the log holds.
+    pub fn hear(&mut self, taken: &[Taken], now: Ms) -> BookCommit {
+        self.view = View::default();
+        self.note_world(now);
+        for taken in taken {
+            self.step(taken, now);
+        }
+        self.finish()
+    }
+
     /// Does what is due at `now`, or notes that rules in shadow are compared from now on; `None` where nothing is.
     pub fn due(&mut self, now: Ms) -> Option<BookCommit> {
         let due = self.next_due().is_some_and(|at| at <= now) || self.shadows.differs(&self.world.shadows);

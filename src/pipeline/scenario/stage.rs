@@ -12,6 +12,7 @@ use crate::evaluate::Setup;
 use crate::log::{NewRecord, Sink};
 use crate::model::{Builtin, Input, Labels, PULSE_KEY, Signal, State, WIDE};
 use crate::notify::Worker;
+use crate::pipeline::dues::AtEnd;
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
@@ -71,6 +72,8 @@ pub(super) struct Stage {
     contacts: Contacts,
     set: Set,
     node: Option<Node>,
+    /// What its evaluator says of the log.
+    at_end: AtEnd,
     /// Leaders and senders that do not know that another took over.
     rivals: Vec<(Leading, Worker)>,
     tell: Sender<(i32, Signal)>,
@@ -99,6 +102,7 @@ impl Stage {
             contacts: Contacts::new(Arc::clone(&set.world.people)),
             set,
             node: None,
+            at_end: AtEnd::default(),
             rivals: Vec::new(),
             tell,
             told,
@@ -123,8 +127,11 @@ impl Stage {
             clock: self.clock(),
         };
         let setup = Arc::clone(&self.set.setup);
+        // Whatever an evaluator before it said is over.
+        self.at_end = AtEnd::default();
         let mut evaluator = Evaluator::start(sides, OWNER, setup, self.set.limits).map_err(|why| why.to_string())?;
         evaluator.tell_signals(self.tell.clone());
+        evaluator.tell_end(&self.at_end);
         let (leading, worker) = (self.leading(), self.worker());
         self.node = Some(Node { evaluator, leading, worker });
         Ok(())
@@ -139,7 +146,7 @@ impl Stage {
     }
 
     fn leading(&self) -> Leading {
-        Leading::new(self.store(), self.clock(), OWNER, Arc::clone(&self.set.world))
+        Leading::new(self.store(), self.clock(), OWNER, Arc::clone(&self.set.world)).beside(&self.at_end)
     }
 
     fn worker(&mut self) -> Worker {
@@ -330,7 +337,9 @@ impl Stage {
         if let Some(node) = &self.node {
             let held =
                 node.leading.leader().is_some_and(|leader| leader.open_incidents().any(|i| i.held_until.is_some()));
-            due.extend(node.evaluator.flush_due().filter(|_| held));
+            let holds = node.leading.holds_dues();
+            due.extend(node.evaluator.flush_due().filter(|_| held || holds));
+            due.extend(holds.then_some(self.now));
             let troubled = node.leading.trouble().is_some() || node.evaluator.trouble().is_some();
             due.extend(troubled.then_some(self.now));
         }

@@ -33,6 +33,8 @@ pub(super) struct Audit {
     pub(super) entries: i64,
     /// Of these, signals.
     pub(super) signals: usize,
+    /// A leader held back what is due when it was looked at last.
+    was_held: bool,
     /// The last one's hash.
     pub(super) hash: String,
     lanes: Lanes,
@@ -60,6 +62,7 @@ impl Audit {
             oracle: Oracle::new(world.is_roomy),
             entries: 0,
             signals: 0,
+            was_held: false,
             hash: String::new(),
             lanes,
             fed: BTreeMap::new(),
@@ -75,6 +78,9 @@ impl Audit {
 
     /// Checks that are cheap enough for every step.
     pub(super) fn cheap(&mut self, world: &World) -> Result<(), Violation> {
+        let is_held = world.leaders.iter().any(super::process::Leader::holds_dues);
+        // One that let go since may have died before it did what was due.
+        self.oracle.is_held = std::mem::replace(&mut self.was_held, is_held) || is_held;
         self.follow_the_ledger(world)?;
         self.no_page_arrives_twice(world)?;
         what_is_due_is_done(world)?;

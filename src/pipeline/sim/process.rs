@@ -196,6 +196,11 @@ impl Leader {
         leading.leader().map(|_| leading.next_due())
     }
 
+    /// Whether it leads and lets nothing ring before the log has been read.
+    pub(super) fn holds_dues(&self) -> bool {
+        self.it.as_ref().is_some_and(|(leading, _)| leading.holds_dues())
+    }
+
     /// Open incidents of severity 1 for which it plans nothing.
     pub(super) fn idle_incidents(&self) -> Vec<String> {
         let Some(leader) = self.it.as_ref().and_then(|(leading, _)| leading.leader()) else { return Vec::new() };

@@ -121,6 +121,7 @@ impl Tables {
     fn own(&mut self, topic: &str, partition: i32) -> Owned {
         let part = self.parts.entry((topic.to_owned(), partition)).or_default();
         part.epoch += 1;
+        part.progress.caught_up = false;
         let mine = self.states.iter().filter(|((of, _), (at, _))| of == topic && *at == partition);
         Owned {
             epoch: part.epoch,
