@@ -1,8 +1,6 @@
-//! `route --alertmanager`: routes, groups, times and inhibition answered as Alertmanager answers them, mistakes at their
-//! places. The trees and answers are the cases that Alertmanager publishes for its router, told as facts.
-
-use std::path::Path;
-use std::process::{Command, Output};
+//! `route --alertmanager`: routes, groups, times and inhibition answered as Alertmanager answers them.
+//!
+//! The trees and answers are the cases that Alertmanager publishes for its router, told as facts.
 
 use bongsu::config::{self, AlertmanagerFile};
 use bongsu::model::Labels;
@@ -72,14 +70,14 @@ fn tree(words: &[(&str, &str)]) -> String {
     words.iter().fold(TREE.to_owned(), |text, (word, matchers)| text.replace(word, matchers))
 }
 
-fn read(text: &str) -> AlertmanagerFile {
+pub(super) fn read(text: &str) -> AlertmanagerFile {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alertmanager.yml");
     std::fs::write(&path, text).unwrap();
     config::alertmanager(&path)
 }
 
-fn labels(text: &str) -> Labels {
+pub(super) fn labels(text: &str) -> Labels {
     Labels::new(text.split_whitespace().map(|part| part.split_once('=').unwrap()))
 }
 
@@ -154,6 +152,25 @@ fn routes_take_alerts_as_in_alertmanager_in_every_notation() {
             ]
         );
     }
+    // Keys of routes, as Alertmanager writes them.
+    let keys = [
+        (OLD, "owner=team-A env=production", "{}/{owner=\"team-A\"}/{env=~\"^(?:produ.*)$\",job=~\"^(?:.*)$\"}"),
+        (OLD, "owner=team-C", "{}/{owner=~\"^(?:team-(B|C))$\"}"),
+        (
+            NEW,
+            "owner=team-A env=testing",
+            "{}/{level!=\"critical\",owner=\"team-A\"}/{baz!~\".*quux\",env=\"testing\"}",
+        ),
+        (
+            NEW,
+            "env=testing group_by=role wait=long",
+            "{}/{group_by=\"role\"}/{baz!~\".*quux\",env=\"testing\"}/{wait=\"long\"}",
+        ),
+    ];
+    for (words, alert, key) in keys {
+        let config = read(&tree(&words)).config.unwrap();
+        assert_eq!(old_route(&config, &labels(alert), &[], 0).taken.last().unwrap().route.path, key, "{alert}");
+    }
     // Matchers that the old notation cannot say.
     let config = read(&tree(&NEW)).config.unwrap();
     for (alert, receiver) in
@@ -196,7 +213,7 @@ receivers: [ { name: r } ]
 }
 
 /// The documented example: developers at work, whoever is on call at other hours.
-const TIMES: &str = "
+pub(super) const TIMES: &str = "
 route:
   receiver: default
   routes:
@@ -278,101 +295,5 @@ inhibit_rules:
         let found = old_route(&config, &labels(alert), &firing, 0);
         let by = found.inhibited.as_ref().map(|it| (it.line, firing.iter().position(|other| *other == it.by).unwrap()));
         assert_eq!((by, found.tells()), (wanted, wanted.is_none()), "{alert}");
-    }
-}
-
-#[test]
-fn what_alertmanager_would_refuse_is_refused_at_its_place() {
-    let text = "route:
-  matchers: [ a=b ]
-  active_time_intervals: [ nights ]
-  group_by: [ a, a, '...' ]
-  repeat_interval: 0s
-  routes:
-  - receiver: pagr
-    match_re: { a: '[' }
-    matchers: [ 'b=\"x', 'c~d' ]
-    group_wait: soon
-    mute_time_intervals: [ night ]
-    continues: true
-receivers: [ { name: pager }, { name: pager }, { webhook_configs: [] } ]
-time_intervals:
-- name: nights
-  time_intervals: [ { times: [ { start_time: '22:00', end_time: '06:00' } ], location: Mars/Olympus } ]
-- { name: nights, time_intervals: [ { weekdays: ['friday:monday'], holidays: true } ] }
-inhibit_rules:
-- { source_match: { a: b }, target: { c: d } }
-";
-    let file = read(text);
-    assert!(file.config.is_none());
-    let mut found: Vec<_> = file.problems.iter().map(|it| (it.line, it.col, it.id)).collect();
-    found.sort_unstable();
-    let wanted = [
-        (2, 3, "missing-key"),
-        (2, 13, "alertmanager"),
-        (3, 26, "alertmanager"),
-        (4, 13, "alertmanager"),
-        (4, 18, "alertmanager"),
-        (5, 20, "alertmanager"),
-        (7, 15, "unknown-word"),
-        (8, 21, "bad-regex"),
-        (9, 20, "bad-value"),
-        (9, 27, "bad-value"),
-        (10, 17, "bad-value"),
-        (11, 28, "unknown-word"),
-        (12, 5, "unknown-key"),
-        (13, 31, "duplicate-id"),
-        (13, 48, "missing-key"),
-        (16, 46, "bad-interval"),
-        (16, 88, "bad-interval"),
-        (17, 11, "duplicate-id"),
-        (17, 50, "bad-interval"),
-        (17, 68, "unknown-key"),
-        (19, 29, "unknown-key"),
-    ];
-    assert_eq!(found, wanted, "{:#?}", file.problems);
-    for (_, _, id) in wanted {
-        assert!(config::explain(id).is_some(), "{id}");
-    }
-    let none = read("global: {}\n");
-    assert_eq!(none.problems.iter().map(|it| it.id).collect::<Vec<_>>(), ["missing-key", "alertmanager"]);
-}
-
-fn bongsu(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bongsu")).args(args).current_dir(folder).output().unwrap()
-}
-
-#[test]
-fn the_command_answers_in_json_and_for_people() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("am.yml"), TIMES).unwrap();
-    std::fs::write(folder.path().join("broken.yml"), "route: { receiver: x }\nreceivers: []\n").unwrap();
-    let ask = ["route", "--alertmanager", "am.yml", "--labels", "service=inhouse", "--at", "2026-11-24T12:00:00Z"];
-    let out = bongsu(folder.path(), &[&ask[..], &["--format", "json"]].concat());
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
-    let objects: Vec<serde_json::Value> =
-        String::from_utf8(out.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(objects[0]["receivers"], serde_json::json!(["dev-pager", "on-call-pager"]));
-    assert_eq!(
-        (&objects[1]["muted_by"], &objects[2]["inactive_outside"][0]),
-        (&serde_json::Value::Null, &"offhours".into())
-    );
-    assert_eq!((&objects[1]["line"], &objects[1]["group_wait_ms"]), (&5.into(), &30_000.into()));
-    let out = bongsu(folder.path(), &ask);
-    let text = String::from_utf8(out.stdout).unwrap();
-    assert!(
-        text.contains("수신자 dev-pager · 5행") && text.contains("발송 보류: active_time_intervals offhours"),
-        "{text}"
-    );
-    let night = ["route", "--alertmanager", "am.yml", "--labels", "service=batch", "--at", "2026-11-24T12:00:00Z"];
-    let out = bongsu(folder.path(), &night);
-    assert_eq!(out.status.code(), Some(1), "nobody is told");
-    let out = bongsu(folder.path(), &["route", "--alertmanager", "broken.yml", "--labels", "a=b"]);
-    assert_eq!(out.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("broken.yml:1:20: error[unknown-word]"), "{out:?}");
-    // `check` knows such a file by what is in it.
-    for (file, code) in [("am.yml", 0), ("broken.yml", 1)] {
-        let out = bongsu(folder.path(), &["check", file]);
-        assert_eq!(out.status.code(), Some(code), "{}", String::from_utf8_lossy(&out.stdout));
     }
 }

@@ -13,8 +13,10 @@ mod agent_door;
 mod agent_site;
 /// The agent's spool, killed in the middle of its work.
 mod agent_spool;
-/// `route --alertmanager`: the published cases of Alertmanager's router, and the command.
+/// `route --alertmanager`: the published cases of Alertmanager's router.
 mod alertmanager;
+/// Files of Alertmanager: mistakes, whole files, the command, chains beside them.
+mod alertmanager_files;
 /// Ten mistakes in a file of each kind, each at its line and column.
 mod config_bad;
 /// Named checks and their examples.

@@ -113,14 +113,11 @@ fn inhibits(file: Obj<'_>, notes: &mut Notes) -> (Vec<InhibitRule>, Vec<usize>) 
 /// The matchers of the three notations, sorted by label.
 fn all_matchers(item: Obj<'_>, [plain, patterns, texts]: [&str; 3], notes: &mut Notes) -> Vec<Matcher> {
     let entries = |key: &str| item.get(key).map_or(&[][..], Node::entries);
-    let one = |test: Test| {
-        move |entry: &Entry| {
-            let value = entry.value.as_text()?.to_owned();
-            Some(Matcher { label: entry.key.clone(), test, value })
-        }
-    };
-    let mut found: Vec<Matcher> = entries(plain).iter().filter_map(one(Test::Is)).collect();
-    found.extend(entries(patterns).iter().filter_map(one(Test::Fits)));
+    let one = |entry: &Entry, test: Test, value: String| Matcher { label: entry.key.clone(), test, value };
+    let plain = entries(plain).iter().filter_map(|entry| Some(one(entry, Test::Is, entry.value.as_text()?.to_owned())));
+    // Alertmanager writes these patterns so in the keys of its routes.
+    let anchored = |entry: &Entry| Some(one(entry, Test::Fits, format!("^(?:{})$", entry.value.as_text()?)));
+    let mut found: Vec<Matcher> = plain.chain(entries(patterns).iter().filter_map(anchored)).collect();
     for node in item.list(texts) {
         let Data::Scalar { text, .. } = &node.data else { continue };
         match matchers::matchers(text) {

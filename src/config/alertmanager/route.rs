@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::{REFUSED, all_matchers, unknown};
-use crate::config::problem::Notes;
+use crate::config::problem::{Mark, Notes};
 use crate::config::read::Obj;
 use crate::model::{AlertRoute, Matcher, TimeInterval};
 use crate::time::{HOUR, MINUTE, SECOND};
@@ -44,7 +44,22 @@ pub(super) fn root(item: Obj<'_>, names: &Names<'_>, notes: &mut Notes) -> Alert
         path: String::new(),
         routes: Vec::new(),
     };
-    route(item, &defaults, names, notes)
+    let root = route(item, &defaults, names, notes);
+    same(&root, notes);
+    root
+}
+
+/// Routes that later versions of Alertmanager cannot tell apart, and therefore refuse.
+fn same(root: &AlertRoute, notes: &mut Notes) {
+    let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+    for it in root.walk() {
+        let by = if it.group_by_all { None } else { Some(&it.group_by) };
+        if let Some(first) = seen.insert((&it.path, by, &it.receiver), it.line) {
+            let message = format!("the same matchers, `group_by` and receiver as the route of line {first}");
+            let help = "newer versions of Alertmanager refuse it, older ones tell the receiver twice: keep one";
+            notes.warning(REFUSED, Mark::new(it.line, 1, 1), message, help);
+        }
+    }
 }
 
 fn route(item: Obj<'_>, parent: &AlertRoute, names: &Names<'_>, notes: &mut Notes) -> AlertRoute {

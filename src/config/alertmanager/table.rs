@@ -39,6 +39,8 @@ pub(super) static ROUTE: Table = Table {
         may("repeat_interval", Kind::Length, "before the same is told again; 4h"),
         may("mute_time_intervals", TEXTS, "named times at which nobody is told"),
         may("active_time_intervals", TEXTS, "named times outside of which nobody is told"),
+        may("wait_on_startup", Kind::Any, "not looked at"),
+        may("labels", Kind::Texts, "texts for templates; not looked at"),
         may("routes", Kind::List(&Kind::Table(&ROUTE), 0), "children"),
     ],
 };
