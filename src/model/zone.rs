@@ -134,8 +134,7 @@ fn first_sunday(year: i32, month: u8) -> Option<Ms> {
 
 fn last_sunday(year: i32, month: u8) -> Option<Ms> {
     let first = first_sunday(year, month)?;
-    let latest = (1..5).map(|week| first + week * 7 * DAY).filter(|day| civil(*day - KST).month == month);
-    latest.last()
+    (1..5).rev().map(|week| first + week * 7 * DAY).find(|day| civil(*day - KST).month == month)
 }
 
 #[cfg(test)]

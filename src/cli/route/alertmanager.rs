@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::output::{self, Format};
-use crate::config::{Level, alertmanager};
+use crate::config::alertmanager;
 use crate::model::{AlertRoute, Labels};
 use crate::pipeline::taken_over::{Inhibited, OldRoute, Quiet, TakenOver, old_route};
 use crate::time::{Ms, rfc3339, show_duration};
@@ -14,9 +14,7 @@ use crate::time::{Ms, rfc3339, show_duration};
 pub(super) fn run(file: &Path, labels: &Labels, firing: &[Labels], at: Ms, format: Format) -> anyhow::Result<u8> {
     let read = alertmanager(file);
     for problem in &read.problems {
-        if problem.level == Level::Error || format == Format::Human {
-            eprint!("{}", problem.to_human(Some(&read.text)));
-        }
+        output::note(&problem.to_human(Some(&read.text)));
     }
     let Some(config) = &read.config else { anyhow::bail!("{} cannot be used", file.display()) };
     let route = old_route(config, labels, firing, at);
