@@ -192,6 +192,12 @@ fn preview(args: &PreviewArgs) -> anyhow::Result<u8> {
     if answer["broad"] == Value::Bool(true) {
         output::line(&mut out, "it fits everything: a second approver would be asked")?;
     }
+    if answer["cut"] == Value::Bool(true) {
+        output::line(
+            &mut out,
+            "there was more than can be looked at: only the newest incidents and pages are counted",
+        )?;
+    }
     for incident in answer["examples"].as_array().into_iter().flatten() {
         let text = |name: &str| incident[name].as_str().unwrap_or_default().to_owned();
         let at = rfc3339(incident["detected"].as_i64().unwrap_or_default());

@@ -113,6 +113,8 @@ pub struct Previewed {
     pub hides: Preview,
     /// It fits everything.
     pub broad: bool,
+    /// There were more incidents or pages than were looked at: the newest were.
+    pub cut: bool,
     /// Some of the incidents, newest first.
     pub incidents: Vec<Incident>,
 }

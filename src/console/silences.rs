@@ -59,33 +59,47 @@ fn parse(form: bool, body: &[u8]) -> Result<Body, String> {
 }
 
 impl Body {
+    /// Every matcher, or what is wrong with each that is none.
     fn matchers(&self) -> Result<Vec<Matcher>, String> {
+        let mut wrong = Vec::new();
         let read = |text: &String| {
-            Matcher::parse(text).ok_or_else(|| {
-                format!("`{text}` is no matcher: write label=value, label!=value, label=~regex or label!~regex")
-            })
+            let found = Matcher::parse(text);
+            if found.is_none() {
+                wrong.push(format!(
+                    "`{text}` is no matcher: write label=value, label!=value, label=~regex or label!~regex"
+                ));
+            }
+            found
         };
-        self.matchers.iter().map(read).collect()
+        let found = self.matchers.iter().filter_map(read).collect();
+        if wrong.is_empty() { Ok(found) } else { Err(wrong.join("; ")) }
     }
 
-    /// What is asked for, without what it would have hidden.
-    fn ask(&self, now: Ms) -> Result<SilenceAsk, String> {
+    /// Its begin, where one is written, and its end.
+    fn span(&self, now: Ms) -> Result<(Option<Ms>, Ms), String> {
         let instant = |name: &str, text: &String| {
             parse_instant(text, KST).ok_or_else(|| format!("`{name}`: `{text}` is no instant such as 2026-12-06T02:00"))
         };
-        let from = self.from.as_ref().map(|text| instant("from", text)).transpose()?;
+        let from = self.from.as_ref().map(|text| instant("from", text)).transpose();
+        let begins = from.as_ref().ok().copied().flatten().unwrap_or(now);
         let until = match (&self.until, &self.length) {
-            (Some(_), Some(_)) => return Err("write `for` or `until`, not both".to_owned()),
-            (None, None) => return Err("a silence ends: write `for` (such as 2h) or `until`".to_owned()),
-            (Some(text), None) => instant("until", text)?,
-            (None, Some(text)) => {
-                let length = parse_duration(text).ok_or_else(|| format!("`for`: `{text}` is no length such as 2h"))?;
-                from.unwrap_or(now) + length
-            }
+            (Some(_), Some(_)) => Err("write `for` or `until`, not both".to_owned()),
+            (None, None) => Err("a silence ends: write `for` (such as 2h) or `until`".to_owned()),
+            (Some(text), None) => instant("until", text),
+            (None, Some(text)) => match parse_duration(text) {
+                Some(length) => Ok(begins + length),
+                None => Err(format!("`for`: `{text}` is no length such as 2h")),
+            },
         };
-        api::who_and_note(&self.by, &self.reason)?;
+        both(from, until)
+    }
+
+    /// What is asked for, without what it would have hidden; or everything that is wrong with it.
+    fn ask(&self, now: Ms) -> Result<SilenceAsk, String> {
+        let who = api::who_and_note(&self.by, &self.reason);
+        let ((matchers, (from, until)), ()) = both(both(self.matchers(), self.span(now)), who.map(drop))?;
         Ok(SilenceAsk {
-            matchers: self.matchers()?,
+            matchers,
             from,
             until,
             by: self.by.trim().to_owned(),
@@ -94,6 +108,15 @@ impl Body {
             replaces: self.replaces.clone(),
             hides: Default::default(),
         })
+    }
+}
+
+/// Two findings, or what is wrong with each.
+fn both<A, B>(a: Result<A, String>, b: Result<B, String>) -> Result<(A, B), String> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(a), Err(b)) => Err(format!("{a}; {b}")),
+        (Err(why), Ok(_)) | (Ok(_), Err(why)) => Err(why),
     }
 }
 
@@ -133,6 +156,7 @@ pub(super) async fn preview(State(app): State<App>, body: Bytes) -> Response {
             "of": found.hides.of,
             "over_ms": found.hides.over,
             "broad": found.broad,
+            "cut": found.cut,
             "examples": found.incidents.iter().map(json::incident).collect::<Vec<_>>(),
         }))
         .into_response(),

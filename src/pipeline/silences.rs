@@ -65,11 +65,13 @@ pub fn preview(store: &dyn Store, inventory: &Inventory, matchers: &[Matcher], n
     let away = |error: crate::store::StoreError| error.to_string();
     let since = now - LOOK_BACK;
     let all = store.incidents(LOOKED_MAX).map_err(away)?;
+    let mut cut = all.len() >= LOOKED_MAX;
     let recent: Vec<_> = all.into_iter().filter(|it| it.resolved.unwrap_or(now) >= since).collect();
     let hidden: Vec<_> =
         recent.iter().filter(|it| !matchers.is_empty() && hides(&fits, it, &Subject::new(it, inventory))).collect();
     let ids: std::collections::BTreeSet<&str> = hidden.iter().map(|it| it.id.as_str()).collect();
     let pages = store.pages(None, LOOKED_MAX).map_err(away)?;
+    cut |= pages.len() >= LOOKED_MAX;
     let left = |state| !matches!(state, PageState::Waiting | PageState::Cancelled);
     let n_pages = pages
         .iter()
@@ -85,6 +87,7 @@ pub fn preview(store: &dyn Store, inventory: &Inventory, matchers: &[Matcher], n
             over: LOOK_BACK,
         },
         broad: fits.is_broad(),
+        cut,
         incidents: hidden.into_iter().take(NAMED_MAX).cloned().collect(),
     })
 }

@@ -159,6 +159,11 @@ fn the_door_says_what_is_wrong_with_a_silence() {
         let text = answer["error"].as_str().unwrap_or_default().to_owned();
         assert!(status == 400 && text.contains(why), "{why}: {status} {answer}");
     }
+    let worst = json!({"matchers": ["db-01", "host=x", "web"], "from": "morgen", "by": "boss", "reason": "r"});
+    let every = post("/v1/silences", worst).1["error"].as_str().unwrap_or_default().to_owned();
+    for why in ["`db-01` is no matcher", "`web` is no matcher", "`morgen` is no instant", "a silence ends"] {
+        assert!(every.contains(why), "all of it at once: {every}");
+    }
     assert_eq!(post("/v1/silences/preview", json!({"matchers": ["host=x"]})).1["incidents"], 3);
     assert_eq!(post("/v1/silences/preview", json!({})).0, 400);
     assert_eq!(post("/v1/silences/SIL-2511-001/expire", json!({"by": "boss"})).0, 200);
