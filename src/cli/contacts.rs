@@ -14,17 +14,15 @@ use super::output::{self, Format};
 use super::service::Place;
 use super::table::Columns;
 use crate::config::{Level, Loaded};
-use crate::model::{Channel, Contact, PageRow, PageState};
-use crate::pipeline::stores;
+use crate::model::Contact;
+use crate::pipeline::{roster, stores};
 use crate::report::contacts::{Sheet, cells, csv, html, ordered, state};
 use crate::time::{Clock, Ms, SystemClock, rfc3339};
 
 /// Pages among which refused numbers are looked for.
 const PAGES_MAX: usize = 10_000;
-/// What a gateway says of a number that is none.
-const RECIPIENT: &str = "recipient";
 /// Where who looked at personal data stands, in the data directory.
-const ACCESS: &str = "access.ndjson";
+pub(super) const ACCESS: &str = "access.ndjson";
 
 /// `bongsu contacts …`.
 #[derive(Debug, clap::Subcommand)]
@@ -35,11 +33,13 @@ pub(crate) enum ContactsCommand {
     Verify(ListArgs),
     /// Numbers that were not confirmed for long, or that a carrier refused. Ends 1 where there are some.
     Freshness(ListArgs),
+    /// What changed in the list, when, masked; and who looked at it in full.
+    History(ListArgs),
     /// The document '클라우드 운영 비상연락망'.
     Document(DocumentArgs),
 }
 
-/// `bongsu contacts list`, `verify` and `freshness`.
+/// `bongsu contacts list`, `verify`, `freshness` and `history`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
@@ -85,25 +85,15 @@ pub(crate) fn run(command: &ContactsCommand) -> anyhow::Result<u8> {
         ContactsCommand::List(args) => list(args),
         ContactsCommand::Verify(args) => verify(args),
         ContactsCommand::Freshness(args) => freshness(args),
+        ContactsCommand::History(args) => history(args),
         ContactsCommand::Document(args) => document(args),
     }
 }
 
-/// Contacts whose number a carrier refused for good, as the pages of the store have it: after the last page that is on
-/// their phone, and after the number was confirmed. None where there is no store yet.
+/// Contacts whose number a carrier refused for good; none where there is no store yet.
 fn refused(loaded: &Loaded, place: &Place) -> Vec<String> {
     let Ok(store) = stores::open_readonly(&loaded.settings, &place.data_dir) else { return Vec::new() };
-    let pages = store.pages(None, PAGES_MAX).unwrap_or_default();
-    let is_refused = |contact: &&Contact| {
-        let theirs = pages.iter().filter(|row| row.page.to == contact.id && row.page.channel != Channel::Mail);
-        let last = |fits: &dyn Fn(&PageRow) -> bool| {
-            theirs.clone().filter(|row| fits(row)).map(|row| row.done.unwrap_or(row.page.decided)).max()
-        };
-        let refused = last(&|row| row.state == PageState::Failed && row.detail == RECIPIENT);
-        let good = last(&|row| row.state == PageState::Delivered).max(contact.confirmed);
-        refused.is_some_and(|at| good.is_none_or(|good| good < at))
-    };
-    loaded.people.contacts.iter().filter(is_refused).map(|contact| contact.id.clone()).collect()
+    roster::refused(&loaded.people, &store.pages(None, PAGES_MAX).unwrap_or_default())
 }
 
 fn with_sheet<T>(args: &Place, unmasked: bool, work: impl FnOnce(&Loaded, &Sheet<'_>) -> T) -> anyhow::Result<T> {
@@ -121,7 +111,12 @@ fn list(args: &ListArgs) -> anyhow::Result<u8> {
 
 fn freshness(args: &ListArgs) -> anyhow::Result<u8> {
     let is_old = |word: &str| matches!(word, "미확인" | "확인 지남" | "수신불가");
-    let n = with_sheet(&args.place, false, |_, sheet| show(sheet, args.format, &is_old))??;
+    let (n, all) = with_sheet(&args.place, false, |_, sheet| {
+        anyhow::Ok((show(sheet, args.format, &is_old)?, sheet.people.contacts.len()))
+    })??;
+    if n == 0 && args.format == Format::Human {
+        output::line(&mut std::io::stdout().lock(), &format!("all {all} contacts are confirmed and none is refused"))?;
+    }
     Ok(u8::from(n > 0))
 }
 
@@ -193,6 +188,23 @@ fn verify(args: &ListArgs) -> anyhow::Result<u8> {
         output::line(&mut out, "every severity of every 구간 reaches a person with a number for the next 30 days")?;
     }
     Ok(u8::from(!complaints.is_empty()))
+}
+
+fn history(args: &ListArgs) -> anyhow::Result<u8> {
+    let loaded = super::run::load(&args.place.config)?;
+    let store = stores::open_readonly(&loaded.settings, &args.place.data_dir).ok();
+    let events = super::history::events(store.as_deref(), &args.place.data_dir)?;
+    let mut out = std::io::stdout().lock();
+    for event in &events {
+        match args.format {
+            Format::Human => output::line(&mut out, &event.line())?,
+            Format::Json => output::json(&mut out, event.json())?,
+        }
+    }
+    if events.is_empty() && args.format == Format::Human {
+        output::line(&mut out, "nothing changed since the service first started, and nobody looked at it in full")?;
+    }
+    Ok(0)
 }
 
 fn document(args: &DocumentArgs) -> anyhow::Result<u8> {

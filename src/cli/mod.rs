@@ -8,6 +8,7 @@ pub mod check;
 mod contacts;
 mod explain;
 mod gateway;
+mod history;
 mod ledger;
 mod output;
 mod progress;

@@ -44,6 +44,18 @@ impl AckKey {
     }
 }
 
+impl AckKey {
+    /// A keyed hash of a value that must not be kept: 16 hex digits. Equal values have equal seals; without the key a
+    /// seal gives nothing away.
+    pub fn seal(&self, value: &str) -> String {
+        let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(self.0.reveal().as_bytes())
+            .expect("a keyed hash takes a key of any length");
+        mac.update(b"seal\x1f");
+        mac.update(value.as_bytes());
+        mac.finalize().into_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// What stands in a text for the code of an incident of which `used` codes were used.
 pub fn mark(used: i64) -> String {
     format!("{WORD}<{:04}>", used.rem_euclid(COUNTS))

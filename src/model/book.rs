@@ -143,6 +143,8 @@ pub enum Input {
     Reload {
         /// The hash.
         hash: String,
+        /// What changed in the contacts, masked, one line each.
+        contacts: Vec<String>,
     },
 }
 

@@ -54,8 +54,13 @@ pub const ENGINE_REJECTS: Builtin = own("engine-rejects", "수집 데이터 오�
 /// The disk of the data directory fills up.
 pub const ENGINE_DISK: Builtin = own("engine-disk", "저장 공간 부족", Severity::S2);
 
+/// A carrier refused the number of a contact for good; identity `contact`.
+pub const CONTACT_STALE: Builtin = own("contact-stale", "비상연락처 수신불가", Severity::S3);
+/// Within a day there are hours in which a chain tells nobody, or nobody at first; identity `chain`, `domain`, `step`.
+pub const CONTACT_GAP: Builtin = own("contact-gap", "비상연락망 공백", Severity::S3);
+
 /// All of them.
-pub const BUILTINS: [Builtin; 16] = [
+pub const BUILTINS: [Builtin; 18] = [
     SOURCE_SILENT,
     SOURCE_SKEW,
     LOG_SKEW,
@@ -72,6 +77,8 @@ pub const BUILTINS: [Builtin; 16] = [
     ENGINE_LAG,
     ENGINE_REJECTS,
     ENGINE_DISK,
+    CONTACT_STALE,
+    CONTACT_GAP,
 ];
 
 /// Looks one up.

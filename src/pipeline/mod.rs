@@ -37,6 +37,7 @@ pub mod promqltest;
 mod pulse;
 pub mod receipts;
 pub mod results;
+pub mod roster;
 pub mod route;
 pub mod taken_over;
 pub mod rulerun;

@@ -102,7 +102,7 @@ pub fn route(loaded: &Loaded, question: &Question) -> Result<Route, RouteError> 
     let mut loaded = loaded.clone();
     let (rule, domain, worst, shadow) = rule_of(&mut loaded, question)?;
     let severity = question.severity.or(worst).unwrap_or(Severity::S1);
-    let world = service::world(&loaded);
+    let world = service::world(&loaded, None);
     let mut leader = Leader::load(&BookRows { epoch: 1, ..BookRows::default() }, Arc::clone(&world));
     let key = SignalKey { topic: String::new(), partition: 0, seq: 1 };
     let signal = signal(&rule, &question.labels, severity, question.at);

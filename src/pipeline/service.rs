@@ -22,6 +22,7 @@ use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
+use crate::pipeline::roster::RosterWatch;
 use crate::pipeline::selfwatch::SelfWatch;
 use crate::pipeline::shadow::Shadows;
 use crate::pipeline::shell::{self, Mail, Shell};
@@ -63,7 +64,7 @@ pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::mod
 }
 
 /// What the leader looks things up in.
-pub fn world(loaded: &Loaded) -> Arc<World> {
+pub fn world(loaded: &Loaded, key: Option<&AckKey>) -> Arc<World> {
     let mut people = loaded.people.clone();
     people.pages_an_hour = Some(loaded.settings.limits.pages_per_hour);
     let limits = &loaded.settings.limits;
@@ -76,7 +77,10 @@ pub fn world(loaded: &Loaded) -> Arc<World> {
     let mut world = world.storm_after(limits.storm).muted_by(&muting);
     world.open_incidents = loaded.settings.limits.open_incidents;
     world.hash = hash(loaded);
-    Arc::new(world)
+    Arc::new(match key {
+        Some(key) => world.sealed_by(key),
+        None => world,
+    })
 }
 
 /// Of all edited files as they are: a comment that changed makes another world, which harms nobody.
@@ -141,7 +145,8 @@ impl Service {
         let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), metrics);
         shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), on(Role::Evaluate)));
         let people = Arc::new(loaded.people.clone());
-        let world = world(loaded);
+        let codes = ack_key(settings, &dir)?;
+        let world = world(loaded, Some(&codes));
         let contacts = Contacts::new(people);
         contacts.stock(Arc::new(loaded.inventory.clone()), Arc::new(loaded.rules.clone()));
         let making = Making {
@@ -152,7 +157,7 @@ impl Service {
             world,
             contacts,
             owner: owner(settings, &dir),
-            codes: ack_key(settings, &dir)?,
+            codes,
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
@@ -326,7 +331,8 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
         start_receipts(shell, making)?;
     }
     let (files, read) = (making.files.clone(), &making.loaded.files);
-    Ok(Watch::new(files, read, making.contacts.clone(), (setups, worlds), making.clock.as_ref()))
+    let watch = Watch::new(files, read, making.contacts.clone(), (setups, worlds), making.clock.as_ref());
+    Ok(watch.sealed_by(making.codes.clone()))
 }
 
 /// The watches, and the sweeper beside them: none of them shares a timer with what it looks at.
@@ -345,11 +351,13 @@ fn start_watch(shell: &mut Shell, mut watch: Watch, making: &Making<'_>) -> anyh
     }
     let mut gateways = GatewayWatch::new(making.ways.clone());
     let mut own = SelfWatch::new(making.dir.path.clone());
+    let mut roster = RosterWatch::new(making.contacts.clone());
     shell.start("watch", move |shared, stop| {
         while stop.wait(Watch::EVERY) {
             watch.look(shared);
             gateways.look(shared);
             own.look(shared);
+            roster.look(shared);
         }
         Ok(())
     })?;

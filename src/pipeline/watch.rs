@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::{Level, Loaded, SourceFile};
 use crate::evaluate::Setup;
-use crate::model::{BROKEN_CONFIG, Builtin, Input, Labels, State, WALL_CLOCK};
+use crate::model::{AckKey, BROKEN_CONFIG, Builtin, Input, Labels, State, WALL_CLOCK};
 use crate::pipeline::leader::World;
 use crate::pipeline::outbox::Contacts;
 use crate::pipeline::own::own_signal;
@@ -55,6 +55,8 @@ pub struct Watch {
     contacts: Contacts,
     setups: Arc<Mail<Arc<Setup>>>,
     worlds: Arc<Mail<Arc<World>>>,
+    /// By which changes of numbers are known whose masks stay.
+    key: Option<AckKey>,
     stamps: Vec<Stamp>,
     /// Whether the incident about the files is open; `None` until the store was asked.
     broken: Option<bool>,
@@ -75,7 +77,13 @@ impl Watch {
         let (setups, worlds) = mails;
         let offset = clock.wall() - clock.elapsed();
         let stamps = stamps(read);
-        Self { files, contacts, setups, worlds, stamps, broken: None, wrong: None, offset, jumped_at: None }
+        Self { files, contacts, setups, worlds, key: None, stamps, broken: None, wrong: None, offset, jumped_at: None }
+    }
+
+    /// This watch, which seals contacts by `key`.
+    pub fn sealed_by(mut self, key: AckKey) -> Self {
+        self.key = Some(key);
+        self
     }
 
     /// One look.
@@ -135,7 +143,7 @@ impl Watch {
         self.setups.put(Arc::new(setup));
         self.contacts.replace(Arc::clone(&people));
         self.contacts.stock(Arc::clone(&inventory), Arc::clone(&rules));
-        self.worlds.put(service::world(loaded));
+        self.worlds.put(service::world(loaded, self.key.as_ref()));
         self.files.rules.clone_from(&rules.hash);
     }
 }

@@ -75,7 +75,7 @@ fn two(home: &dyn Home) -> (One, One) {
 }
 
 fn ask(one: &One) -> i64 {
-    one.store.add_input(&Input::Reload { hash: "h".to_owned() }, one.clock.wall()).unwrap()
+    one.store.add_input(&Input::Reload { hash: "h".to_owned(), contacts: Vec::new() }, one.clock.wall()).unwrap()
 }
 
 fn one_leads_and_the_other_waits(home: &dyn Home) {

@@ -180,7 +180,7 @@ impl Layer for Planted {
                 _ => false,
             };
             if forgotten {
-                input.input = Input::Reload { hash: String::new() };
+                input.input = Input::Reload { hash: String::new(), contacts: Vec::new() };
             }
         }
         Ok(taken)

@@ -205,12 +205,12 @@ fn an_idle_connection_that_died_is_replaced_without_a_word() {
     let home = InPostgres::default();
     let store = home.open();
     store.partitions().unwrap();
-    store.add_input(&Input::Reload { hash: "a".to_owned() }, 1).unwrap();
+    store.add_input(&Input::Reload { hash: "a".to_owned(), contacts: Vec::new() }, 1).unwrap();
     let admin = home.admin();
     let others = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bongsu'";
     admin.run(&format!("SELECT pg_terminate_backend(pid) {others}"));
     eventually("they are gone", || (admin.number(&format!("SELECT count(*) {others}")) == 0).then_some(()));
-    assert_eq!(store.add_input(&Input::Reload { hash: "b".to_owned() }, 1).unwrap(), 2);
+    assert_eq!(store.add_input(&Input::Reload { hash: "b".to_owned(), contacts: Vec::new() }, 1).unwrap(), 2);
     assert_eq!(store.inputs(&[], 9).unwrap().len(), 2);
 }
 
@@ -309,7 +309,10 @@ fn reading_beside_a_service_sees_its_commits_and_changes_nothing() {
         assert_eq!(reader.progress(TOPIC, 0).unwrap().unwrap().1, owner.progress);
     }
     assert!(matches!(reader.own(TOPIC, 0, "x"), Err(StoreError::Refused { .. })));
-    assert!(matches!(reader.add_input(&Input::Reload { hash: String::new() }, 1), Err(StoreError::Refused { .. })));
+    assert!(matches!(
+        reader.add_input(&Input::Reload { hash: String::new(), contacts: Vec::new() }, 1),
+        Err(StoreError::Refused { .. })
+    ));
 }
 
 #[test]

@@ -267,7 +267,7 @@ impl<'a> Player<'a> {
             self.record.push(shown(store.own(TOPIC, partition, "z")));
         }
         self.record.push(shown(store.inputs(&[], 999)));
-        for row in 1..=store.add_input(&Input::Reload { hash: String::new() }, 0).unwrap() {
+        for row in 1..=store.add_input(&Input::Reload { hash: String::new(), contacts: Vec::new() }, 0).unwrap() {
             self.record.push(shown(store.answer(row)));
         }
         self.record.push(shown(store.incidents(999)));

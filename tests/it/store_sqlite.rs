@@ -115,7 +115,7 @@ fn a_file_of_version_1_opens_with_all_its_rows() {
     assert_eq!(store.states(9).unwrap(), [state(1, 5)]);
     assert_eq!(store.signals(TOPIC, 0, 0, 9).unwrap(), [(1, signal(1, 1_000))]);
     let inputs = store.inputs(&[], 9).unwrap();
-    assert_eq!(inputs[0].input, Input::Reload { hash: "h".to_owned() });
+    assert_eq!(inputs[0].input, Input::Reload { hash: "h".to_owned(), contacts: Vec::new() });
     assert_eq!(store.answer(1).unwrap(), Some((true, "확인".to_owned())));
     assert_eq!(store.seat().unwrap(), Seat { epoch: 1, owner: "engine-1".to_owned(), beat: 0 });
     let book = lead(&*store, "b");
@@ -129,7 +129,7 @@ fn a_file_of_version_1_opens_with_all_its_rows() {
     assert_eq!(book.notes, [("blind".to_owned(), "{}".to_owned())]);
     let entries = store.ledger(0, 9).unwrap();
     assert_eq!((entries.len(), store::ledger::verify(&entries)), (1, Ok(())));
-    assert_eq!(store.add_input(&Input::Reload { hash: String::new() }, 1).unwrap(), 3);
+    assert_eq!(store.add_input(&Input::Reload { hash: String::new(), contacts: Vec::new() }, 1).unwrap(), 3);
 }
 
 #[test]
@@ -161,7 +161,10 @@ fn reading_beside_a_service_sees_its_commits_and_changes_nothing() {
     }
     assert!(matches!(reader.own(TOPIC, 0, "x"), Err(StoreError::Refused { .. })));
     assert!(matches!(reader.lead("x", &Seat::default()), Err(StoreError::Refused { .. })));
-    assert!(matches!(reader.add_input(&Input::Reload { hash: String::new() }, 1), Err(StoreError::Refused { .. })));
+    assert!(matches!(
+        reader.add_input(&Input::Reload { hash: String::new(), contacts: Vec::new() }, 1),
+        Err(StoreError::Refused { .. })
+    ));
     // Also where no service runs: nothing is open, the journal has been folded in.
     drop((service, reader));
     assert_eq!(store::open_readonly(&home.url()).unwrap().states(9).unwrap().len(), 3);

@@ -30,7 +30,7 @@ fn what_waits_too_long_is_found_in_the_rows(home: &dyn Home) {
             ..BookCommit::default()
         },
     );
-    let row = store.add_input(&Input::Reload { hash: "h".to_owned() }, 250_000).unwrap();
+    let row = store.add_input(&Input::Reload { hash: "h".to_owned(), contacts: Vec::new() }, 250_000).unwrap();
     let waits = found(OverdueKind::Page, "waits", 10);
     let step = found(OverdueKind::Chain, "INC-2611-001", 300_000);
     let held = found(OverdueKind::Incident, "INC-2611-002", 200_000);

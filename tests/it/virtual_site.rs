@@ -59,7 +59,7 @@ impl VirtualSite {
         let setup = service::setup(&loaded.settings, rules, inventory, "telemetry");
         let limits = service::decode_limits(&loaded.settings);
         let evaluator = Evaluator::start(sides, "virtual", Arc::new(setup), limits).unwrap();
-        let leading = Leading::new(store.clone(), clock.clone(), "virtual", service::world(&loaded));
+        let leading = Leading::new(store.clone(), clock.clone(), "virtual", service::world(&loaded, None));
         let handset = Handset::open(&site.data().join("handset"), clock.clone()).unwrap();
         let gateways: Vec<Arc<dyn Gateway>> = vec![Arc::new(handset)];
         let book = Arc::new(Contacts::new(Arc::new(loaded.people.clone())));

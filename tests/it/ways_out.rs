@@ -4,6 +4,8 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
+use bongsu::time::{Clock as _, SystemClock};
+
 use crate::gateway_http::example;
 use crate::site::{Running, Site, eventually, json_lines, record};
 use crate::sms_double::{Mood, SmsDouble};
@@ -178,4 +180,36 @@ fn gateway_test_shows_each_step_and_says_by_its_code_how_it_went() {
     assert_eq!(site.command(&["gateway", "test", "nobody"]).status.code(), Some(2));
     assert_eq!(site.command(&["gateway", "test", "duty-1", "--gateway", "none"]).status.code(), Some(2));
     assert_eq!(double.messages().len(), 1);
+}
+
+#[test]
+fn a_number_that_the_provider_refuses_for_good_is_an_incident_until_it_is_confirmed_anew() {
+    let double = SmsDouble::start();
+    let site = site(&double, |text| only_nhn(&text));
+    let service = fire(&site);
+    first(&site, "accepted");
+    double.result("3003");
+    first(&site, "failed");
+    let stale = |state: &str| {
+        eventually(state, || site.incidents("contact-stale").into_iter().find(|incident| incident["state"] == state))
+    };
+    let incident = stale("open");
+    assert_eq!((&incident["labels"]["contact"], &incident["severity"]), (&"duty-1".into(), &"S3".into()));
+    let freshness = site.command(&["contacts", "freshness"]);
+    assert!(String::from_utf8_lossy(&freshness.stdout).contains("수신불가"));
+    assert_eq!(freshness.status.code(), Some(1));
+    service.kill();
+
+    let service = site.start();
+    let today = bongsu::time::rfc3339(SystemClock.wall());
+    site.edit("contacts.yaml", "2026-01-02", &today[..10]);
+    site.edit("contacts.yaml", "010-0000-0001", "010-0000-0002");
+    assert_eq!(stale("resolved")["id"], incident["id"], "the same incident, found again after the kill");
+    site.send(&record("known-01", "app.load", 99.0));
+    let history = eventually("the change in the ledger", || {
+        let shown = String::from_utf8_lossy(&site.command(&["contacts", "history"]).stdout).into_owned();
+        shown.contains("변경 duty-1").then_some(shown)
+    });
+    assert!(history.contains("전화 010-****-0001 → 010-****-0002") && history.contains("확인 "), "{history}");
+    assert_eq!(service.end(), Some(0), "{}", site.service_log());
 }

@@ -105,7 +105,7 @@ pub(crate) fn run_of(loaded: &Loaded, feed: &Feed, pages: bool, deeds: Vec<Deed>
         builtins: feed.topic.is_some(),
         source_silent: Some(crate::model::SOURCE_SILENT.severity),
     };
-    let world = pages.then(|| service::world(loaded));
+    let world = pages.then(|| service::world(loaded, None));
     let mut run = Backtest::new(Arc::new(setup), service::decode_limits(&loaded.settings), world, deeds);
     for (partition, begin) in partitions {
         let progress = Progress { offset: begin, ..Progress::default() };

@@ -136,7 +136,10 @@ pub fn input_to_json(input: &Input) -> Value {
         Input::Swept(late) => writer.put("what", late.kind.word()).put("id", late.id.as_str()).put("due", late.due),
         Input::Pace { channel, p99 } => writer.put("channel", channel.word()).put("p99", *p99),
         Input::Due => writer,
-        Input::Reload { hash } => writer.put("hash", hash.as_str()),
+        Input::Reload { hash, contacts } => {
+            let contacts = (!contacts.is_empty()).then(|| contacts.clone());
+            writer.put("hash", hash.as_str()).maybe("contacts", contacts)
+        }
     }
     .done()
 }
@@ -193,7 +196,10 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         }),
         "pace" => Input::Pace { channel: reader.word("channel", Channel::parse)?, p99: reader.int("p99")? },
         "due" => Input::Due,
-        "reload" => Input::Reload { hash: reader.string("hash")? },
+        "reload" => Input::Reload {
+            hash: reader.string("hash")?,
+            contacts: reader.maybe("contacts", |reader, name| reader.list(name, text))?.unwrap_or_default(),
+        },
         _ => return None,
     })
 }
@@ -398,4 +404,8 @@ pub fn state_from_json(value: &Value) -> Option<StateRow> {
         valued: reader.maybe_int("valued")?,
         value: reader.number("value")?,
     })
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }

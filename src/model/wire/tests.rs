@@ -238,7 +238,7 @@ fn input() -> impl Strategy<Value = Input> {
             due
         })),
         (one_of(&Channel::ALL), any::<i64>()).prop_map(|(channel, p99)| Input::Pace { channel, p99 }),
-        text().prop_map(|hash| Input::Reload { hash }),
+        (text(), proptest::collection::vec(text(), 0..3)).prop_map(|(hash, contacts)| Input::Reload { hash, contacts }),
     ]
 }
 

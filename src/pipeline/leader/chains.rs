@@ -92,7 +92,7 @@ fn an_edit_of_the_chains_moves_no_incident_to_another_chain() {
     let world = Arc::new(World::new(stand.world.rules.clone(), people, stand.world.inventory.clone()));
     stand.leader.reload(world.clone());
     stand.world = world;
-    stand.input(Input::Reload { hash: "2".to_owned() });
+    stand.input(Input::Reload { hash: "2".to_owned(), contacts: Vec::new() });
     stand.pass(MINUTE);
     let now = stand.now;
     stand.regrade("cpu", "db-01", Severity::S1);

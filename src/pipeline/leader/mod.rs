@@ -10,17 +10,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::incident::group::{Ground, STORM_AFTER};
-use crate::incident::sla::Subjects;
-use crate::incident::{Book, Decided, Moved, Names, mute};
+use crate::incident::{Book, Decided, Moved};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Inventory, Muting, OUTAGE_NOTICE, Page, People,
-    RuleSet, SignalKey, Taken, TakenRow, chain_labels,
+    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Page, Roster, SignalKey, Taken, TakenRow,
+    chain_labels,
 };
-use crate::page::guard::GuardSet;
 use crate::page::{Asked, Decisions, Desk, Empty};
-use crate::pipeline::shadow::{Meanings, Since, meanings};
+use crate::pipeline::shadow::Since;
 use crate::time::Ms;
 
 #[cfg(test)]
@@ -44,6 +41,8 @@ mod pains;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod roster;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod stand;
@@ -53,6 +52,9 @@ mod storms;
 mod topologies;
 #[cfg(test)]
 mod windows;
+mod world;
+
+pub use world::World;
 
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;
@@ -60,68 +62,11 @@ pub const OPEN_INCIDENTS: usize = 10_000;
 /// The note that keeps the hash of the world in which was decided last.
 const WORLD_NOTE: &str = "leader/world";
 
+/// The note that keeps the contacts as they were then, masked.
+const ROSTER_NOTE: &str = "leader/roster";
+
 /// Timers that ring inside one instant at most this often: more would be a timer that does not move.
 const DUE_ROUNDS: usize = 1_000;
-
-/// What the leader looks things up in. Another world comes with an [`Input::Reload`].
-#[derive(Debug, Clone)]
-pub struct World {
-    /// Rules: titles, 구간 and chains are read off them.
-    pub rules: RuleSet,
-    /// Contacts and chains.
-    pub people: Arc<People>,
-    /// Resources.
-    pub inventory: Inventory,
-    /// What no text may hold.
-    pub guard: Arc<GuardSet>,
-    /// `limits.open_incidents`.
-    pub open_incidents: usize,
-    /// Tells this world from others: two with one hash decide the same.
-    pub hash: String,
-    names: Arc<Names>,
-    ground: Arc<Ground>,
-    chains: BTreeMap<Arc<str>, String>,
-    shadows: Meanings,
-}
-
-impl World {
-    /// A world with the default limit and the guard that inventory and contacts make.
-    pub fn new(rules: RuleSet, people: People, inventory: Inventory) -> Self {
-        let named = |rule: &Arc<crate::model::Rule>| Some((rule.id.clone(), rule.chain.clone()?));
-        let mute = mute::Setup::new(&Muting::default(), &inventory, &people);
-        let subjects = Subjects::new(people.sla.clone(), inventory.clone());
-        let notice = people.sla.outage.chain.clone().map(|chain| (Arc::from(OUTAGE_NOTICE.id), chain));
-        Self {
-            names: Arc::new(Names::of(&rules).promising(subjects).muted_by(mute)),
-            ground: Arc::new(Ground::of(&rules, &inventory, STORM_AFTER)),
-            chains: rules.rules.iter().filter_map(named).chain(notice).collect(),
-            guard: Arc::new(GuardSet::of(&inventory, &people)),
-            people: Arc::new(people),
-            open_incidents: OPEN_INCIDENTS,
-            hash: rules.hash.clone(),
-            shadows: meanings(&rules),
-            rules,
-            inventory,
-        }
-    }
-
-    /// This world with maintenance, inhibition and the limits of silences.
-    pub fn muted_by(mut self, muting: &Muting) -> Self {
-        let mute = mute::Setup::new(muting, &self.inventory, &self.people);
-        self.names = Arc::new(Names::clone(&self.names).muted_by(mute));
-        self
-    }
-    /// More new incidents a minute than `limit`, in one blast domain, are a storm.
-    pub fn storm_after(mut self, limit: usize) -> Self {
-        self.ground = Arc::new(Ground::of(&self.rules, &self.inventory, limit));
-        self
-    }
-
-    /// What incidents are grouped by.
-    pub fn ground(&self) -> &Ground {
-        &self.ground
-    }
-}
 
 /// What the last commit did, for those who print it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -163,6 +108,8 @@ pub struct Leader {
     known_world: Option<String>,
     /// Since when rules in shadow are compared.
     shadows: Since,
+    /// The contacts of that world; `None`: it did not keep them.
+    known_roster: Option<Roster>,
 }
 
 impl Leader {
@@ -184,8 +131,9 @@ impl Leader {
             commit: BookCommit::default(),
             cursors_moved: BTreeSet::new(),
             view: View::default(),
-            known_world: rows.notes.iter().find(|(key, _)| key == WORLD_NOTE).map(|(_, hash)| hash.clone()),
             shadows: Since::load(&rows.notes),
+            known_world: note(rows, WORLD_NOTE).map(str::to_owned),
+            known_roster: note(rows, ROSTER_NOTE).and_then(|kept| serde_json::from_str(kept).ok()),
         }
     }
 
@@ -241,8 +189,12 @@ impl Leader {
         }
         let hash = self.world.hash.clone();
         self.commit.notes.push((WORLD_NOTE.to_owned(), Some(hash.clone())));
+        let kept = serde_json::to_string(&self.world.roster).ok();
+        self.commit.notes.push((ROSTER_NOTE.to_owned(), kept));
+        let before = self.known_roster.replace(self.world.roster.clone());
+        let contacts = before.map_or_else(Vec::new, |before| before.changes(&self.world.roster));
         if self.known_world.replace(hash.clone()).is_some() {
-            self.step(&Taken { row: None, input: Input::Reload { hash } }, now);
+            self.step(&Taken { row: None, input: Input::Reload { hash, contacts } }, now);
         }
     }
 
@@ -291,7 +243,7 @@ impl Leader {
             let differs = |why: &str| Differs { input_no: entry.input_no, why: why.to_owned() };
             let value: Value = serde_json::from_str(&entry.json).map_err(|_| differs("is not JSON"))?;
             let input = value.get("input").and_then(input_from_json).ok_or_else(|| differs("holds no input"))?;
-            if let Input::Reload { hash } = &input
+            if let Input::Reload { hash, .. } = &input
                 && let Some(world) = world(hash)
             {
                 self.reload(world);
@@ -443,6 +395,10 @@ impl Leader {
         self.view.cancels.clone_from(&commit.cancels);
         commit
     }
+}
+
+fn note<'a>(rows: &'a BookRows, name: &str) -> Option<&'a str> {
+    rows.notes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 fn moved_to_json(moved: &Moved) -> Value {

@@ -97,12 +97,12 @@ fn a_reload_takes_windows_and_rules_of_inhibition_into_force() {
     let planned = maintained(T0, T0 + HOUR, &["host=db-01"]).world;
     stand.world = Arc::clone(&planned);
     stand.leader.reload(planned);
-    stand.input(Input::Reload { hash: "2".to_owned() });
+    stand.input(Input::Reload { hash: "2".to_owned(), contacts: Vec::new() });
     assert_eq!(stand.muted(FIRST), Some((MuteKind::Maintenance, "patch".to_owned())));
     let plain = Stand::new().world;
     stand.world = Arc::clone(&plain);
     stand.leader.reload(plain);
-    stand.input(Input::Reload { hash: "1".to_owned() });
+    stand.input(Input::Reload { hash: "1".to_owned(), contacts: Vec::new() });
     assert_eq!(stand.muted(FIRST), None, "the window was taken out of the file");
 }
 

@@ -263,7 +263,7 @@ fn set(scenario: &Scenario, loaded: &Loaded) -> Set {
     let partitions = scenario.partitions.unwrap_or(if named { loaded.settings.log.partitions } else { 1 });
     Set {
         setup: Arc::new(Setup { partitions, builtins: scenario.builtins, ..setup }),
-        world: service::world(loaded),
+        world: service::world(loaded, None),
         limits: service::decode_limits(&loaded.settings),
     }
 }

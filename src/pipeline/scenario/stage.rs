@@ -189,7 +189,7 @@ impl Stage {
         let Some(node) = &mut self.node else { return Ok(()) };
         node.evaluator.reload(Arc::clone(&self.set.setup)).map_err(|why| why.to_string())?;
         node.leading.reload(Arc::clone(&self.set.world));
-        self.input(&Input::Reload { hash: hash.to_owned() }).map(drop)
+        self.input(&Input::Reload { hash: hash.to_owned(), contacts: Vec::new() }).map(drop)
     }
 
     /// Adds an input from outside.

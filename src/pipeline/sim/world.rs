@@ -75,7 +75,7 @@ impl World {
 
     /// The first inputs: the world that the ledger begins in.
     pub(super) fn begin(&mut self) -> Result<(), String> {
-        let reload = Input::Reload { hash: setting::version_hash(0) };
+        let reload = Input::Reload { hash: setting::version_hash(0), contacts: Vec::new() };
         self.ground.store.add_input(&reload, self.now()).map_err(|error| error.to_string())?;
         self.work()
     }

@@ -189,7 +189,7 @@ fn a_hand_over_that_fails_at_any_statement_leaves_nothing() {
     assert!(fails_whole(&place, |sql| flush::flush(sql, &one)) >= 6);
 
     let leader = store.lead("a", &store.seat().unwrap()).unwrap().unwrap().epoch;
-    let row = store.add_input(&Input::Reload { hash: "h".to_owned() }, 1).unwrap();
+    let row = store.add_input(&Input::Reload { hash: "h".to_owned(), contacts: Vec::new() }, 1).unwrap();
     let commit = BookCommit {
         epoch: leader,
         cursors: vec![SignalKey { topic: "t".to_owned(), partition: 0, seq: 1 }],
@@ -275,7 +275,7 @@ fn a_transaction_left_open_by_a_panic_is_undone() {
         });
     }));
     assert!(panicked.is_err());
-    assert_eq!(store.add_input(&Input::Reload { hash: "h".to_owned() }, 1).unwrap(), 1);
+    assert_eq!(store.add_input(&Input::Reload { hash: "h".to_owned(), contacts: Vec::new() }, 1).unwrap(), 1);
     assert_ne!(contents(&store), before);
 }
 
@@ -285,7 +285,7 @@ fn rows_that_make_no_sense_are_named() {
     let store = place.open();
     let epoch = store.own("t", 0, "a").unwrap().epoch;
     store.flush(&step(epoch, 1, 1)).unwrap();
-    store.add_input(&Input::Reload { hash: "h".to_owned() }, 1).unwrap();
+    store.add_input(&Input::Reload { hash: "h".to_owned(), contacts: Vec::new() }, 1).unwrap();
     let spoil = |text: &str| store.writer().unwrap().execute(text, &[]).unwrap();
     let cases: [(&str, &dyn Fn() -> Option<StoreError>); 5] = [
         ("UPDATE inputs SET json = '{}'", &|| store.inputs(&[], 9).err()),
