@@ -118,7 +118,9 @@ fn past(args: &ExplainArgs) -> anyhow::Result<Vec<Value>> {
         limits: service::decode_limits(&loaded.settings),
     };
     let feed = feed::read(&args.input, &how, &mut |done, of| progress.at(done, of))?;
-    feed.complaints.first().into_iter().for_each(|complaint| output::note(complaint));
+    if let Some((reason, first)) = feed.refusals.rows().into_iter().next() {
+        output::note(&format!("warning: {} rejected: {reason}, first at {}", feed.refusals.total(), first.first));
+    }
     let times = || feed.records.iter().map(|record| record.at.append);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { anyhow::bail!("the input holds no record") };
     let at = args.at.unwrap_or(last);

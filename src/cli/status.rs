@@ -142,6 +142,7 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     lines.extend(gateways(status));
     lines.extend(muted(status));
     lines.extend(sources(status));
+    lines.extend(status["restoring"].as_array().into_iter().flatten().map(restoring));
     for w in status["warming"].as_array().into_iter().flatten() {
         let Some(until) = w["until"].as_i64() else { continue };
         // Seconds would change at every look.
@@ -153,6 +154,21 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
         lines.push(format!("limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
     }
     lines
+}
+
+/// How far the past has been read again, for which rule, and how long the rest takes.
+fn restoring(it: &Value) -> String {
+    let number = |name: &str| it[name].as_i64().unwrap_or(0);
+    let share = number("done") * 100 / number("of").max(1);
+    let left = it["left_ms"].as_i64().map_or_else(
+        || "time left not known yet".to_owned(),
+        |left| format!("about {} left", show_duration((left / 1_000 + 1) * 1_000)),
+    );
+    let (topic, rule, over) = (text(&it["topic"]), text(&it["rule"]), show_duration(number("over_ms")));
+    format!(
+        "restoring windows of {topic}/{}: {share}% ({} of {} records), {left}; rule {rule} looks back {over}",
+        it["partition"], it["done"], it["of"]
+    )
 }
 
 /// Service levels: the clock that runs out first for each open incident, and each service's month.
@@ -228,6 +244,16 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_past_that_is_read_again_is_told_with_the_time_that_is_left() {
+        let view = json!({ "topic": "t", "partition": 2, "rule": "week-mean", "over_ms": 604_800_000, "done": 250,
+            "of": 1000, "left_ms": 89_400 });
+        let lines = human(&json!({ "healthy": true, "restoring": [view] }), 0);
+        let wanted =
+            "restoring windows of t/2: 25% (250 of 1000 records), about 1m30s left; rule week-mean looks back 7d";
+        assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
+    }
 
     #[test]
     fn a_rule_whose_window_is_not_whole_is_named_with_how_long_it_takes() {

@@ -238,6 +238,7 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("yaml-depth", "The file is nested deeper than any of our files needs."),
     ("yaml-documents", "A file holds one YAML document; what follows `---` would not be read."),
     ("yaml-key", "Keys are text."),
+    ("yaml-merge", "`<<: *name` takes over the entries of a map, or of each map of a list."),
     (
         "yaml-syntax",
         "The file is not YAML. The place is where the parser noticed; the cause is often on the line above.",

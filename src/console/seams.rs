@@ -163,6 +163,8 @@ pub struct StatusView {
     pub rules: RulesView,
     /// What was counted since the start.
     pub counts: CountsView,
+    /// Windows that are being filled from the log again, and how long that takes.
+    pub restoring: Vec<RestoreView>,
     /// Windows whose beginning the log no longer held.
     pub warming: Vec<WarmingView>,
     /// Limits that were reached.
@@ -370,6 +372,25 @@ pub struct CountsView {
     pub incidents_open: u64,
     /// Outbox rows, by state.
     pub pages: BTreeMap<String, u64>,
+}
+
+/// A partition whose past is being read again, after a start or a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct RestoreView {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// The rule that looks back furthest: it is for its window that so much is read.
+    pub rule: String,
+    /// How far that rule looks back.
+    pub over_ms: Ms,
+    /// Records read.
+    pub done: i64,
+    /// Of so many.
+    pub of: i64,
+    /// How long the rest takes at the pace so far; `None`: it has only begun.
+    pub left_ms: Option<Ms>,
 }
 
 /// A rule whose windows are not full yet.

@@ -408,6 +408,15 @@ fn partitions(html: &mut Html, it: &StatusView) {
 }
 
 fn warnings(html: &mut Html, it: &StatusView) {
+    for past in &it.restoring {
+        let left = past.left_ms.map_or_else(|| "계산 중".to_owned(), |left| show_duration((left / 1000 + 1) * 1000));
+        let over = show_duration(past.over_ms);
+        let text = format!(
+            "{}/{}: 기록 {} / {}건, 남은 시간 약 {left} (가장 긴 창: {} {over})",
+            past.topic, past.partition, past.done, past.of, past.rule
+        );
+        html.raw("<p>").badge("info", "창 복원 중").raw(" ").text(&text).raw("</p>");
+    }
     for warming in &it.warming {
         html.raw("<p>").badge("info", "준비 중").raw(" ").text(&warming.rule).raw(" — ").time(Some(warming.until));
         html.raw("까지</p>");

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::decode::{Csv, Decoder, Limits};
-use crate::model::{Decoded, Labels, StateRow, wire};
+use crate::model::{Decoded, Kind, Labels, StateRow, wire};
 use crate::pipeline::backtest::Backtest;
+use crate::pipeline::refused::Refusals;
 use crate::pipeline::stages::At;
 use crate::time::Ms;
 
@@ -55,8 +56,8 @@ pub struct Feed {
     pub states: Vec<StateRow>,
     /// Topic of a recorded stream; `None` for a simulated feed.
     pub topic: Option<String>,
-    /// Lines that are not even lines of a feed, for people: `file:line: what`.
-    pub complaints: Vec<String>,
+    /// What was refused, and why.
+    pub refusals: Refusals,
     /// Numbers in all records.
     pub samples: u64,
 }
@@ -119,9 +120,13 @@ impl Reader<'_> {
                 Ok(row) => {
                     let mut decoded = Decoded::default();
                     self.decoder.number(metric, &labels, row.at, row.value, &mut decoded);
+                    self.feed.refusals.take(path, row.line, b"", &decoded.rejects);
                     self.simulated.push(simulated(row.at, decoded));
                 }
-                Err(error) => self.feed.complaints.push(format!("{}:{}: {}", path.display(), error.line, error.what)),
+                Err(error) => {
+                    let place = || (format!("{}:{}:1", path.display(), error.line), error.what.to_string());
+                    self.feed.refusals.count("bad-row", place);
+                }
             }
         }
         Ok(())
@@ -140,10 +145,16 @@ impl Reader<'_> {
             }
             let mut decoded = Decoded::default();
             let read = self.decoder.line(line, last, &mut decoded);
+            if !read.muted {
+                self.feed.refusals.take(path, n + 1, line, &decoded.rejects);
+            }
             if let Some(state) = read.state {
                 match wire::state_from_json(&state) {
                     Some(row) => self.feed.states.push(row),
-                    None => self.feed.complaints.push(format!("{}:{}: no state row", path.display(), n + 1)),
+                    None => {
+                        let place = || (format!("{}:{}:1", path.display(), n + 1), "no state row".to_owned());
+                        self.feed.refusals.count("bad-state", place);
+                    }
                 }
             } else if let Some(place) = read.place {
                 let at = At { partition: place.partition, offset: place.offset, append: place.at };
@@ -193,6 +204,11 @@ impl Feed {
             }
         }
         begins
+    }
+
+    /// Whether something in it can be used, be it the time that a record carries.
+    pub fn is_usable(&self) -> bool {
+        self.records.iter().any(|record| record.decoded.kind != Kind::Rejected) || !self.states.is_empty()
     }
 
     /// Feeds a record to `run`.

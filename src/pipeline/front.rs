@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
     Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, PartitionView, Previewed, ReadingView, RulesView, ShadowView, SourceView, StatusView, View, WarmingView,
+    LimitView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SourceView, StatusView, View,
+    WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
@@ -44,6 +45,8 @@ pub struct Evaluation {
     pub sources: Vec<SourceView>,
     /// Counts since the start.
     pub counts: CountsView,
+    /// Pasts that are being read again.
+    pub restoring: Vec<RestoreView>,
     /// Windows that are not full yet.
     pub warming: Vec<WarmingView>,
     /// Limits reached.
@@ -226,6 +229,7 @@ impl View for Front {
             sources: evaluation.sources,
             rules: RulesView { broken, ..evaluation.rules },
             counts,
+            restoring: evaluation.restoring,
             warming: evaluation.warming,
             limits: evaluation.limits,
             readings: evaluation.readings,

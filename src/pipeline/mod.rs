@@ -36,6 +36,7 @@ mod publish;
 pub mod promqltest;
 mod pulse;
 pub mod receipts;
+pub mod refused;
 pub mod results;
 pub mod roster;
 pub mod route;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::console::{CountsView, LimitView, PartitionView, ReadingView, RulesView, SourceView, WarmingView};
+use crate::console::{
+    CountsView, LimitView, PartitionView, ReadingView, RestoreView, RulesView, SourceView, WarmingView,
+};
 use crate::model::{Input, Mode, WIDE};
 use crate::notify::{Did, What};
 use crate::pipeline::evaluator::Evaluator;
@@ -51,6 +53,7 @@ pub(super) fn evaluation(evaluator: &Evaluator, shared: &Shared) {
             signals: tally.signals,
             ..CountsView::default()
         },
+        restoring: restoring(evaluator),
         warming: warming(evaluator),
         limits: limits(evaluator),
         readings: readings(evaluator),
@@ -102,6 +105,23 @@ fn sources(evaluator: &Evaluator) -> Vec<SourceView> {
     }
     views.sort_by(|a, b| a.host.cmp(&b.host));
     views
+}
+
+/// The rule that looks back furthest is named: without it the restart would be shorter.
+fn restoring(evaluator: &Evaluator) -> Vec<RestoreView> {
+    let rules = evaluator.setup().rules.rules.iter();
+    let look = |rule: &crate::model::Rule| rule.also.iter().map(|other| other.over).fold(rule.over, Ms::max);
+    let furthest = rules.max_by_key(|rule| (look(rule), std::cmp::Reverse(rule.id.clone())));
+    let all = evaluator.restoring().into_iter().map(|it| RestoreView {
+        topic: evaluator.topic().name.clone(),
+        partition: it.partition,
+        rule: furthest.map_or_else(String::new, |rule| rule.id.to_string()),
+        over_ms: furthest.map_or(0, |rule| look(rule)),
+        done: it.done,
+        of: it.of,
+        left_ms: it.left,
+    });
+    all.collect()
 }
 
 fn warming(evaluator: &Evaluator) -> Vec<WarmingView> {

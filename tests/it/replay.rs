@@ -126,3 +126,38 @@ fn without_a_configuration_the_shipped_chains_tell_who_would_have_been_paged() {
     assert_eq!(missing.status.code(), Some(2), "{told}");
     assert!(told.contains("not-there.yaml"), "{told}");
 }
+
+#[test]
+fn what_is_refused_is_told_with_reason_and_place_and_useless_input_is_no_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let (rules, input) = (rules(dir.path(), 60), dir.path().join("a.ndjson"));
+    let good = r#"{"v":1,"ts":1764000000000,"host":"가","points":[["m",1],["m","x"],["m",2,{"a":"b"}]]}"#;
+    let text = format!("{good}\n아무 말\n{{\"v\":1,\"ts\":1764000001000,\"points\":[]}}\n{good}\n");
+    std::fs::write(&input, text).unwrap();
+    let run = |format: &str| {
+        let (rules, input) = (rules.to_str().unwrap(), input.to_str().unwrap());
+        bongsu(&["replay", "--rules", rules, "--input", input, "--format", format])
+    };
+    let some = run("json");
+    assert_eq!(some.status.code(), Some(0), "{some:?}");
+    let lines = json_lines(&some);
+    let told: Vec<_> = lines.iter().filter(|line| line["type"] == "rejected").collect();
+    let rows: Vec<_> = told.iter().map(|line| (line["reason"].as_str().unwrap(), line["count"].as_u64())).collect();
+    assert_eq!(rows, [("bad-number", Some(2)), ("no-host", Some(1)), ("not-json", Some(1))]);
+    let place = |n: usize| told[n]["first"].as_str().unwrap().rsplit_once("a.ndjson:").unwrap().1;
+    assert_eq!((place(0), place(1), place(2)), ("1:56", "3:1", "2:1"), "{told:?}");
+    assert_eq!(lines.last().unwrap()["rejected"], 4);
+    let warned = String::from_utf8_lossy(&some.stderr).into_owned();
+    assert!(warned.starts_with("warning: 4 rejected, most of them bad-number, first at "), "{warned}");
+
+    std::fs::write(&input, "아무 말\n\n또 아무 말\n").unwrap();
+    let none = run("human");
+    assert_eq!(none.status.code(), Some(1), "{none:?}");
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(
+        said.starts_with("error: nothing in the input can be used: 2 rejected") && said.contains("help: "),
+        "{said}"
+    );
+    std::fs::write(&input, "").unwrap();
+    assert_eq!(run("human").status.code(), Some(1), "an empty file is no success either");
+}

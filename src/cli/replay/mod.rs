@@ -28,15 +28,14 @@ use crate::pipeline::feed::{self, Feed};
 use crate::pipeline::results::Results;
 use crate::time::Ms;
 
-/// Lines complained about at most; more of the same help nobody.
-const COMPLAINTS_SHOWN: usize = 20;
 /// Records between two looks at what happened: what happens is kept no longer than that.
 const CHUNK: usize = 1_024;
 
 /// What `--help` says at the end.
 const NOTES: &str = "\
 What is printed, in this order: signals, incidents and pages as they happen; one line per rule and one per person; then \
-what --against, --truth and --chart say; the summary last.
+what --against, --truth and --chart say; what of the input was rejected and why, with the first place of each reason; the
+summary last.
 
   episodes    from firing to resolved, one for each identity
   flaps       episodes that began within 30m of the end of the one before
@@ -59,7 +58,9 @@ alerts of a Prometheus file threshold, for and keep_firing_for can be changed:
   HostHighCpuLoad.for=15m
 
 Input without `log` (anything but what `bongsu record` wrote) is taken as if each record had arrived at its own time, in \
-one partition; the rules about silent sources and wrong clocks do not run on it.";
+one partition; the rules about silent sources and wrong clocks do not run on it.
+
+Exit code: 0 done, 1 nothing in the input could be used, 2 could not run.";
 
 /// `bongsu replay`.
 #[derive(Debug, clap::Args)]
@@ -142,16 +143,14 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     let mut progress = Progress::new("reading");
     let how = input::reading(args, &loaded);
     let feed = feed::read(&args.input, &how, &mut |done, of| progress.at(done, of))?;
-    for complaint in feed.complaints.iter().take(COMPLAINTS_SHOWN) {
-        output::note(complaint);
-    }
+    warn(&feed);
     let stage = Stage { args, feed: &feed, deeds: &deeds };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     progress.turn_to("replaying");
     if let Some(sweep) = &args.sweep {
         sweep::run(&stage, sweep, windows.as_deref(), &mut progress, &mut out)?;
         out.flush()?;
-        return Ok(0);
+        return Ok(u8::from(!feed.is_usable()));
     }
     let other = args.against.as_ref().map(|path| input::load(args, path, &[])).transpose()?;
     let (results, summary, before) = both(&stage, (&loaded, other.as_ref()), &mut progress, &mut out)?;
@@ -172,7 +171,28 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     }
     end(&mut out, summary, &feed, args.format)?;
     out.flush()?;
-    Ok(0)
+    Ok(u8::from(!feed.is_usable()))
+}
+
+/// Says on standard error that not all of the input, or none of it, can be used.
+fn warn(feed: &Feed) {
+    let Some((reason, first)) = feed.refusals.rows().into_iter().next() else {
+        if !feed.is_usable() {
+            output::note("error: the input holds no record");
+        }
+        return;
+    };
+    let total = feed.refusals.total();
+    if feed.is_usable() {
+        output::note(&format!("warning: {total} rejected, most of them {reason}, first at {}", first.first));
+    } else {
+        output::note(&format!(
+            "error: nothing in the input can be used: {total} rejected, most of them {reason}, first at {}: {}\n  help: \
+             write one record a line, {{\"v\":1,\"ts\":ms,\"host\":\"…\",\"points\":[[\"metric\",number]]}}; a file with \
+             `timestamp,value` needs the name .csv and --metric",
+            first.first, first.detail
+        ));
+    }
 }
 
 /// The run of the rules, and beside it on a thread of its own that of the rules they are compared with.
@@ -236,7 +256,18 @@ fn pass(
 }
 
 fn end(out: &mut dyn Write, sum: Summary, feed: &Feed, format: Format) -> anyhow::Result<()> {
-    let rejected = sum.rejected + feed.complaints.len() as u64;
+    let rejected = feed.refusals.total();
+    for (reason, it) in feed.refusals.rows() {
+        match format {
+            Format::Json => output::json(
+                out,
+                json!({ "type": "rejected", "reason": reason, "count": it.count, "first": it.first, "detail": it.detail }),
+            )?,
+            Format::Human => {
+                output::line(out, &format!("rejected {} × {reason}, first {}: {}", it.count, it.first, it.detail))?;
+            }
+        }
+    }
     match format {
         Format::Json => output::json(
             out,

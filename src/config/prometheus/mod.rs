@@ -19,6 +19,7 @@ use super::problem::Notes;
 use super::read::{Obj, check};
 use super::table::Table;
 use super::tree::{Data, Node};
+use crate::evaluate::promql::{self, UNQUOTED};
 use crate::model::{Labels, RuleFile, RuleGroup};
 
 /// Whether a document is one of Prometheus's rule files.
@@ -175,11 +176,13 @@ impl Reader<'_> {
 
 /// An expression read, or its problem noted at its place: [`None`] then.
 pub(super) fn expression(node: &Node, source: &str, notes: &mut Notes) -> Option<crate::evaluate::promql::Expr> {
-    match crate::evaluate::promql::parse(node.as_text()?) {
+    match promql::parse(node.as_text()?) {
         Ok(expr) => Some(expr),
         Err(wrong) => {
             let at = inside(source, node, &wrong.at);
             match wrong.construct {
+                // Prometheus as it is usually run does not read such a name either.
+                Some(UNQUOTED) => notes.error("bad-expr", at, wrong.message, wrong.help),
                 Some(construct) => notes.error(
                     "expr-outside",
                     at,

@@ -253,6 +253,9 @@ fn diagnose(text: &str, at: Mark) -> (Mark, String) {
     (at, help.to_owned())
 }
 
+/// The key that takes entries of other maps over.
+const MERGE: &str = "<<";
+
 /// An open list or map.
 #[derive(Debug)]
 struct Open {
@@ -309,7 +312,8 @@ impl Grower {
                 self.open(Node { at, data: Data::Map(Vec::new()) }, anchor, notes)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(open) = self.stack.pop() {
+                if let Some(mut open) = self.stack.pop() {
+                    merge(&mut open.node, notes);
                     self.put(open.node, open.anchor, notes)?;
                 }
             }
@@ -395,6 +399,29 @@ impl Grower {
             open.seen.insert(text.clone(), node.at);
         }
         open.key = Some((text, node.at));
+    }
+}
+
+/// Puts the entries of the maps behind `<<` where the map has none of its own; the first of several maps wins.
+fn merge(node: &mut Node, notes: &mut Notes) {
+    let Data::Map(entries) = &mut node.data else { return };
+    let Some(n) = entries.iter().position(|entry| entry.key == MERGE) else { return };
+    let from = entries.remove(n);
+    let maps = match from.value.data {
+        Data::List(maps) => maps,
+        data => vec![Node { at: from.value.at, data }],
+    };
+    for map in maps {
+        let Data::Map(more) = map.data else {
+            let message = format!("`<<` takes a map, not {}", map.describe());
+            notes.error("yaml-merge", from.at, message, "name an anchor of a map: <<: *name");
+            continue;
+        };
+        for entry in more {
+            if !entries.iter().any(|own| own.key == entry.key) {
+                entries.push(entry);
+            }
+        }
     }
 }
 

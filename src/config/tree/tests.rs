@@ -55,6 +55,24 @@ fn alias_bombs_and_deep_nesting_are_refused() {
 }
 
 #[test]
+fn merged_maps_give_what_the_map_has_not() {
+    let text = "a: &a { x: 1, y: 2 }\nb: &b { y: 3, z: 4 }\nc: { <<: [*a, *b], x: 9 }\nd: { <<: *a }\n";
+    let (node, problems) = tree(text);
+    assert_eq!(problems, []);
+    let flat = |key: &str| -> Vec<(String, String)> {
+        let root = node.as_ref().unwrap();
+        let map = root.entries().iter().find(|entry| entry.key == key).unwrap();
+        map.value.entries().iter().map(|e| (e.key.clone(), e.value.as_text().unwrap_or("").to_owned())).collect()
+    };
+    let pairs = |all: &[(&str, &str)]| -> Vec<(String, String)> {
+        all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    assert_eq!(flat("c"), pairs(&[("x", "9"), ("y", "2"), ("z", "4")]));
+    assert_eq!(flat("d"), pairs(&[("x", "1"), ("y", "2")]));
+    assert_eq!(tree("a: { <<: 5 }\n").1, [("yaml-merge", 1, 6)]);
+}
+
+#[test]
 fn syntax_errors_point_at_the_line() {
     let (node, problems) = tree("제목: 가\n\ttitle: x\n");
     assert!(node.is_none());

@@ -38,6 +38,13 @@ pub(super) fn wrong(at: Range<usize>, message: impl Into<String>, help: impl Int
     Problem { at, message: message.into(), help: help.into(), construct: None }
 }
 
+/// The construct of a name with dots or letters beyond ASCII that stands without quotes.
+pub const UNQUOTED: &str = "unquoted name";
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | ':' | '.')
+}
+
 /// Something that is outside of the language that is answered.
 pub(super) fn outside(at: Range<usize>, construct: &'static str, message: impl Into<String>) -> Problem {
     let help = "this is not answered here: write the rule without it".to_owned();
@@ -117,12 +124,14 @@ impl<'a> Lexer<'a> {
             return Err(outside(self.at..self.at + 2, "native histogram", "trimming of histograms"));
         }
         let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
-            let help = if first.is_alphabetic() {
-                "a metric with such a name stands in quotes: {\"name\"}, a label too: {\"label\"=\"value\"}"
-            } else {
-                ""
-            };
-            return Err(wrong(self.at..self.at + first.len_utf8(), format!("unexpected character {first:?}"), help));
+            let at = self.at..self.at + first.len_utf8();
+            let inside = self.text.get(..self.at).is_some_and(|before| before.ends_with(is_word));
+            if first.is_alphabetic() || (first == '.' && inside) {
+                let help = "it stands in quotes: {\"name\"}, a label too: {\"label\"=\"value\"}; or write `_` for dots";
+                let message = format!("a name with {first:?} in it, without quotes");
+                return Err(Problem { help: help.to_owned(), ..outside(at, UNQUOTED, message) });
+            }
+            return Err(wrong(at, format!("unexpected character {first:?}"), ""));
         };
         match *sign {
             "[" => self.brackets += 1,

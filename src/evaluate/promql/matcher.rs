@@ -161,12 +161,21 @@ fn translate(pattern: &str) -> Result<String, String> {
                 out.push('\\');
                 out.push(c);
             }
+            '(' if !class && foreign_flag(&chars, at) => return Err("flags are i, m, s and U".to_owned()),
             '{' if !class => out.push_str("\\{"),
             _ => out.push(c),
         }
         at += 1;
     }
     Ok(out)
+}
+
+/// Whether `(` at `at` begins a group with a flag that only Rust knows.
+fn foreign_flag(chars: &[char], at: usize) -> bool {
+    let flags = chars.iter().skip(at + 2).take_while(|c| c.is_ascii_alphabetic() || **c == '-');
+    let own: String = flags.collect();
+    let ends = matches!(chars.get(at + 2 + own.len()), Some(':' | ')'));
+    chars.get(at + 1) == Some(&'?') && ends && own.contains(['x', 'R', 'u'])
 }
 
 /// How long the repetition at `at` is, its `?` included. Errors: more than 1000 times, as in Go.
@@ -203,6 +212,9 @@ fn escape(chars: &[char], at: usize, class: bool, out: &mut String) -> Result<us
             let closed = if literal.len() == rest.len() { 0 } else { 2 };
             return Ok(at + 2 + literal.chars().count() + closed);
         }
+        // Signs that mean a border of a word in Rust and themselves in Go.
+        ('<' | '>', _) => out.push(c),
+        ('p' | 'P' | 'x', _) if chars.get(at + 2) == Some(&'{') => return braced(chars, at, out),
         ('B' | 'C' | '0'..='9', _) => return Err(format!("`\\{c}` is not read here: write it another way")),
         _ => {
             out.push('\\');
@@ -210,6 +222,22 @@ fn escape(chars: &[char], at: usize, class: bool, out: &mut String) -> Result<us
         }
     }
     Ok(at + 2)
+}
+
+/// `\p{Name}`, `\P{Name}` or `\x{10FFFF}` at `at`; where it ends.
+fn braced(chars: &[char], at: usize, out: &mut String) -> Result<usize, String> {
+    let name: String = chars.iter().skip(at + 3).take_while(|c| **c != '}').collect();
+    let end = at + 3 + name.chars().count();
+    if chars.get(end) != Some(&'}') {
+        return Err(format!("`{{` is never closed behind `\\{}`", chars[at + 1]));
+    }
+    let (sign, name) = match (chars[at + 1], name.strip_prefix('^')) {
+        ('p', Some(others)) => ('P', others),
+        ('P', Some(others)) => ('p', others),
+        (sign, _) => (sign, name.as_str()),
+    };
+    out.push_str(&format!("\\{sign}{{{name}}}"));
+    Ok(end + 1)
 }
 
 /// Whether `{` at `at` begins `{n}`, `{n,}` or `{n,m}`; anything else is a plain character.
@@ -257,8 +285,10 @@ mod tests {
         assert!(matches("a{", "a{") && matches("{x}", "{x}") && matches("a{2}", "aa") && matches("a{,2}", "a{,2}"));
         assert!(matches(r"\Qa.b\Ec", "a.bc") && !matches(r"\Qa.b\Ec", "axbc"));
         assert!(matches("(a+?|b{2}?)*", "aabb") && !matches("(?:x?)", "xx"));
+        assert!(matches(r"\p{Hangul}+", "봉수") && !matches(r"\P{Hangul}+", "봉수") && matches(r"\p{^Hangul}", "a"));
+        assert!(matches(r"\x{BD09}", "봉") && matches(r"[\p{L}\x2d]+\pN", "a-봉1") && matches(r"\<a\>", "<a>"));
         assert!(matches("[[:alpha:]]+", "ab") && matches(r"a\.b\/c", "a.b/c"));
-        for wrong in ["(", "[a", "a**{", r"\1", "a\\"] {
+        for wrong in ["(", "[a", "a**{", r"\1", "a\\", r"\p{L", "(?x:a b)"] {
             assert!(Matcher::new("a", Compare::Matches, wrong).is_err(), "{wrong}");
         }
     }

@@ -46,6 +46,7 @@ pub use ast::{
 };
 pub use cut::{Cut, constant, cut};
 pub use functions::Function;
+pub use lexer::UNQUOTED;
 pub use matcher::{Compare, Matcher};
 pub use operator::Operator;
 pub use storage::{Memory, NAME, Part, STALE_BITS, Set, Slice, Sought, Stamp, Storage, is_stale, stale};

@@ -101,6 +101,24 @@ struct Read {
     high: i64,
     /// When the last record was taken, elapsed time.
     at: Ms,
+    /// Where the muted past begins, and when reading began there, elapsed time.
+    start: i64,
+    since: Ms,
+    /// The first record that is new.
+    resume: i64,
+}
+
+/// How far the muted past of a partition has been read, which fills the windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restoring {
+    /// Partition.
+    pub partition: i32,
+    /// Offsets that were passed.
+    pub done: i64,
+    /// Of so many.
+    pub of: i64,
+    /// How long the rest takes at the pace so far, ms; `None`: nothing was read yet.
+    pub left: Option<Ms>,
 }
 
 impl Evaluator {
@@ -183,6 +201,18 @@ impl Evaluator {
     /// Next offset to read and next offset of the log, per partition.
     pub fn places(&self) -> impl Iterator<Item = (i32, i64, i64)> {
         self.read.iter().map(|(partition, read)| (*partition, read.next, read.high))
+    }
+
+    /// Partitions whose past is being read again.
+    pub fn restoring(&self) -> Vec<Restoring> {
+        let now = self.sides.clock.elapsed();
+        let one = |(partition, read): (&i32, &Read)| {
+            let (done, of) = (read.next - read.start, read.resume - read.start);
+            let took = now - read.since;
+            let left = (done > 0).then(|| took.saturating_mul(of - done) / done);
+            Restoring { partition: *partition, done, of, left }
+        };
+        self.read.iter().filter(|(_, read)| read.next < read.resume).map(one).collect()
     }
 
     /// What keeps it from its work without stopping it, in one Korean sentence: nothing is lost, it goes on by itself.

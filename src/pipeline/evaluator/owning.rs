@@ -95,7 +95,8 @@ impl Evaluator {
             Pending::new(owned.epoch, stored, keys)
         };
         self.pending.insert(partition, pending);
-        self.read.insert(partition, Read { next: start, high: bounds.high, at: self.sides.clock.elapsed() });
+        let (at, resume) = (self.sides.clock.elapsed(), resume.offset);
+        self.read.insert(partition, Read { next: start, high: bounds.high, at, start, since: at, resume });
         // What was read of it before it is sought anew is not what follows.
         self.stash.retain(|event| !matches!(event, Event::Batch(batch) if batch.partition == partition));
         self.sides.source.seek(partition, start)?;

@@ -133,6 +133,29 @@ fn a_rule_that_looks_further_back_after_a_reload_sees_what_a_restart_would() {
 }
 
 #[test]
+fn while_the_past_is_read_again_it_says_how_far_it_is_and_how_long_the_rest_takes() {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };
+    let mut evaluator = world.evaluator(setup(&[("short", MINUTE)]));
+    world.turn(&mut evaluator);
+    world.pass(&mut evaluator, 10, 1);
+    assert_eq!(evaluator.restoring(), []);
+    let mut again = world.evaluator(setup(&[("long", 7 * DAY)]));
+    again.step(Duration::ZERO).unwrap();
+    let told = |evaluator: &Evaluator| evaluator.restoring().first().map(|it| (it.partition, it.done, it.of, it.left));
+    while told(&again).is_none_or(|(_, done, ..)| done == 0) {
+        assert!(told(&again).is_none_or(|told| told == (0, 0, 60, None)), "{:?}", told(&again));
+        world.clock.advance(4 * SECOND);
+        again.step(Duration::ZERO).unwrap();
+    }
+    let (_, done, of, left) = told(&again).unwrap();
+    // 16 records in the 4 s since it was sought, so 11 s for 44.
+    assert_eq!((done, of, left), (16, 60, Some(11 * SECOND)));
+    world.turn(&mut again);
+    assert_eq!(again.restoring(), []);
+}
+
+#[test]
 fn other_numbers_alone_read_nothing_again() {
     let clock = Arc::new(ManualClock::at(BEGIN));
     let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };

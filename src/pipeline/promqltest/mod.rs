@@ -97,7 +97,8 @@ pub fn run_script(name: &str, text: &str) -> Vec<Case> {
         .map(|(n, line)| (n + 1, line.trim()))
         .map(|(n, line)| (n, if line.starts_with('#') { "" } else { line }))
         .collect();
-    let mut runner = Runner { name, data: Memory::default(), outside: BTreeSet::new(), cases: Vec::new() };
+    let mut runner =
+        Runner { name, data: Memory::default(), outside: BTreeSet::new(), unread: None, cases: Vec::new() };
     let mut rest = lines.as_slice();
     while let Some(((n, line), tail)) = rest.split_first() {
         let block = tail.iter().take_while(|(_, line)| !line.is_empty()).count();
@@ -113,7 +114,8 @@ pub fn run_script(name: &str, text: &str) -> Vec<Case> {
 
 /// The samples of a text that is one `load` block. Errors: what cannot be read, or is not answered.
 pub fn samples(text: &str) -> Result<Memory, String> {
-    let mut runner = Runner { name: "", data: Memory::default(), outside: BTreeSet::new(), cases: Vec::new() };
+    let mut runner =
+        Runner { name: "", data: Memory::default(), outside: BTreeSet::new(), unread: None, cases: Vec::new() };
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let head = lines.next().and_then(|line| line.strip_prefix("load ")).ok_or("no `load` at the beginning")?;
     let body: Vec<Line<'_>> = (2..).zip(lines).collect();
@@ -129,6 +131,8 @@ struct Runner<'a> {
     data: Memory,
     /// Series that were not loaded, and what they are.
     outside: BTreeSet<(Labels, &'static str)>,
+    /// What a line of samples holds that is not read: whatever comes of them is not answered either.
+    unread: Option<&'static str>,
     cases: Vec<Case>,
 }
 
@@ -139,6 +143,7 @@ impl Runner<'_> {
             "clear" => {
                 self.data = Memory::default();
                 self.outside.clear();
+                self.unread = None;
                 Ok(())
             }
             "load" => self.load(rest.trim(), body, false),
@@ -168,6 +173,10 @@ impl Runner<'_> {
                 // Start times of the series in the next line.
                 let (labels, _) = notation::series(name).map_err(|why| format!("line {n}: {why}"))?;
                 self.outside.insert((labels, "start timestamp"));
+                continue;
+            }
+            if let Some(construct) = notation::outside(line) {
+                self.unread = Some(construct);
                 continue;
             }
             let (labels, values) = notation::series(line).map_err(|why| format!("line {n}: {why}"))?;
@@ -223,6 +232,9 @@ impl Runner<'_> {
             Time::At(at) => query.instant(&expr, &self.data, at),
             Time::Range { from, to, step } => query.range(&expr, &self.data, (from, to, step)),
         };
+        if let Some(construct) = self.unread {
+            return refused(construct, 0..text.len(), "samples that are not read may be what it reads".to_owned());
+        }
         match answer {
             Ok(answer) => expected.judge(&answer, text),
             Err(Trouble { construct: Some(construct), at, message, .. }) => refused(construct, at, message),

@@ -23,6 +23,12 @@ pub(super) fn series(line: &str) -> Result<(Labels, &str), String> {
     Ok((Labels::new(set.map(|matcher| (matcher.name.as_str(), matcher.value.as_str()))), values))
 }
 
+/// What of a line's name and labels is outside of the language that is answered.
+pub(super) fn outside(line: &str) -> Option<&'static str> {
+    let name = line.get(..end_of_name(line)?)?;
+    parse(name).err()?.construct
+}
+
 /// Where name and labels end: behind the `}` that closes them, or at the first blank.
 fn end_of_name(line: &str) -> Option<usize> {
     let word = line.find(|c: char| c.is_whitespace() || c == '{').unwrap_or(line.len());

@@ -21,10 +21,12 @@ pub(super) const TABLE: &[Function] = &[
         ..row("label_join", &[Vector, String, String, String], Vector, Body::Whole(join))
     },
     Function {
+        least: 1,
         repeats: true,
         ..row("sort_by_label", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, false))))
     },
     Function {
+        least: 1,
         repeats: true,
         ..row("sort_by_label_desc", &[Vector, String], Vector, Body::Whole(|a| Ok(sorted(a, true))))
     },

@@ -108,7 +108,6 @@ fn a_mistake_is_told_where_it_is() {
         ("a[0s]", 2..4, "a range of nothing"),
         ("-a[5m]", 0..6, "a sign before a range vector"),
         ("\"a\" + 1", 0..3, "does not take a string"),
-        ("한글 > 1", 0..3, "unexpected character"),
         ("sum by (a) (b) by (c)", 15..17, "stand twice"),
         ("a[293y]", 2..6, "neither a number nor a duration"),
     ] {
@@ -140,6 +139,9 @@ fn what_is_outside_is_named_with_its_place() {
         ("a[max_of(5m, step())]", 2..8, "duration expression"),
         ("a </ 2", 2..4, "native histogram"),
         ("a + fill(0) b", 4..8, "modifier fill"),
+        ("한글 > 1", 0..3, "unquoted name"),
+        ("system.cpu.time > 1", 6..7, "unquoted name"),
+        ("a{service.name=\"x\"}", 9..10, "unquoted name"),
     ] {
         let problem = parse(text).unwrap_err();
         assert_eq!((problem.at, problem.construct), (at, Some(construct)), "{text}: {}", problem.message);
