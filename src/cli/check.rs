@@ -28,7 +28,8 @@ pub enum Format {
 /// Arguments of `bongsu check`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
-    /// A folder with bongsu.yaml, a folder of rule files, or single files; `configs` where none is given
+    /// A folder with bongsu.yaml, a folder of rule files, or single files, those of Prometheus and
+    /// Alertmanager among them; `configs` where none is given
     pub paths: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]

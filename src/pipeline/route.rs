@@ -36,6 +36,8 @@ pub struct Question {
     pub severity: Option<Severity>,
     /// When it begins.
     pub at: Ms,
+    /// What fires already: labels of incidents, `rule` and `severity` among them; left out: any rule, S1.
+    pub firing: Vec<Labels>,
 }
 
 /// One page.
@@ -77,6 +79,8 @@ pub struct Route {
     pub passed: Vec<Passed>,
     /// What mutes it at the beginning: (kind, id, why, until).
     pub muted: Option<(String, String, String, Option<Ms>)>,
+    /// The rule and labels of what speaks for it: it hangs under that, or is inhibited by it.
+    pub behind: Option<(String, Labels)>,
     /// By when somebody must have been told.
     pub notify_by: Option<Ms>,
     /// The rule only watches: nobody is ever told.
@@ -87,7 +91,7 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// No rule has that id.
-    #[error("there is no rule `{0}`\n  help: leave --rule out to ask for any rule")]
+    #[error("there is no rule `{0}`\n  help: leave it out to ask for any rule")]
     UnknownRule(String),
     /// A configuration without a rule.
     #[error("the configuration holds no rule\n  help: name it with -c")]
@@ -100,23 +104,36 @@ pub enum RouteError {
 /// A rule that is not there.
 pub fn route(loaded: &Loaded, question: &Question) -> Result<Route, RouteError> {
     let mut loaded = loaded.clone();
+    for id in question.firing.iter().filter_map(|labels| labels.get("rule")) {
+        if builtin(id).is_none() && loaded.rules.rules.iter().all(|rule| *rule.id != *id) {
+            return Err(RouteError::UnknownRule(id.to_owned()));
+        }
+    }
     let (rule, domain, worst, shadow) = rule_of(&mut loaded, question)?;
     let severity = question.severity.or(worst).unwrap_or(Severity::S1);
     let world = service::world(&loaded, None);
     let mut leader = Leader::load(&BookRows { epoch: 1, ..BookRows::default() }, Arc::clone(&world));
-    let key = SignalKey { topic: String::new(), partition: 0, seq: 1 };
-    let signal = signal(&rule, &question.labels, severity, question.at);
-    let input = Input::Signal { key, signal, heard: 1_000_000, caught_up: true };
-    let commit = leader.take(&[Taken { row: None, input }], question.at);
-    let incident = commit.incidents.first().cloned();
+    let asked = signal(&rule, &question.labels, severity, question.at);
+    let fingerprint = asked.fingerprint;
+    let firing = question.firing.iter().map(|labels| already(labels, question.at));
+    let taken = firing.chain([asked]).zip(1..).map(|(signal, seq)| {
+        let key = SignalKey { topic: String::new(), partition: 0, seq };
+        Taken { row: None, input: Input::Signal { key, signal, heard: 1_000_000, caught_up: true } }
+    });
+    let commit = leader.take(&taken.collect::<Vec<_>>(), question.at);
+    let incident = commit.incidents.iter().find(|incident| incident.fingerprint == fingerprint).cloned();
     let muted = incident.as_ref().and_then(|incident| incident.muted.as_ref());
+    let behind = incident.as_ref().and_then(|it| it.parent.as_deref()).or(muted.map(|muted| muted.by.as_str()));
+    let behind = behind.and_then(|id| leader.open_incidents().find(|it| it.id == id));
+    let behind = behind.map(|it| (it.rule.to_string(), it.labels.clone()));
     let muted = muted.map(|it| (it.kind.word().to_owned(), it.by.clone(), it.why.clone(), it.until));
-    let chain = commit.chains.first().and_then(|row| crate::page::chain_of(&row.snapshot));
-    let passed = chain.as_ref().map_or_else(Vec::new, |chain| passed(&loaded, chain, domain, question.at));
     let number = incident.as_ref().map_or("", |incident| incident.id.as_str());
+    let chain = commit.chains.iter().find(|row| row.incident == number);
+    let chain = chain.and_then(|row| crate::page::chain_of(&row.snapshot));
+    let passed = chain.as_ref().map_or_else(Vec::new, |chain| passed(&loaded, chain, domain, question.at));
     let told = play(&mut leader, commit, number, question.at);
-    let notify_by = leader.open_incidents().find(|it| *it.rule == *rule).and_then(|incident| incident.notify_by);
-    Ok(Route { chain, domain, severity, told, passed, muted, notify_by, shadow })
+    let notify_by = leader.open_incidents().find(|it| it.id == number).and_then(|incident| incident.notify_by);
+    Ok(Route { chain, domain, severity, told, passed, muted, behind, notify_by, shadow })
 }
 
 /// The rule that is asked for, its 구간, the worst severity that it gives and whether it only watches; one that is not
@@ -140,6 +157,14 @@ fn rule_of(loaded: &mut Loaded, question: &Question) -> Result<(String, Domain, 
     let any = Rule { id: ANY_RULE.into(), domain, chain: None, mode: Mode::Live, ..Rule::clone(any) };
     loaded.rules.rules.push(Arc::new(any));
     Ok((ANY_RULE.to_owned(), domain, None, false))
+}
+
+/// What fires already, as it was asked.
+fn already(labels: &Labels, at: Ms) -> Signal {
+    let rule = labels.get("rule").unwrap_or(ANY_RULE);
+    let severity = labels.get("severity").and_then(Severity::parse).unwrap_or(Severity::S1);
+    let own = Labels::new(labels.iter().filter(|(name, _)| !matches!(*name, "rule" | "severity")));
+    signal(rule, &own, severity, at)
 }
 
 fn signal(rule: &str, labels: &Labels, severity: Severity, at: Ms) -> Signal {

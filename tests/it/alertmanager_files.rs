@@ -244,7 +244,8 @@ fn a_flat_tree_and_chains_choose_alike() {
     for (alert, wanted) in rows {
         let old = old_route(&config, &labels(alert), &[], now);
         assert_eq!(old.taken[0].route.receiver, wanted, "the tree: {alert}");
-        let question = Question { labels: labels(alert), rule: None, domain: None, severity: None, at: now };
+        let question =
+            Question { labels: labels(alert), rule: None, domain: None, severity: None, at: now, firing: Vec::new() };
         let chain = route(&loaded, &question).unwrap().chain.unwrap();
         assert_eq!(chain.id, wanted, "the chains: {alert}");
     }

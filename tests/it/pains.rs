@@ -13,7 +13,8 @@ type Row = (u8, &'static str, &'static [(&'static str, &'static str)]);
 const PAINS: &[Row] = &[
     (2, "cleared while the engine was down: the end is never told", &[
         ("src/pipeline/leader/pains.rs", "what_ended_while_nobody_led_is_told_once_and_as_of_its_true_end"),
-        ("src/pipeline/leader/scenes.rs", "whoever_missed_the_end_hears_of_the_next_one")]),
+        ("src/pipeline/leader/scenes.rs", "whoever_missed_the_end_hears_of_the_next_one"),
+        ("tests/scenarios/25/10-cleared-while-away.yaml", "")]),
     (3, "a restart pages everybody again", &[
         ("src/pipeline/leader/pains.rs", "a_restart_tells_nobody_anything_again"),
         ("src/pipeline/gate.rs", "pages_wait_for_a_leader_and_the_end_of_the_log_but_a_minute_at_most"),

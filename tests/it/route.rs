@@ -20,7 +20,7 @@ fn at(text: &str) -> Ms {
 
 fn question(domain: Domain, severity: Severity, when: &str) -> Question {
     let labels = Labels::new([("host", "db-01")]);
-    Question { labels, rule: None, domain: Some(domain), severity: Some(severity), at: at(when) }
+    Question { labels, rule: None, domain: Some(domain), severity: Some(severity), at: at(when), firing: Vec::new() }
 }
 
 /// `(minutes after the beginning, reason, contact)` of all pages by one channel, warnings of the SLA aside.
@@ -100,4 +100,25 @@ fn a_rule_brings_its_severity_and_domain_and_an_unknown_one_is_an_error() {
     assert!(demo.told.iter().all(|told| told.step <= 1 && told.at < at("2026-11-24 03:00") + HOUR), "upto: 1");
     assert_eq!(route(&shipped(), &rule("cpu-bsy")), Err(RouteError::UnknownRule("cpu-bsy".to_owned())));
     assert_eq!(route(&shipped(), &rule("source-silent")).unwrap().severity, Severity::S2);
+}
+
+#[test]
+fn what_fires_already_may_inhibit_it_or_speak_for_it() {
+    let asked = |severity, firing: &[(&str, &str)]| Question {
+        firing: vec![Labels::new(firing.iter().copied())],
+        ..question(Domain::Infra, severity, "2026-11-24 03:00")
+    };
+    let silent = [("rule", "source-silent"), ("severity", "S1"), ("host", "db-01")];
+    let behind = Some(("source-silent".to_owned(), Labels::new([("host", "db-01")])));
+    let minor = route(&shipped(), &asked(Severity::S3, &silent)).unwrap();
+    assert_eq!((minor.told.len(), minor.behind.clone()), (0, behind.clone()));
+    assert_eq!(minor.muted.map(|(kind, ..)| kind).as_deref(), Some("inhibition"));
+    // What the rule of inhibition does not name hangs under it all the same: the host is gone.
+    let major = route(&shipped(), &asked(Severity::S2, &silent)).unwrap();
+    assert_eq!((major.told.len(), major.behind, major.muted), (0, behind, None));
+    let elsewhere = [("rule", "source-silent"), ("host", "db-02")];
+    let other = route(&shipped(), &asked(Severity::S3, &elsewhere)).unwrap();
+    assert_eq!((other.told.is_empty(), other.behind, other.muted), (false, None, None));
+    let unknown = route(&shipped(), &asked(Severity::S3, &[("rule", "sourc-silent")]));
+    assert_eq!(unknown, Err(RouteError::UnknownRule("sourc-silent".to_owned())));
 }

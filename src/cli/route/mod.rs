@@ -40,8 +40,9 @@ pub(crate) struct RouteArgs {
     /// and column; zones follow today's rules.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rule", "severity", "domain", "config"])]
     alertmanager: Option<PathBuf>,
-    /// Labels of an alert that fires meanwhile, for example alertname=NodeDown,node=n1; may be given again.
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels, requires = "alertmanager")]
+    /// Labels of what fires already and may inhibit it or speak for it, `rule` and `severity` among them, for example
+    /// rule=source-silent,host=db-01 (of Alertmanager: alertname=NodeDown,node=n1); may be given again.
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels)]
     firing: Vec<Labels>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
@@ -83,6 +84,7 @@ pub(crate) fn run(args: &RouteArgs) -> anyhow::Result<u8> {
         domain: args.domain,
         severity: args.severity,
         at: args.at.unwrap_or_else(|| SystemClock.wall()),
+        firing: args.firing.clone(),
     };
     let route = route(&loaded, &question)?;
     let mut out = std::io::stdout().lock();
@@ -125,6 +127,7 @@ fn objects(loaded: &Loaded, question: &Question, route: &Route) -> Vec<Value> {
         "severity": route.severity.code(),
         "labels": question.labels.to_json(),
         "muted": muted,
+        "behind": route.behind.as_ref().map(|(rule, labels)| json!({ "rule": rule, "labels": labels.to_json() })),
         "shadow": route.shadow,
         "notify_by": route.notify_by,
         "repeat_ms": chain.filter(|_| repeats(route)).map(|chain| chain.last.repeat),
@@ -162,6 +165,9 @@ fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
     if let Some((kind, by, why, until)) = &route.muted {
         let until = until.map_or_else(|| "끝날 때까지".to_owned(), |until| format!("{}까지", rfc3339(until)));
         lines.push(format!("발송 보류: {kind} {by} ({why}), {until}"));
+    }
+    if let Some((rule, labels)) = &route.behind {
+        lines.push(format!("대표 장애: {rule} {labels}"));
     }
     let last = route.chain.as_ref().map_or(0, |chain| chain.steps.len());
     let step_word = |step: i64| match usize::try_from(step) {
