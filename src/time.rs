@@ -49,6 +49,47 @@ fn read(id: rustix::time::ClockId) -> Ms {
     at.tv_sec * SECOND + at.tv_nsec / 1_000_000
 }
 
+/// A wall clock that differs by more from what passed was set.
+pub const CLOCK_STEP: Ms = 5 * SECOND;
+
+/// Notices that the wall clock was set, by the clock that never is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WallWatch {
+    /// Wall time minus elapsed time, as it is reckoned with; `None`: nothing yet.
+    ahead: Option<Ms>,
+}
+
+impl WallWatch {
+    /// Wall and elapsed time of one instant.
+    pub fn read(clock: &dyn Clock) -> (Ms, Ms) {
+        loop {
+            let before = clock.elapsed();
+            let wall = clock.wall();
+            // Whoever was put to sleep between the two looks again.
+            if clock.elapsed() - before < SECOND {
+                return (wall, before);
+            }
+        }
+    }
+
+    /// By how much the wall clock was set since it was reckoned with last, where that is more than [`CLOCK_STEP`]. The
+    /// first look reckons with what it sees.
+    pub fn step(&mut self, (wall, elapsed): (Ms, Ms)) -> Option<Ms> {
+        let by = wall - elapsed - *self.ahead.get_or_insert(wall - elapsed);
+        (by.abs() > CLOCK_STEP).then_some(by)
+    }
+
+    /// A step of `by` is reckoned with from now on.
+    pub fn accept(&mut self, by: Ms) {
+        self.ahead = self.ahead.map(|ahead| ahead + by);
+    }
+
+    /// Whatever was before, the next look is the first one.
+    pub fn forget(&mut self) {
+        self.ahead = None;
+    }
+}
+
 /// A clock that stands still until it is told to move: for tests and simulated worlds.
 #[derive(Debug, Default)]
 pub struct ManualClock {
@@ -214,6 +255,24 @@ mod tests {
         for wrong in ["", "5", "m", "-5m", "5 m", "5분", "99999999999999999d"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_is_noticed_until_it_is_reckoned_with() {
+        let clock = ManualClock::at(1_000_000);
+        let mut watch = WallWatch::default();
+        assert_eq!(watch.step(WallWatch::read(&clock)), None);
+        clock.advance(HOUR);
+        clock.step(-CLOCK_STEP);
+        assert_eq!(watch.step(WallWatch::read(&clock)), None, "clocks are put right by as much all the time");
+        clock.step(-1);
+        assert_eq!(watch.step(WallWatch::read(&clock)), Some(-CLOCK_STEP - 1));
+        watch.accept(-CLOCK_STEP - 1);
+        clock.advance(HOUR);
+        assert_eq!(watch.step(WallWatch::read(&clock)), None);
+        clock.step(HOUR);
+        watch.forget();
+        assert_eq!(watch.step(WallWatch::read(&clock)), None);
     }
 
     #[test]

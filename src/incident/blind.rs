@@ -67,6 +67,14 @@ impl Silence {
         self.held.values().filter_map(|held| held.until).min()
     }
 
+    /// The wall clock was set.
+    pub(super) fn set_clock(&mut self, by: Ms) {
+        for (fingerprint, held) in self.held.iter_mut().filter(|(_, held)| held.until.is_some()) {
+            held.until = held.until.map(|until| until + by);
+            self.changed.insert(*fingerprint);
+        }
+    }
+
     fn put(&mut self, fingerprint: Fingerprint, held: Held) {
         self.changed.insert(fingerprint);
         self.held.insert(fingerprint, held);

@@ -13,6 +13,7 @@ use crate::model::{BookCommit, Change, Domain, Fingerprint, Incident, IncidentSt
 use crate::time::{HOUR, MINUTE, Ms};
 
 mod blind;
+mod clock;
 pub mod group;
 mod hands;
 pub mod mute;
@@ -222,6 +223,7 @@ impl Book {
             Input::Unack { incident, by } => self.unack(incident, by, &mut decided),
             Input::Resolve { incident, by, note: _ } => self.resolve_by_hand(incident, by, now, &mut decided),
             Input::Reopen { incident, by } => self.reopen_by_hand(incident, by, now, &mut decided),
+            Input::Clock { by } => self.set_clock(*by, &mut decided),
             Input::Due => self.due(now, &mut decided),
             Input::Silence(ask) => self.silence(ask, &mut decided),
             Input::Expire { silence, by } => self.expire(silence, by, &mut decided),

@@ -119,11 +119,10 @@ fn calm_end(incident: &Incident) -> Option<Ms> {
     incident.calm_since.filter(|_| incident.flapping).map(|since| since + CALM)
 }
 
-/// Counted from when the end was taken, where that was later than the end itself: a backlog must not close what its
-/// next signal reopens.
+/// Counted from when the end was taken: a backlog must not close what its next signal reopens, and the end itself is an
+/// instant of another clock.
 fn close_at(incident: &Incident) -> Ms {
-    let resolved = incident.resolved.unwrap_or(incident.detected);
-    resolved.max(incident.calm_since.unwrap_or(resolved)) + REOPEN_WITHIN
+    incident.calm_since.or(incident.resolved).unwrap_or(incident.detected) + REOPEN_WITHIN
 }
 
 pub(super) fn overdue_key(id: &str) -> String {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Domain, Ended, Fingerprint, Group, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
+    Domain, Ended, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
 };
 use crate::time::Ms;
 
@@ -136,6 +136,11 @@ pub enum Input {
         channel: crate::model::Channel,
         /// 99 of 100 messages take no longer, ms.
         p99: Ms,
+    },
+    /// The wall clock was set: waits go on at their length. Drawn by the leader, never stored.
+    Clock {
+        /// Forwards, or, negative, backwards, ms.
+        by: Ms,
     },
     /// Something is due: a chain step, an ack's end, a held signal. Drawn by the leader from its own rows, never stored.
     Due,
@@ -413,8 +418,39 @@ pub struct BookCommit {
     pub counters: Vec<(String, i64)>,
     /// New ledger entries.
     pub entries: Vec<Entry>,
+    /// The wall clock was set: outbox rows that wait are moved with it, before anything else of this is written.
+    pub clock: Option<ClockStep>,
     /// Signals held back for `blind` and what else the stage must find again: (key, JSON); `None` removes.
     pub notes: Vec<(String, Option<String>)>,
+}
+
+/// The wall clock was set. What moves with it in the outbox is said by [`ClockStep::due`] and its sisters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockStep {
+    /// Forwards, or, negative, backwards, ms.
+    pub by: Ms,
+    /// Wall time after it.
+    pub now: Ms,
+}
+
+impl ClockStep {
+    /// When a page that waits may be sent, of which that was `due` before. Forwards nothing moves: a pause that is over too
+    /// early costs one try, and a row that was given back after the step must not wait for it again.
+    pub const fn due(self, due: Ms) -> Ms {
+        if self.by < 0 && due > self.now { due + self.by } else { due }
+    }
+
+    /// Until when a page is useful.
+    pub const fn deadline(self, deadline: Ms) -> Ms {
+        deadline + self.by
+    }
+
+    /// Until when a lease holds: one that was taken after the step is left alone.
+    pub const fn lease(self, until: Ms) -> Ms {
+        let is_before =
+            if self.by < 0 { until > self.now + LEASE } else { until <= self.now && until > self.now - self.by };
+        if is_before { until + self.by } else { until }
+    }
 }
 
 /// An input row that was taken.

@@ -233,6 +233,9 @@ pub struct PageRow {
     pub tries: i64,
 }
 
+/// How long a lease holds at most, ms: three times the longest time-out of a gateway.
+pub const LEASE: Ms = 30 * crate::time::SECOND;
+
 /// A page leased to one sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {

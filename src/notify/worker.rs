@@ -16,11 +16,9 @@ use std::time::Duration;
 
 use super::unwritten::Verdict;
 use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Unwritten};
-use crate::model::{Channel, Lease, Outcome, Severity};
-use crate::time::{Clock, MINUTE, Ms, SECOND};
+use crate::model::{Channel, LEASE, Lease, Outcome, Severity};
+use crate::time::{Clock, MINUTE, Ms, SECOND, WallWatch};
 
-/// How long a lease holds: three times the longest time-out of a gateway.
-const LEASE: Ms = 30 * SECOND;
 /// Rows leased at once below S1: enough to hide the outbox's latency, few enough to be soon free after a crash.
 const BATCH: usize = 5;
 /// Distance of looking for expired rows and ended leases: both are measured in tens of seconds.
@@ -29,6 +27,8 @@ const SWEEP: Ms = SECOND;
 const SETTLE: Ms = 5 * SECOND;
 /// The last try is made so long before the deadline.
 const LAST_TRY: Ms = SECOND;
+/// After the wall clock was set the leader is given so long to move what waits with it, before anything counts as late.
+const SET_AFTER: Ms = LEASE;
 /// Without a wake-up the outbox is looked at this often.
 const POLL: Duration = Duration::from_millis(50);
 /// After trouble with the outbox.
@@ -95,6 +95,9 @@ pub struct Worker {
     queue: VecDeque<Lease>,
     unwritten: Unwritten,
     swept: Option<Ms>,
+    wall: WallWatch,
+    /// Nothing counts as late before, elapsed time.
+    patient_until: Ms,
     /// How long the gateway took to take the page at hand.
     took: Cell<Option<(Channel, Ms)>>,
     /// `now` of this step and the elapsed time at its start.
@@ -118,7 +121,20 @@ impl Worker {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (name, queue, unwritten) = (name.into(), VecDeque::new(), Unwritten::default());
-        Self { name, outbox, gateways, book, clock, queue, unwritten, swept: None, took: Cell::new(None), base: (0, 0) }
+        Self {
+            name,
+            outbox,
+            gateways,
+            book,
+            clock,
+            queue,
+            unwritten,
+            swept: None,
+            wall: WallWatch::default(),
+            patient_until: Ms::MIN,
+            took: Cell::new(None),
+            base: (0, 0),
+        }
     }
 
     /// Shares what is known and not written yet with the other senders of this process.
@@ -131,6 +147,9 @@ impl Worker {
     /// One pass at wall time `now`: sweeps when it is time to, then works on at most one page, S1 first.
     pub fn step(&mut self, now: Ms) -> Did {
         self.base = (now, self.clock.elapsed());
+        if let Some(by) = self.wall.step(self.base) {
+            self.wall_was_set(by);
+        }
         let mut did = Did::default();
         if let Err(trouble) = self.try_step(&mut did) {
             did.trouble = Some(trouble);
@@ -177,11 +196,23 @@ impl Worker {
         self.base.0 + (self.clock.elapsed() - self.base.1)
     }
 
+    /// The wall clock was set: what this sender holds moves with it, as the rows do.
+    fn wall_was_set(&mut self, by: Ms) {
+        self.wall.accept(by);
+        self.patient_until = self.base.1 + SET_AFTER;
+        for lease in &mut self.queue {
+            lease.until += by;
+            lease.page.deadline += by;
+        }
+        self.swept = None;
+    }
+
     fn try_step(&mut self, did: &mut Did) -> OutboxResult<()> {
         let now = self.now();
         self.write_known(did)?;
         self.hold_queue(now)?;
-        if self.swept.is_none_or(|at| now - at >= SWEEP || now < at) {
+        let is_patient = self.base.1 < self.patient_until;
+        if !is_patient && self.swept.is_none_or(|at| now - at >= SWEEP || now < at) {
             did.expired = self.outbox.expire(now)?;
             self.unwritten.prune(now);
             // One at a time: each may cost a question to the gateway, and an S1 must not wait behind five of them.

@@ -23,6 +23,9 @@ pub(super) struct Counts {
     hour: Vec<Ms>,
     /// S1, by channel.
     minute: BTreeMap<String, Vec<Ms>>,
+    /// By how much the stamps of before were moved when the wall clock was set last.
+    #[serde(default)]
+    set_by: Ms,
 }
 
 impl Counts {
@@ -47,13 +50,20 @@ impl Counts {
         }
     }
 
+    /// The wall clock was set.
+    pub(super) fn set_clock(&mut self, by: Ms) {
+        self.set_by = by;
+        self.hour.iter_mut().chain(self.minute.values_mut().flatten()).for_each(|at| *at += by);
+    }
+
     /// Uncounts a page that was cancelled before it left.
     pub(super) fn give_back(&mut self, severity: Severity, channel: Channel, decided: Ms) {
         let stamps = match severity {
             Severity::S1 => self.minute.entry(channel.word().to_owned()).or_default(),
             _ => &mut self.hour,
         };
-        if let Some(at) = stamps.iter().position(|stamp| *stamp == decided) {
+        let at = |wanted: Ms| stamps.iter().position(|stamp| *stamp == wanted);
+        if let Some(at) = at(decided).or_else(|| at(decided + self.set_by)) {
             stamps.remove(at);
         }
     }
@@ -116,6 +126,14 @@ pub(super) struct Fold {
     pub(super) last: Option<Ms>,
     /// Counts summaries, so that none ever gets the id of one that was taken back.
     pub(super) n_left: i64,
+}
+
+impl Fold {
+    /// The wall clock was set.
+    pub(super) fn set_clock(&mut self, by: Ms) {
+        self.due += by;
+        self.last = self.last.map(|last| last + by);
+    }
 }
 
 /// A page that tells of several incidents, until its outcome is known.

@@ -19,6 +19,7 @@ use crate::time::Ms;
 mod cap;
 mod chain;
 mod choose;
+mod clock;
 mod fold;
 mod group;
 pub mod guard;

@@ -205,3 +205,16 @@ fn a_summary_of_ten_thousand_fits() {
         }
     }
 }
+
+#[test]
+fn a_drill_says_so_first_whatever_is_told_of_it() {
+    let mut drill = incident("CPU 사용률 과다");
+    drill.id = "DRL-2611-001".to_owned();
+    for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Digest) {
+        for channel in Channel::ALL {
+            let got = text(&drill, reason, 0, channel);
+            let first = if got.title.is_empty() { &got.text } else { &got.title };
+            assert!(first.starts_with("[훈련]") && got.text.starts_with("[훈련]"), "{reason:?}: {got:?}");
+        }
+    }
+}

@@ -21,6 +21,8 @@ pub const TITLE_BYTES: usize = 40;
 const NUMBER_BYTES: usize = "INC-2611-00001".len();
 /// Who is speaking.
 const SYSTEM: &str = "[긴급신고]";
+/// The same of a drill (모의훈련).
+const DRILL: &str = "[훈련]";
 
 /// A finished message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,11 +117,22 @@ fn compose(telling: &Telling<'_>, channel: Channel, title: &str) -> Text {
     let Incident { id, severity, domain, .. } = telling.incident;
     let what = what(telling);
     let title_line = if channel == Channel::Mail {
-        format!("{SYSTEM}[{what}][{}] {id} {} {}", severity.word(), domain.word(), clock(telling.incident.detected))
+        format!(
+            "{}[{what}][{}] {id} {} {}",
+            system(telling),
+            severity.word(),
+            domain.word(),
+            clock(telling.incident.detected)
+        )
     } else {
-        format!("{SYSTEM} {what} {id}")
+        format!("{} {what} {id}", system(telling))
     };
     Text { title: title_line, text: lines(telling, &what, title) }
+}
+
+/// The first word: whoever is woken by a drill must see at once that it is one, whatever the reason of the page.
+fn system(telling: &Telling<'_>) -> &'static str {
+    if telling.reason == Reason::Drill || telling.incident.is_drill() { DRILL } else { SYSTEM }
 }
 
 /// The label in brackets.
@@ -147,7 +160,7 @@ fn what(telling: &Telling<'_>) -> String {
 /// The one-line forms, longest first.
 fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
     let Incident { id, severity, domain, .. } = telling.incident;
-    let system = if telling.reason == Reason::Drill { "[훈련]" } else { SYSTEM };
+    let system = system(telling);
     let head = format!("{system}[{}]{id} {}/{}", what(telling), severity.word(), domain.word());
     let detected = moment(telling.incident.detected, telling.now);
     let waiting = span(telling.now - telling.incident.detected);
@@ -240,7 +253,7 @@ const fn why_ended(ended: Ended) -> &'static str {
 fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
     let incident = telling.incident;
     let stamp = |at: Ms| format!("{} {}", day(at), clock(at));
-    let mut text = format!("{SYSTEM} {what} 알림\n■ 접수번호: {}\n", incident.id);
+    let mut text = format!("{} {what} 알림\n■ 접수번호: {}\n", system(telling), incident.id);
     text.push_str(&format!("■ 등급/구간: {} / {}\n", incident.severity.word(), incident.domain.word()));
     text.push_str(&format!("■ 발생: {}\n■ 감지: {}\n", stamp(incident.occurred), stamp(incident.detected)));
     text.push_str(&format!("■ 현상: {title}\n"));

@@ -10,12 +10,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{BookCommit, BookRows, Committed, Input, Outcome, PageState, Seat, SignalKey, Taken};
+use crate::model::wire::input_from_json;
+use crate::model::{BookCommit, BookRows, Committed, Entry, Input, Outcome, PageState, Seat, SignalKey, Taken};
 use crate::pipeline::dues::{AtEnd, Dues};
 use crate::pipeline::gate::WAIT_MAX;
 use crate::pipeline::leader::{Leader, World};
 use crate::store::{Store, StoreError};
-use crate::time::{Clock, Ms, SECOND};
+use crate::time::{Clock, Ms, SECOND, WallWatch};
 
 /// Inputs taken in one transaction: bounds how long others wait for the store.
 const INPUTS_MAX: usize = 256;
@@ -43,6 +44,9 @@ pub struct Leading {
     lead: Option<Lead>,
     /// Whether what is due is done, or waits until the log has been read.
     dues: Dues,
+    wall: WallWatch,
+    /// The ledger entry that would say so, where a step of the wall clock may have been written down already.
+    said_at: Option<i64>,
     /// Another's seat, as it was first seen so, and when: elapsed time.
     watched: Option<(Seat, Ms)>,
     /// Not before then does it look at another's seat again.
@@ -95,6 +99,8 @@ impl Leading {
         let dues = Dues::closed(AtEnd::default(), store.as_ref(), clock.elapsed());
         Self {
             dues,
+            wall: WallWatch::default(),
+            said_at: None,
             store,
             clock,
             owner: owner.to_owned(),
@@ -189,7 +195,11 @@ impl Leading {
         if !self.sit()? || !self.beat()? {
             return Ok(false);
         }
-        let now = self.clock.wall();
+        let read = WallWatch::read(self.clock.as_ref());
+        if let Some(by) = self.wall.step(read) {
+            return self.set_clock(by, read.0);
+        }
+        let now = read.0;
         // Asked before the inputs: whatever had been read by then is among them.
         let may_ring = self.dues.may_open(self.store.as_ref(), self.clock.elapsed())?;
         let Some(lead) = &self.lead else { return Ok(false) };
@@ -222,6 +232,29 @@ impl Leading {
         let commit = lead.leader.take(&taken, now);
         lead.follow(&commit);
         self.write(&commit)
+    }
+
+    /// The wall clock was set: written down before anything else is decided by it.
+    fn set_clock(&mut self, by: Ms, now: Ms) -> Result<bool, StoreError> {
+        // Where an answer was lost, the ledger says whether it is in there.
+        if let Some(said) = self.said_at.take()
+            && let Some(entry) = self.store.ledger(said - 1, 1)?.first().filter(|entry| entry.input_no == said)
+            && let Some(by) = clock_of(entry)
+        {
+            self.wall.accept(by);
+            return Ok(true);
+        }
+        let Some(lead) = &mut self.lead else { return Ok(false) };
+        tracing::warn!(by, "the wall clock was set: what waits is moved with it");
+        let commit = lead.leader.hear(&[Taken { row: None, input: Input::Clock { by } }], now);
+        let wrote = commit.entries.iter().rev().find(|entry| entry.kind == "clock").map(|entry| entry.input_no);
+        self.said_at = wrote;
+        let done = self.write(&commit)?;
+        if done && self.lead.is_some() {
+            self.wall.accept(by);
+        }
+        self.said_at = None;
+        Ok(done)
     }
 
     /// Takes what came in while nothing may ring.
@@ -278,6 +311,11 @@ impl Leading {
             tracing::info!(epoch = rows.epoch, before = seat.owner, "leads the incident stage");
         }
         let is_mine = self.ours && seat.owner == self.owner;
+        if !is_mine {
+            // What waits was planned by another clock.
+            self.wall.forget();
+            self.said_at = None;
+        }
         if !is_mine && self.dues.age(self.clock.elapsed()) >= WAIT_MAX {
             self.dues = self.dues.anew(self.store.as_ref(), self.clock.elapsed());
         }
@@ -371,6 +409,15 @@ fn as_the_ledger_has_it(rows: &mut BookRows, store: &dyn Store) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// By how much an entry says that the wall clock was set.
+fn clock_of(entry: &Entry) -> Option<Ms> {
+    let value: serde_json::Value = serde_json::from_str(&entry.json).ok()?;
+    match input_from_json(value.get("input")?)? {
+        Input::Clock { by } => Some(by),
+        _ => None,
+    }
 }
 
 /// The page that an input is about, and the state that it was in before.

@@ -137,6 +137,9 @@ pub(super) fn commit(sql: &mut dyn Sql, commit: &BookCommit) -> Result<End<Commi
     if !seat::beat(sql, commit.epoch)? {
         return Ok(End::Drop(Committed::Fenced));
     }
+    if let Some(step) = commit.clock {
+        super::outbox::set_clock(sql, step)?;
+    }
     put_pages(sql, &commit.pages)?;
     for page in &commit.cancels {
         if !cancel(sql, page)? {
@@ -327,7 +330,7 @@ pub(super) fn put_inputs(sql: &mut dyn Sql, inputs: &[Input], now: Ms) -> Result
 /// Inputs that come from elsewhere must not be stored as rows.
 pub(super) fn check_input(input: &Input) -> Result<()> {
     match input {
-        Input::Signal { .. } | Input::Due => Err(StoreError::Refused {
+        Input::Signal { .. } | Input::Due | Input::Clock { .. } => Err(StoreError::Refused {
             what: format!("add an input of kind `{}`", wire::input_kind(input)),
             why: "signals come with a flush, and what is due is drawn by the leader".to_owned(),
             help: "this is a fault of the program: report it".to_owned(),

@@ -7,7 +7,7 @@ use super::book::put_inputs;
 use super::rows;
 use super::sql::{End, Row, Sql, Value, limit};
 use super::{About, RECEIPT_AGE, Result};
-use crate::model::{Input, Lease, Outcome, PageState, Severity, wire};
+use crate::model::{ClockStep, Input, Lease, Outcome, Page, PageState, Severity, wire};
 use crate::time::Ms;
 
 /// What a claim asks for.
@@ -28,7 +28,9 @@ const LAPSED: &str = "FROM outbox WHERE state = 'handed' AND lease_until <= $1";
 /// Pages that waited too long. `$1` now.
 const EXPIRED: &str = "FROM outbox WHERE state = 'waiting' AND deadline < $1";
 /// What a lease needs of a row.
-const LEASE: &str = "id, json, lease_epoch, doubt, resent";
+const LEASE: &str = "id, json, lease_epoch, doubt, resent, deadline";
+/// Pages whose instants move with the wall clock.
+const OPEN: &str = "SELECT id, due, deadline, lease_until FROM outbox WHERE state IN ('waiting', 'handed') ORDER BY id";
 
 fn claimable(want: &Want<'_>) -> Vec<Value> {
     let severity = want.severity.map_or("", Severity::code);
@@ -95,8 +97,10 @@ fn lease(sql: &mut dyn Sql, row: &Row, want: &Want<'_>) -> Result<Lease> {
          handed = COALESCE(handed, $4) WHERE id = $5",
         &[want.worker.into(), epoch.into(), want.until.into(), want.now.into(), id.into()],
     )?;
+    let page: Page = rows::json(row, 1, "outbox", id, wire::page_from_json)?;
     Ok(Lease {
-        page: rows::json(row, 1, "outbox", id, wire::page_from_json)?,
+        // The page is as it was decided; its row moved with the wall clock.
+        page: Page { deadline: row.int(5)?, ..page },
         worker: want.worker.to_owned(),
         epoch,
         until: want.until,
@@ -178,6 +182,16 @@ pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) ->
         put_inputs(sql, &[Input::GivenBack { page: lease.page.id.clone() }], due)?;
     }
     Ok(End::Keep(ours))
+}
+
+/// The wall clock was set: what waits or is leased keeps what was left of its time.
+pub(super) fn set_clock(sql: &mut dyn Sql, step: ClockStep) -> Result<()> {
+    for row in sql.query(&format!("{OPEN}{}", sql.settling()), &[])? {
+        let (due, deadline, until) = (step.due(row.int(1)?), step.deadline(row.int(2)?), step.lease(row.int(3)?));
+        let args = [due.into(), deadline.into(), until.into(), row.text(0)?.into()];
+        sql.execute("UPDATE outbox SET due = $1, deadline = $2, lease_until = $3 WHERE id = $4", &args)?;
+    }
+    Ok(())
 }
 
 /// The outcome of a page that waited past its deadline.

@@ -21,6 +21,8 @@ over_all!(
     a_renewed_lease_is_not_reclaimed,
     a_receipt_settles_an_accepted_page_once_and_tells_the_leader,
     a_receipt_is_only_for_what_was_handed_over,
+    what_waits_moves_with_the_wall_clock,
+    a_clock_that_goes_back_holds_nothing_up,
 );
 
 fn three() -> Vec<Page> {
@@ -250,4 +252,39 @@ fn a_receipt_is_only_for_what_was_handed_over(home: &dyn Home) {
     assert!(!store.receipt(&About::Page("worst"), &delivered, 21).unwrap(), "its sender has it");
     assert!(store.outcome(&lease, &Outcome::Unknown { reason: "lost".to_owned() }, 22).unwrap());
     assert!(store.receipt(&About::Page("worst"), &delivered, 23).unwrap(), "nobody knew, and now somebody does");
+}
+
+fn what_waits_moves_with_the_wall_clock(home: &dyn Home) {
+    const HOUR: i64 = 3_600_000;
+    let set = |by: i64, now: i64| BookCommit { clock: Some(ClockStep { by, now }), ..BookCommit::default() };
+    let pages = || ["waits", "leased", "again"].map(|id| page(id, "INC-2611-001", Severity::S2, HOUR + 90)).to_vec();
+
+    // Forwards: nothing is late that was not, and nobody else's lease has ended.
+    let (store, mut leader) = outbox(home, pages());
+    let leased = store.claim("w", None, 1, 20, HOUR).unwrap().remove(0);
+    assert_eq!(leader.commit(&*store, set(2 * HOUR, 2 * HOUR + 30)), Committed::Done);
+    let now = 2 * HOUR + 31;
+    assert_eq!(store.expire(now).unwrap(), 0);
+    assert_eq!(store.reclaim("x", 9, now, now + HOUR).unwrap(), []);
+    assert_eq!(store.reclaim("x", 9, 3 * HOUR, 4 * HOUR).unwrap().len(), 1, "it ends as far away as before");
+    let found = store.claim("x", None, 9, now, now + HOUR).unwrap();
+    assert_eq!(found.iter().map(|lease| lease.page.deadline).collect::<Vec<_>>(), [3 * HOUR + 90; 2]);
+    assert!(!store.renew(&leased, 5 * HOUR).unwrap());
+    assert_eq!(store.pages(None, 9).unwrap().iter().filter(|row| row.page.deadline == HOUR + 90).count(), 3);
+}
+
+fn a_clock_that_goes_back_holds_nothing_up(home: &dyn Home) {
+    const HOUR: i64 = 3_600_000;
+    let pages = ["a", "b"].map(|id| page(id, "INC-2611-001", Severity::S2, 4 * HOUR)).to_vec();
+    let (store, mut leader) = outbox(home, pages);
+    let mut leases = store.claim("w", None, 2, 2 * HOUR, 2 * HOUR + LEASE).unwrap();
+    let back = leases.pop().unwrap();
+    assert!(store.give_back(&back, "server", 2 * HOUR + 5_000).unwrap());
+    let clock = Some(ClockStep { by: -HOUR, now: HOUR });
+    assert_eq!(leader.commit(&*store, BookCommit { clock, ..BookCommit::default() }), Committed::Done);
+    assert_eq!(store.claim("x", None, 9, HOUR + 4_999, 2 * HOUR).unwrap(), []);
+    let again = store.claim("x", None, 9, HOUR + 5_000, HOUR + 5_000 + LEASE).unwrap();
+    assert_eq!((ids(&again), again[0].page.deadline), (vec![back.page.id.as_str()], 3 * HOUR), "five seconds later");
+    assert_eq!(store.reclaim("x", 9, HOUR + LEASE - 1, 2 * HOUR).unwrap(), []);
+    assert_eq!(ids(&store.reclaim("x", 9, HOUR + LEASE, 2 * HOUR).unwrap()), [leases[0].page.id.as_str()]);
 }

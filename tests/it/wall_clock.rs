@@ -1,5 +1,5 @@
 //! A wall clock that jumps by more than 5 s, or differs from the log's, is an incident of the engine's own; the log takes
-//! its time after a minute, and everything else goes on.
+//! its time after a minute, and everything else goes on: what waits keeps its distance from now.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,15 +9,18 @@ use bongsu::config;
 use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
-use bongsu::model::{BROKEN_CONFIG, CLOCK_BREAK, Input, Inventory, RuleSet, State, WALL_CLOCK};
+use bongsu::model::{
+    BROKEN_CONFIG, BookRows, CLOCK_BREAK, Fingerprint, Input, Inventory, Labels, RuleSet, Severity, Signal, State,
+    WALL_CLOCK,
+};
 use bongsu::pipeline::data_dir::DataDir;
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
-use bongsu::pipeline::leader::World;
+use bongsu::pipeline::leader::{Leader, World};
 use bongsu::pipeline::leading::Leading;
 use bongsu::pipeline::outbox::Contacts;
 use bongsu::pipeline::service::Service;
 use bongsu::pipeline::shell::Shell;
-use bongsu::pipeline::sim::{MemoryLog, people};
+use bongsu::pipeline::sim::{MemoryLog, Mortal, people};
 use bongsu::pipeline::watch::{Edited, Watch};
 use bongsu::store::{MemoryStore, Store};
 use bongsu::telemetry::Metrics;
@@ -309,4 +312,77 @@ fn a_wall_clock_an_hour_ahead_is_told_followed_and_survived() {
 #[test]
 fn a_wall_clock_an_hour_behind_is_told_followed_and_survived() {
     an_hour_off(-HOUR);
+}
+
+/// What a leader's store must tell of a step: how often it was written down.
+fn steps(store: &dyn Store) -> usize {
+    store.ledger(0, 1_000).unwrap().iter().filter(|entry| entry.kind == "clock").count()
+}
+
+/// The chain of [`people`] asks the second person 30 s after the first, whatever the wall clock does meanwhile, over a
+/// database, and whether the answer to the leader's write gets lost or not.
+fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("state.db").display());
+    let store: Arc<dyn Store> = Arc::new(bongsu::store::open(&url).unwrap());
+    let mortal = Arc::new(Mortal::new(Arc::clone(&store)));
+    let clock = Arc::new(ManualClock::at(BEGINNING));
+    let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
+    let (theirs, time) = (Arc::clone(&mortal) as Arc<dyn Store>, Arc::clone(&clock) as Arc<dyn Clock>);
+    let mut leading = Leading::new(theirs, time, "one", Arc::clone(&world));
+    let labels = Labels::new([("host", "db-01")]);
+    let signal = Signal {
+        rule: "disk".into(),
+        fingerprint: Fingerprint::of("disk", &labels),
+        labels,
+        from: State::Inactive,
+        to: State::Firing,
+        severity: Some(Severity::S2),
+        value: None,
+        unknown: None,
+        at: BEGINNING,
+        since: None,
+        ended: None,
+        acted: true,
+    };
+    store.add_input(&Input::Own(signal), BEGINNING).unwrap();
+    let mut work = || while leading.step().unwrap() {};
+    let told = || store.pages(None, 100).unwrap().into_iter().map(|row| row.page.to).collect::<Vec<_>>();
+    work();
+    assert_eq!(told(), ["person-1"]);
+    let before = store.pages(None, 1).unwrap().remove(0).page;
+    let before = before.deadline - before.due;
+    clock.advance(10 * SECOND);
+    clock.step(by);
+    if is_answer_lost {
+        mortal.plan_crash(0, true);
+    }
+    work();
+    assert_eq!(mortal.take_death(), is_answer_lost);
+    clock.advance(SECOND);
+    work();
+    assert_eq!((steps(store.as_ref()), told().len()), (1, 1));
+    let lease =
+        store.claim("sender", None, 1, clock.wall(), clock.wall() + 30 * SECOND).unwrap().pop().expect("it waits");
+    assert_eq!(lease.page.deadline - lease.page.due, before + by, "as long as before");
+    clock.advance(19 * SECOND - 1);
+    work();
+    assert_eq!(told().len(), 1, "nothing early");
+    clock.advance(1);
+    work();
+    let mut second = told();
+    second.retain(|to| to != "person-1");
+    assert_eq!(second, ["person-2"; 2], "by text and by mail");
+    let entries = store.ledger(0, 1_000).unwrap();
+    let mut again = Leader::load(&BookRows::default(), world);
+    again.replay(&entries, |_| None).expect("the same bytes");
+}
+
+#[test]
+fn a_chain_goes_on_at_its_distances_when_the_wall_clock_is_set() {
+    for by in [-HOUR, HOUR, -6 * SECOND] {
+        for is_answer_lost in [false, true] {
+            a_chain_goes_on(by, is_answer_lost);
+        }
+    }
 }

@@ -53,6 +53,16 @@ impl Silences {
         self.all.is_empty()
     }
 
+    /// The wall clock was set: what had begun goes on to its end by the calendar.
+    pub(in crate::incident) fn set_clock(&mut self, before: Ms, now: Ms) {
+        for (id, (silence, _)) in &mut self.all {
+            if silence.from <= before && silence.from > now {
+                silence.from = now;
+                self.changed.insert(id.clone());
+            }
+        }
+    }
+
     /// The next instant at which one begins or ends.
     pub(super) fn next(&self, now: Ms) -> Option<Ms> {
         let edges = self.all.values().flat_map(|(silence, _)| [silence.from, silence.until]);

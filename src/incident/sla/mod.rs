@@ -62,6 +62,12 @@ impl Services {
         self.known.values().filter_map(|service| service.next(subjects.plan())).min()
     }
 
+    /// The wall clock was set while some are down.
+    pub(super) fn set_clock(&mut self, by: Ms) {
+        let moved = self.known.iter_mut().filter_map(|(name, service)| service.set_clock(by).then(|| name.clone()));
+        self.changed.extend(moved);
+    }
+
     fn get(&mut self, name: &str) -> &mut Service {
         self.changed.insert(name.to_owned());
         self.known.entry(name.to_owned()).or_default()

@@ -47,6 +47,9 @@ pub struct Service {
     notice: bool,
     /// When this was last looked at.
     looked: Ms,
+    /// By how much the wall clock was set since it went down: what comes to pass is counted from its beginning.
+    #[serde(default)]
+    set_by: Ms,
     /// Live incidents that make it count as down, and since when.
     #[serde(skip)]
     running: BTreeMap<String, Ms>,
@@ -56,8 +59,20 @@ impl Service {
     /// An incident takes it down.
     pub(super) fn begin(&mut self, incident: &str, since: Ms, availability: i64, now: Ms) {
         self.availability = availability;
+        if self.running.is_empty() {
+            self.set_by = 0;
+        }
         self.running.insert(incident.to_owned(), since);
-        self.looked = now;
+        self.looked = now - self.set_by;
+    }
+
+    /// The wall clock was set. `false`: nothing runs that it could hurry or hold up.
+    pub(super) fn set_clock(&mut self, by: Ms) -> bool {
+        if self.running.is_empty() {
+            return false;
+        }
+        self.set_by += by;
+        true
     }
 
     /// An incident that took it down before this memory began.
@@ -72,7 +87,10 @@ impl Service {
         self.over = merged(spans.into_iter().chain([(since, at)]).filter(|(_, to)| now - to < KEEP));
         let too_many = self.over.len().saturating_sub(OUTAGES_MAX);
         self.over.drain(..too_many);
-        self.looked = now;
+        if self.running.is_empty() {
+            self.set_by = 0;
+        }
+        self.looked = now - self.set_by;
     }
 
     /// The incident that took it down first of those that still do.
@@ -92,12 +110,13 @@ impl Service {
         let (_, edge) = month(now);
         let share = self.next_share(since, now, plan).map(|(_, at)| at);
         let notice = (!self.notice).then(|| self.notice_at(since, now, &plan.outage));
-        [share, notice, Some(edge)].into_iter().flatten().min()
+        [share, notice, Some(edge)].into_iter().flatten().min().map(|at| at + self.set_by)
     }
 
     /// Takes what has come to pass until `now`.
     pub(super) fn due(&mut self, now: Ms, plan: &SlaPlan) -> Vec<Event> {
         let mut events = Vec::new();
+        let now = now - self.set_by;
         self.looked = now;
         let Some(since) = self.since() else {
             if std::mem::take(&mut self.notice) {
@@ -156,6 +175,7 @@ impl Service {
 
     /// Budget and use of the month that `now` lies in, and when it is empty if the outage that runs goes on.
     pub fn month(&self, now: Ms, plan: &SlaPlan) -> (Ms, Ms, Option<Ms>) {
+        let now = now - self.set_by;
         let month = month(now);
         let running = self.since().map(|since| (since, now));
         let used = charged(&merged(self.over.iter().copied().chain(running)), month, plan.counts_from);

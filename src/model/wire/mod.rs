@@ -83,6 +83,7 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::Handed { .. } => "handed",
         Input::GivenBack { .. } => "given_back",
         Input::Outcome { .. } => "outcome",
+        Input::Clock { .. } => "clock",
         Input::Due => "due",
         Input::Reload { .. } => "reload",
     }
@@ -135,6 +136,7 @@ pub fn input_to_json(input: &Input) -> Value {
         }
         Input::Swept(late) => writer.put("what", late.kind.word()).put("id", late.id.as_str()).put("due", late.due),
         Input::Pace { channel, p99 } => writer.put("channel", channel.word()).put("p99", *p99),
+        Input::Clock { by } => writer.put("by", *by),
         Input::Due => writer,
         Input::Reload { hash, contacts } => {
             let contacts = (!contacts.is_empty()).then(|| contacts.clone());
@@ -195,6 +197,7 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
             due: reader.int("due")?,
         }),
         "pace" => Input::Pace { channel: reader.word("channel", Channel::parse)?, p99: reader.int("p99")? },
+        "clock" => Input::Clock { by: reader.int("by")? },
         "due" => Input::Due,
         "reload" => Input::Reload {
             hash: reader.string("hash")?,

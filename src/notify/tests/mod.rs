@@ -10,7 +10,7 @@ use std::sync::mpsc;
 
 use super::*;
 use crate::model::{Outcome, Severity};
-use crate::time::{Clock, SECOND};
+use crate::time::{Clock, HOUR, MINUTE, SECOND};
 use world::{Answer, NOW, World};
 
 fn outcome(world: &World, id: &str) -> Option<Outcome> {
@@ -300,4 +300,21 @@ fn two_senders_share_an_outbox_without_sending_twice() {
     sent.sort();
     sent.dedup();
     assert_eq!((sent.len(), world.gateway.sent().len()), (20, 20));
+}
+
+#[test]
+fn a_wall_clock_that_jumps_ahead_makes_nothing_late_before_the_leader_has_moved_it() {
+    let mut world = World::new();
+    assert!(world.step().is_idle());
+    world.page("p", Severity::S3);
+    world.gateway.always(Answer::Busy(None));
+    world.step();
+    world.clock.step(2 * HOUR);
+    world.step();
+    world.clock.advance(10 * SECOND);
+    assert_eq!(world.step().expired, 0);
+    assert_eq!(world.outbox.waiting(), ["p"]);
+    // Nobody moved it: then it is late.
+    world.clock.advance(MINUTE);
+    assert_eq!(world.step().expired, 1);
 }

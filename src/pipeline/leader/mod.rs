@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::incident::{Book, Decided, Moved};
 use crate::model::wire::{input_from_json, input_kind, input_to_json};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Change, Entry, Incident, Input, Page, Roster, SignalKey, Taken, TakenRow,
+    BookCommit, BookRows, Cancel, Change, ClockStep, Entry, Incident, Input, Page, Roster, SignalKey, Taken, TakenRow,
     chain_labels,
 };
 use crate::page::{Asked, Decisions, Desk, Empty};
@@ -22,6 +22,8 @@ use crate::time::Ms;
 
 #[cfg(test)]
 mod chains;
+#[cfg(test)]
+mod clocks;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
@@ -280,6 +282,11 @@ impl Leader {
             }
             self.cursors.insert(place.clone(), key.seq);
             self.cursors_moved.insert(place);
+        }
+        if let Input::Clock { by } = input {
+            // Before anything is decided: what that puts on must not be moved.
+            self.desk.set_clock(*by);
+            self.commit.clock = Some(ClockStep { by: *by, now });
         }
         let decided = self.unreachable(input).unwrap_or_else(|| self.book.apply(input, now));
         let mut decisions = Decisions::default();

@@ -253,7 +253,7 @@ impl Stand {
         self.take(&[Taken { row: Some(self.row), input: Input::Outcome { page: id.to_owned(), outcome } }]);
     }
 
-    fn write(&mut self, commit: &BookCommit) {
+    pub(super) fn write(&mut self, commit: &BookCommit) {
         for page in &commit.pages {
             check_text(&self.world, page);
             assert!(self.pages.iter().all(|row| row.page.id != page.id), "{} is decided twice: {page:?}", page.id);

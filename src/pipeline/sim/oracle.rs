@@ -82,6 +82,9 @@ impl Oracle {
             self.judge()?;
             self.at = entry.at;
         }
+        if entry.kind == "clock" {
+            self.set_clock(entry)?;
+        }
         let input = match entry.kind.as_str() {
             "signal" | "handed" | "given_back" | "outcome" => read(entry)?,
             _ => None,
@@ -114,6 +117,14 @@ impl Oracle {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The wall clock was set: how long nobody was told is counted by what passed.
+    fn set_clock(&mut self, entry: &Entry) -> Result<(), Violation> {
+        if let Some(Input::Clock { by }) = read(entry)? {
+            self.incidents.values_mut().for_each(|known| known.word += by);
+        }
+        Ok(())
     }
 
     /// What is owed at the end of an instant: every decision about it was made.
@@ -180,7 +191,8 @@ impl Oracle {
         }
         if let Some(known) = self.incidents.get_mut(&page.incident).filter(|_| !many) {
             self.owed.remove(&page.incident);
-            let is_of_it = matches!(page.reason, Reason::Resolved | Reason::Handover);
+            // That time runs out is told to whoever has it, too.
+            let is_of_it = matches!(page.reason, Reason::Resolved | Reason::Handover | Reason::Sla);
             if known.incident.state == IncidentState::Acked && !is_of_it {
                 return Err(format!("I5: {} is somebody's, and page {} is to leave", page.incident, page.id));
             }

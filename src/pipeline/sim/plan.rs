@@ -160,7 +160,7 @@ fn mischief(rng: &mut fastrand::Rng) -> Act {
         36..=47 => Act::Silent(host, rng.i64(10 * SECOND..4 * MINUTE)),
         48..=57 => Act::Mood(Mood::ALL[rng.usize(..Mood::ALL.len())]),
         58..=60 => Act::LogClock([0, 0, 3 * SECOND, MINUTE, -MINUTE, HOUR][rng.usize(..6)]),
-        61..=63 => Act::WallClock([-40 * SECOND, -3 * SECOND, 3 * SECOND, MINUTE][rng.usize(..4)]),
+        61..=63 => Act::WallClock([-40 * SECOND, -3 * SECOND, 3 * SECOND, MINUTE, -HOUR, HOUR][rng.usize(..6)]),
         64..=68 => Act::Skew(host, [0, 45 * SECOND, -45 * SECOND, HOUR][rng.usize(..4)]),
         69..=72 => Act::Garbage(host, rng.usize(..4)),
         73..=76 => Act::Crash(Who::Evaluator, rng.i64(0..4), rng.bool()),

@@ -92,6 +92,9 @@ impl Tables {
         for closed in live.iter().filter_map(|(of, id)| id.is_none().then_some(of)) {
             self.live.remove(closed);
         }
+        if let Some(step) = commit.clock {
+            self.outbox.values_mut().for_each(|slot| slot.set_clock(step));
+        }
         self.outbox.extend(pages);
         self.seat.beat += 1;
         self.write(commit);

@@ -71,6 +71,8 @@ struct Slot {
     row: PageRow,
     /// Not to be leased before: the page's own `due`, or a later one since it was given back.
     due: Ms,
+    /// The page's own, or another one since the wall clock was set.
+    deadline: Ms,
     worker: String,
     epoch: i64,
     until: Ms,
@@ -105,7 +107,7 @@ impl MemoryStore {
     pub fn next_due(&self) -> Option<Ms> {
         let tables = self.tables();
         let waits = tables.outbox.values().filter_map(|slot| match slot.row.state {
-            PageState::Waiting => Some(slot.due.min(slot.row.page.deadline + 1)),
+            PageState::Waiting => Some(slot.due.min(slot.deadline + 1)),
             PageState::Handed => Some(slot.until),
             _ => None,
         });

@@ -1,17 +1,26 @@
 //! Leases in memory: see `store::outbox`.
 
 use super::{Slot, Tables};
-use crate::model::{Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Severity};
+use crate::model::{ClockStep, Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Severity};
 use crate::store::outbox::{Want, settled, too_late};
 use crate::store::{About, RECEIPT_AGE};
 use crate::time::Ms;
 
 impl Slot {
     pub(super) fn new(page: Page) -> Self {
-        let due = page.due;
+        let (due, deadline) = (page.due, page.deadline);
         let row =
             PageRow { page, state: PageState::Waiting, detail: String::new(), handed: None, done: None, tries: 0 };
-        Self { row, due, worker: String::new(), epoch: 0, until: 0, doubt: false, resent: false }
+        Self { row, due, deadline, worker: String::new(), epoch: 0, until: 0, doubt: false, resent: false }
+    }
+
+    /// The wall clock was set: what waits or is leased keeps what was left of its time.
+    pub(super) fn set_clock(&mut self, step: ClockStep) {
+        if self.is_final() {
+            return;
+        }
+        (self.due, self.deadline, self.until) =
+            (step.due(self.due), step.deadline(self.deadline), step.lease(self.until));
     }
 
     pub(super) fn is_final(&self) -> bool {
@@ -26,7 +35,7 @@ impl Slot {
         want.worker.clone_into(&mut self.worker);
         self.until = want.until;
         Lease {
-            page: self.row.page.clone(),
+            page: Page { deadline: self.deadline, ..self.row.page.clone() },
             worker: self.worker.clone(),
             epoch: self.epoch,
             until: self.until,
@@ -39,10 +48,10 @@ impl Slot {
 impl Tables {
     /// The ids of the first `most` slots that fit, worst first.
     fn urgent(&self, most: usize, fits: impl Fn(&Slot) -> bool) -> Vec<String> {
-        let mut found: Vec<&Page> = self.outbox.values().filter(|slot| fits(slot)).map(|slot| &slot.row.page).collect();
-        found.sort_by_key(|page| (page.severity != Severity::S1, page.deadline, &page.id));
+        let mut found: Vec<&Slot> = self.outbox.values().filter(|slot| fits(slot)).collect();
+        found.sort_by_key(|slot| (slot.row.page.severity != Severity::S1, slot.deadline, &slot.row.page.id));
         found.truncate(most);
-        found.into_iter().map(|page| page.id.clone()).collect()
+        found.into_iter().map(|slot| slot.row.page.id.clone()).collect()
     }
 
     pub(super) fn claim(&mut self, want: &Want<'_>) -> Vec<Lease> {
@@ -50,7 +59,7 @@ impl Tables {
             let page = &slot.row.page;
             slot.row.state == PageState::Waiting
                 && slot.due <= want.now
-                && page.deadline >= want.now
+                && slot.deadline >= want.now
                 && want.severity.is_none_or(|severity| severity == page.severity)
         });
         let leases: Vec<Lease> = ids.iter().filter_map(|id| Some(self.outbox.get_mut(id)?.lease(want))).collect();
@@ -64,8 +73,7 @@ impl Tables {
         let live = self.incidents.values().filter(|incident| incident.state.is_live());
         let mut found: Vec<Overdue> =
             live.flat_map(|incident| Overdue::of(incident, self.chains.get(&incident.id), before)).collect();
-        let waits =
-            |slot: &&Slot| slot.row.state == PageState::Waiting && slot.due <= before && slot.row.page.deadline >= now;
+        let waits = |slot: &&Slot| slot.row.state == PageState::Waiting && slot.due <= before && slot.deadline >= now;
         let page = |slot: &Slot| (OverdueKind::Page, slot.row.page.id.clone(), slot.due);
         let input = |(row, (at, _)): (&i64, &(Ms, Input))| (OverdueKind::Input, row.to_string(), *at);
         let rows = self.outbox.values().filter(waits).map(page);
@@ -136,7 +144,7 @@ impl Tables {
     }
 
     pub(super) fn expire(&mut self, now: Ms) -> usize {
-        let late = |slot: &Slot| slot.row.state == PageState::Waiting && slot.row.page.deadline < now;
+        let late = |slot: &Slot| slot.row.state == PageState::Waiting && slot.deadline < now;
         let mut ids: Vec<(Ms, String)> = self.outbox.iter().filter(|(_, slot)| late(slot)).map(by_deadline).collect();
         ids.sort();
         let count = ids.len();
@@ -153,5 +161,5 @@ impl Tables {
 }
 
 fn by_deadline((id, slot): (&String, &Slot)) -> (Ms, String) {
-    (slot.row.page.deadline, id.clone())
+    (slot.deadline, id.clone())
 }
