@@ -48,9 +48,15 @@ pub struct OldRoute<'c> {
 }
 
 impl OldRoute<'_> {
+    /// Receivers that would be told now.
+    pub fn told(&self) -> Vec<&str> {
+        let loud = self.taken.iter().filter(|taken| self.inhibited.is_none() && taken.quiet.is_none());
+        loud.map(|taken| taken.route.receiver.as_str()).collect()
+    }
+
     /// Whether anybody would be told now.
     pub fn tells(&self) -> bool {
-        self.inhibited.is_none() && self.taken.iter().any(|taken| taken.quiet.is_none())
+        !self.told().is_empty()
     }
 }
 

@@ -266,6 +266,7 @@ fn the_command_answers_in_json_and_for_people() {
     let objects: Vec<serde_json::Value> =
         String::from_utf8(out.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects[0]["receivers"], serde_json::json!(["dev-pager", "on-call-pager"]));
+    assert_eq!(objects[0]["told"], serde_json::json!(["dev-pager"]), "at noon");
     assert_eq!(
         (&objects[1]["muted_by"], &objects[2]["inactive_outside"][0]),
         (&serde_json::Value::Null, &"offhours".into())

@@ -38,7 +38,7 @@ fn objects(labels: &Labels, route: &OldRoute<'_>, at: Ms) -> Vec<Value> {
         "labels": labels.to_json(),
         "receivers": route.taken.iter().map(|taken| &taken.route.receiver).collect::<Vec<_>>(),
         "inhibited": inhibited,
-        "tells": route.tells(),
+        "told": route.told(),
     })];
     all.extend(route.taken.iter().map(|TakenOver { route, group, quiet }| {
         let (muted, inactive) = match quiet {
