@@ -35,6 +35,15 @@ impl Fits {
         matchers.iter().map(Fit::new).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Compiles `matchers` to be asked of labels alone: names and values mean nothing but themselves.
+    ///
+    /// # Errors
+    /// A pattern is no regular expression: one sentence.
+    pub(super) fn bare(matchers: &[Matcher]) -> Result<Self, String> {
+        let fits = matchers.iter().map(|it| Fit::of(it.label.clone(), it.test, it.value.clone()));
+        fits.collect::<Result<_, _>>().map(Self)
+    }
+
     /// Whether all fit; no matcher fits anything.
     pub fn fit(&self, subject: &Subject<'_>) -> bool {
         self.0.iter().all(|fit| fit.takes(subject.get(&fit.label)))
@@ -60,12 +69,16 @@ impl Fit {
             Some(severity) if label == "severity" => severity.code().to_owned(),
             _ => matcher.value.clone(),
         };
+        Self::of(label, matcher.test, value)
+    }
+
+    fn of(label: String, test: Test, value: String) -> Result<Self, String> {
         let build = |value: &str| {
             let built = regex::RegexBuilder::new(&format!("^(?s:{value})$")).size_limit(COMPILED_MAX).build();
-            built.map_err(|_| format!("`{label}{}{value}` is no regular expression", matcher.test.sign()))
+            built.map_err(|_| format!("`{label}{}{value}` is no regular expression", test.sign()))
         };
-        let pattern = matches!(matcher.test, Test::Fits | Test::FitsNot).then(|| build(&value)).transpose()?;
-        Ok(Self { label, test: matcher.test, value, pattern })
+        let pattern = matches!(test, Test::Fits | Test::FitsNot).then(|| build(&value)).transpose()?;
+        Ok(Self { label, test, value, pattern })
     }
 
     fn takes(&self, value: &str) -> bool {
@@ -114,7 +127,7 @@ impl<'a> Subject<'a> {
         let own = self.incident.and_then(|incident| match label {
             "rule" => Some(&*incident.rule),
             "severity" => Some(incident.severity.code()),
-            "domain" => Some(incident.domain.word()),
+            "domain" | "구간" => Some(incident.domain.word()),
             "incident" => Some(incident.id.as_str()),
             "drill" if incident.is_drill() => Some("true"),
             _ => None,

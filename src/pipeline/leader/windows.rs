@@ -129,6 +129,27 @@ fn a_source_mutes_its_targets_and_they_are_told_of_when_it_is_over() {
 }
 
 #[test]
+fn the_domain_ties_a_source_to_its_targets_under_either_name() {
+    for name in ["구간", "domain"] {
+        let inhibit = InhibitRule {
+            source: matchers(&["rule=node-down"]),
+            target: matchers(&["rule=~cpu|url"]),
+            equal: vec![name.to_owned()],
+        };
+        let mut rules = world().rules;
+        rules.rules.push(rule("node-down", "노드 중단"));
+        rules.rules.push(Arc::new(Rule { domain: Domain::Application, ..(*rule("url", "응답 없음")).clone() }));
+        let muting = Muting { inhibit: vec![inhibit], ..Muting::default() };
+        let mut stand = Stand::with(World::new(rules, people(), world().inventory).muted_by(&muting));
+        stand.signal("node-down", "h1", S1);
+        stand.signal("cpu", "h2", S2);
+        stand.signal("url", "h2", S2);
+        assert!(stand.muted("INC-2611-002").is_some(), "{name}: the same 구간");
+        assert_eq!(stand.muted("INC-2611-003"), None, "{name}: another one");
+    }
+}
+
+#[test]
 fn a_target_that_ends_within_the_moment_after_its_source_is_nobodys_news() {
     let mut stand = inhibiting();
     stand.signal("node-down", "db-01", S1);

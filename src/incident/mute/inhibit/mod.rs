@@ -24,6 +24,12 @@ impl Rule {
         let (source, target) = (Fits::new(&rule.source).ok()?, Fits::new(&rule.target).ok()?);
         Some(Self { source, target, equal: rule.equal.clone() })
     }
+
+    /// The same for labels alone.
+    fn bare(rule: &InhibitRule) -> Option<Self> {
+        let (source, target) = (Fits::bare(&rule.source).ok()?, Fits::bare(&rule.target).ok()?);
+        Some(Self { source, target, equal: rule.equal.clone() })
+    }
 }
 
 /// Which of `rules` mutes a target with these labels while `sources` fire, and by which of them: places in both lists.
@@ -31,7 +37,7 @@ impl Rule {
 pub fn inhibited(rules: &[InhibitRule], target: &Labels, sources: &[Labels]) -> Option<(usize, usize)> {
     const TARGET: &str = "target";
     rules.iter().enumerate().find_map(|(n, rule)| {
-        let rule = [Rule::new(rule)?];
+        let rule = [Rule::bare(rule)?];
         let mut index = Index::default();
         for (place, labels) in sources.iter().enumerate() {
             index.file(&rule, &format!("{place:010}"), Some(&Subject::bare(labels)), false);

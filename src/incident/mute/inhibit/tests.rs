@@ -96,6 +96,8 @@ const ROWS: &[Row] = &[
     row("of several sources the first speaks", ST, &["s=1 e=f n=1", "s=1 e=f n=2"], "t=1 e=f", Some((0, 0))),
     row("a muted source mutes on: a chain of two", &[("a=1", "b=1", ""), ("b=1", "c=1", "")], &["a=1", "b=1"], "c=1", Some((1, 1))),
     row("the first of a chain does not reach past it", &[("a=1", "b=1", ""), ("b=1", "c=1", "")], &["a=1"], "c=1", None),
+    row("words that mean something to incidents are labels like others here", &[("severity=중대", "severity=경미", "구간")], &["severity=중대 구간=응용"], "severity=경미 구간=응용", Some((0, 0))),
+    row("and are told apart as they are written", &[("severity=중대", "구간=응용", "")], &["severity=S1"], "구간=응용", None),
     row("no rules", &[], &["s=1"], "t=1", None),
     row("a side without matchers fits everything", &[("s=1", "", "e")], &["s=1 e=f"], "e=f", Some((0, 0))),
     row("and so also the source itself, which is then on both sides", &[("s=1", "", "e")], &["s=1 e=f"], "s=1 e=f", None),
