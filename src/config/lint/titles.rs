@@ -2,6 +2,8 @@
 //!
 //! The idea: number, severity, 구간 and time come by themselves; the title has to say what happened.
 
+use std::collections::BTreeMap;
+
 use super::site::View;
 use super::{Found, Look, Site, check};
 
@@ -48,11 +50,12 @@ check!(REPEATED, "title-repeated", Warning, Look::Site(repeated),
     repair: "Say in each what only it means.");
 
 fn repeated(site: &Site<'_>, found: &mut Found) {
-    for (n, view) in site.rules.iter().enumerate().filter(|(_, view)| view.item.has("title")) {
-        let same = |other: &&View<'_>| other.item.has("title") && other.rule.title == view.rule.title;
-        if let Some(first) = site.rules.iter().take(n).find(same) {
+    let mut first: BTreeMap<&str, &View<'_>> = BTreeMap::new();
+    for view in site.rules.iter().filter(|view| view.item.has("title")) {
+        let other = *first.entry(&view.rule.title).or_insert(view);
+        if other.rule.id != view.rule.id {
             found.within(view);
-            let message = format!("the title of `{}` too", first.rule.id);
+            let message = format!("the title of `{}` too", other.rule.id);
             found.say(view.item.at("title"), message, "say what only this rule means");
         }
     }

@@ -33,9 +33,6 @@ pub(in crate::config) fn adopt(
     guard: &Guard,
 ) -> (Vec<Rule>, Vec<ExprGroup>) {
     let all = || files.iter().flat_map(|file| &file.groups);
-    let recorded = all().flat_map(|group| &group.rules).filter(|rule| rule.kind == GroupRuleKind::Record);
-    // A recording that an alert looks back at looked back itself.
-    let further = recorded.map(|rule| look_back(&rule.expr)).max().unwrap_or(0);
     let (mut rules, mut groups) = (Vec::new(), Vec::new());
     for group in all() {
         let interval = group.interval.unwrap_or(INTERVAL);
@@ -50,7 +47,7 @@ pub(in crate::config) fn adopt(
             // What became a property of the rule need not tell its instances apart.
             let labels = Labels::new(rule.labels.iter().filter(|(name, _)| !TAKEN.contains(name)));
             steps.push(ExprStep::Alert { rule: Arc::from(id.as_str()), labels });
-            let over = look_back(&rule.expr).saturating_add(further).saturating_add(group.query_offset);
+            let over = look_back(&rule.expr).saturating_add(group.query_offset);
             let times = Times { interval, over, hold: *hold, keep: *keep };
             rules.push(alert(rule, &id, title(rule, annotations, guard), &times));
         }

@@ -7,6 +7,7 @@
 mod conditions;
 mod expr;
 mod merge;
+mod recorded;
 mod sense;
 mod table;
 
@@ -223,6 +224,7 @@ fn comparison(name: &str) -> Option<Comparison> {
 /// of no group is one of its own.
 pub(super) fn set(mut rules: Vec<Rule>, mut groups: Vec<ExprGroup>) -> RuleSet {
     rules.sort_by(|a, b| a.id.cmp(&b.id));
+    recorded::reach_further(&mut rules, &groups);
     let steps = groups.iter().flat_map(|group| &group.steps);
     let raised: BTreeSet<Arc<str>> = steps
         .filter_map(|step| if let ExprStep::Alert { rule, .. } = step { Some(Arc::clone(rule)) } else { None })

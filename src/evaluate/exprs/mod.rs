@@ -204,10 +204,12 @@ impl Exprs {
         if refused > 0 {
             self.full_at = Some(at);
             if self.live {
-                let widest = plan.exprs.widest(&self.windows, &plan.rules);
-                self.refusals.refuse("series", widest.as_ref(), limit, at);
+                // The same incident as that of the partitions: it is one limit.
+                self.refusals.refuse("series", None, limit, at);
             }
-            let why = format!("expressions see {limit} series, no more: samples of others were left out");
+            let most = plan.exprs.widest(&self.windows, &plan.rules);
+            let most = most.map_or_else(String::new, |rule| format!("; `{rule}` sees most of them"));
+            let why = format!("expressions see {limit} series, no more: samples of others were left out{most}");
             self.trouble(&name, Some(why));
         } else if self.full_at.is_some_and(|last| at - last >= MINUTE) {
             self.full_at = None;

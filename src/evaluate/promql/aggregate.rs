@@ -120,8 +120,8 @@ fn groups(items: Vec<Item>, grouping: &Grouping) -> Vec<(Labels, Vec<Item>)> {
 fn folded(groups: &[(Labels, Vec<Item>)], f: fn(&[f64], f64) -> f64, param: f64) -> Vec<Item> {
     let one = |(labels, group): &(Labels, Vec<Item>)| {
         let values: Vec<f64> = group.iter().map(|item| item.value).collect();
-        // A name that is to go stays so where it is among the group's labels.
-        let nameless = group.first().is_some_and(|item| item.nameless);
+        // A name that is to go stays so where it is among the group's labels: one series that drops it is enough.
+        let nameless = group.iter().any(|item| item.nameless);
         Item { labels: labels.clone(), value: f(&values, param), nameless }
     };
     groups.iter().map(one).collect()

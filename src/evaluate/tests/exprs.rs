@@ -194,10 +194,10 @@ fn what_a_limit_keeps_out_is_told() {
         let setup = Arc::new(Setup { limits, builtins: true, ..(*plain).clone() });
         let mut wide = Wide::start(Arc::clone(&setup), None, Vec::new());
         let mut part = start(&setup);
-        let (mut out, mut told) = (Effects::default(), false);
+        let (mut own, mut out, mut told) = (Effects::default(), Effects::default(), false);
         for (offset, (at, host, _)) in (0..).zip(records().into_iter().take(60)) {
-            part.apply(offset, at, &number(host, at, 99.0), &mut out);
-            for leaf in std::mem::take(&mut out.leaves) {
+            part.apply(offset, at, &number(host, at, 99.0), &mut own);
+            for leaf in std::mem::take(&mut own.leaves) {
                 wide.offer(0, leaf);
             }
             wide.advance([(0, part.place().1)].into_iter(), &mut out);
@@ -205,11 +205,16 @@ fn what_a_limit_keeps_out_is_told() {
         }
         let (alarms, alerts): (Vec<&Signal>, Vec<&Signal>) =
             out.signals.iter().partition(|signal| *signal.rule == *crate::model::LIMIT.id);
-        let alarms = alarms.into_iter().filter(|alarm| alarm.labels.get("rule").is_some());
-        let limit = if of == "alert" { "series_per_rule" } else { "series" };
-        let names: Vec<Labels> = alarms.map(|signal| signal.labels.clone()).collect();
-        assert_eq!(names, [Labels::new([("limit", limit), ("rule", "alert")])], "one incident, which names the rule");
-        assert!(wide.limits_hit().iter().any(|(name, ..)| *name == format!("{limit} alert")));
+        let names: Vec<Labels> = alarms.into_iter().map(|signal| signal.labels.clone()).collect();
+        let (labels, name) = match of {
+            "alert" => (Labels::new([("limit", "series_per_rule"), ("rule", "alert")]), "series_per_rule alert"),
+            // That of the partitions, whose native rules see the same series.
+            _ => (Labels::new([("limit", "series")]), "series"),
+        };
+        assert_eq!(names, [labels.clone()], "one incident");
+        let theirs = own.signals.iter().filter(|signal| *signal.rule == *crate::model::LIMIT.id);
+        assert!(theirs.map(|signal| &signal.labels).all(|theirs| *theirs == labels), "and the partition's is the same");
+        assert!(wide.limits_hit().iter().any(|(hit, ..)| *hit == name));
         a_limit_is_told_of_once(&setup, &wide, &out);
         let firing = alerts.iter().filter(|signal| signal.to.is_active()).count();
         assert!(told, "{of}: {:?}", wide.troubles());
@@ -222,8 +227,6 @@ fn what_a_limit_keeps_out_is_told() {
 fn a_limit_is_told_of_once(setup: &Arc<Setup>, wide: &Wide, before: &Effects) {
     let mut rows = Rows::default();
     rows.take(&before.rows);
-    // The others are the partition's own.
-    rows.0.retain(|_, row| *row.rule == *"alert" || row.labels.get("rule").is_some());
     let mut again = Wide::start(Arc::clone(setup), Some(&wide.progress()), rows.0.into_values().collect());
     let mut out = Effects::default();
     again.offer(0, crate::evaluate::LeafTick::live());

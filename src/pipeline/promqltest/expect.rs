@@ -88,6 +88,9 @@ impl Expected {
         } else if let Some(value) = number(line) {
             self.number = Some(value);
         } else {
+            if let Some(construct) = notation::outside(line) {
+                return Err(refused(construct, 0..0, "the expected result holds one".to_owned()));
+            }
             let (labels, values) = notation::series(line).map_err(Verdict::Fail)?;
             let values = notation::values(values)
                 .map_err(|construct| refused(construct, 0..0, "the expected result holds one".to_owned()))?;
