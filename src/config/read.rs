@@ -236,12 +236,28 @@ fn wrong(node: &Node, kind: &Kind, name: &str, notes: &mut Notes) {
         _ => "wrong-type",
     };
     let message = format!("`{name}` needs {}, found {}", short_want(kind), node.describe());
-    notes.error(id, node.at, message, format!("write {}", kind.wanted()));
+    notes.error(id, node.at, message, advice(node, kind));
+}
+
+/// What to write instead: what was meant, where that can be seen.
+fn advice(node: &Node, kind: &Kind) -> String {
+    let text = node.as_text().unwrap_or_default();
+    match kind {
+        Kind::List(..) if !text.is_empty() => format!("write a list: [{}]", shorten(text)),
+        Kind::Duration(..) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("the unit is missing: {text}s, {text}m or {text}h")
+        }
+        Kind::Duration(..) => match scalar::spoken_duration(text) {
+            Some(short) => format!("write {short}"),
+            None => format!("write {}", kind.wanted()),
+        },
+        _ => format!("write {}", kind.wanted()),
+    }
 }
 
 fn short_want(kind: &Kind) -> String {
     let wanted = kind.wanted();
-    wanted.split([':', ',']).next().unwrap_or("").split(" such as").next().unwrap_or("").to_owned()
+    wanted.split([':', ',', '(']).next().unwrap_or("").split(" such as").next().unwrap_or("").trim_end().to_owned()
 }
 
 /// `v`, `!=v`, `=~re`, `!~re` as a matcher on `label`.

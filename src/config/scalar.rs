@@ -25,6 +25,25 @@ pub(super) fn number(text: &str) -> Option<f64> {
     })
 }
 
+/// `5 min`, `30 seconds` or `5분` as a duration is written; `None` where that cannot be seen.
+pub(super) fn spoken_duration(text: &str) -> Option<String> {
+    let units = [
+        ("ms", "msec millisecond"),
+        ("s", "sec second 초"),
+        ("m", "min minute 분"),
+        ("h", "hr hour 시간"),
+        ("d", "day 일"),
+    ];
+    let text = text.trim().to_lowercase();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (amount, unit) = text.split_at(digits);
+    let unit = unit.trim();
+    let one = unit.strip_suffix('s').unwrap_or(unit);
+    let fits = |(short, words): &&(&str, &str)| unit == *short || words.split(' ').any(|word| word == one);
+    let (short, _) = units.iter().find(fits).filter(|_| !amount.is_empty())?;
+    Some(format!("{amount}{short}"))
+}
+
 fn plain(text: &str) -> Option<f64> {
     let text = text.trim();
     if let Some(percent) = text.strip_suffix('%') {
@@ -166,6 +185,17 @@ pub(super) fn not_text(text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spoken_durations_are_understood() {
+        for (text, short) in [("5 min", "5m"), ("30 seconds", "30s"), ("2H", "2h"), ("7일", "7d"), ("250 ms", "250ms")]
+        {
+            assert_eq!(spoken_duration(text).as_deref(), Some(short), "{text}");
+        }
+        for text in ["min", "5 apples", "", "5"] {
+            assert_eq!(spoken_duration(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn numbers_are_read_in_base_units() {

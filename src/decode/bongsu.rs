@@ -19,7 +19,7 @@ use crate::decode::decoder::Work;
 use crate::decode::frame::{Head, head};
 use crate::decode::shapes;
 use crate::decode::tape::{integer, items, kind_of, members, number as number_at, reject, string};
-use crate::model::{Decoded, Kind, Labels, Line, Reject, RejectReason};
+use crate::model::{Decoded, Kind, LABEL_BYTES_MAX, LABELS_MAX, Labels, Line, Reject, RejectReason};
 use crate::time::{DAY, Ms};
 use std::sync::Arc;
 
@@ -78,9 +78,17 @@ fn check_rest(nodes: &[Node<'_>], head: &Head<'_>) -> Result<(), Reject> {
         let Some(pairs) = members(nodes, labels) else {
             return bad("labels", format!("{} where an object should be", kind_of(nodes.get(labels))));
         };
+        if let Some(Node::Object { len, .. }) = nodes.get(labels)
+            && *len > LABELS_MAX
+        {
+            return Err(reject(RejectReason::LabelLimit, "labels", TOO_MANY_LABELS));
+        }
         for (name, value) in pairs {
             if let Some(fault) = label_fault(nodes, name, value) {
                 return bad(&format!("labels.{name}"), fault.to_owned());
+            }
+            if let Some(fault) = too_long(nodes, name, value) {
+                return Err(reject(RejectReason::LabelLimit, "labels", fault));
             }
         }
     }
@@ -104,6 +112,14 @@ fn label_fault(nodes: &[Node<'_>], name: &str, value: usize) -> Option<&'static 
         (_, None) => Some("a label that is not a string"),
         _ => None,
     }
+}
+
+const TOO_MANY_LABELS: &str = "more than 64 labels";
+
+/// Whether a label is longer than one may be.
+fn too_long(nodes: &[Node<'_>], name: &str, value: usize) -> Option<&'static str> {
+    let long = name.len().max(string(nodes, value).map_or(0, str::len)) > LABEL_BYTES_MAX;
+    long.then_some("a label of more than 1024 bytes")
 }
 
 fn sent(nodes: &[Node<'_>], head: &Head<'_>, out: &mut Decoded) -> Option<Ms> {
@@ -206,12 +222,20 @@ fn take_point<'i>(nodes: &[Node<'i>], at: usize, identity: &mut Vec<u8>) -> Resu
     let (Some(Node::Object { len, .. }), Some(labels)) = (nodes.get(at + 3), members(nodes, at + 3)) else {
         return bad(name, "labels that are not an object");
     };
+    let beyond = |what| Err(Fault { reason: RejectReason::LabelLimit, subject: name, what });
+    if *len > LABELS_MAX {
+        return beyond(TOO_MANY_LABELS);
+    }
     let start = identity.len();
     shapes::point(identity, name, *len);
     for (label, value) in labels {
         if let Some(what) = label_fault(nodes, label, value) {
             identity.truncate(start);
             return bad(name, what);
+        }
+        if let Some(what) = too_long(nodes, label, value) {
+            identity.truncate(start);
+            return beyond(what);
         }
         shapes::label(identity, label, string(nodes, value).unwrap_or(""));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{Decoded, Kind, Labels, PULSE_KEY, RejectReason};
+use crate::model::{Decoded, Kind, LABEL_BYTES_MAX, LABELS_MAX, Labels, PULSE_KEY, RejectReason};
 use crate::time::DAY;
 
 const NOW: i64 = 1_764_000_001_000;
@@ -127,6 +127,23 @@ fn the_head_stands_for_the_whole_record() {
         assert_eq!((out.kind, reasons(&out)), (Kind::Rejected, vec![(*code, *place)]), "{shown}");
         assert!(out.values.is_empty() && out.lines.is_empty(), "{shown}");
     }
+}
+
+#[test]
+fn too_many_labels_and_labels_that_are_texts_are_left_out_alone() {
+    let many = |n: usize| (0..n).map(|i| format!("\"l{i}\":\"v\"")).collect::<Vec<_>>().join(",");
+    let long = |n: usize| "x".repeat(n);
+    let (most, beyond) = (many(LABELS_MAX), many(LABELS_MAX + 1));
+    let (fits, too_long) = (long(LABEL_BYTES_MAX), long(LABEL_BYTES_MAX + 1));
+    let points = format!(
+        "[[\"a\",1,{{{most}}}],[\"b\",2,{{{beyond}}}],[\"c\",3,{{\"t\":\"{fits}\"}}],[\"d\",4,{{\"t\":\"{too_long}\"}}]]"
+    );
+    let out = decode(with_points(&points));
+    assert_eq!((out.kind, out.values.as_slice()), (Kind::Data, &[1.0, 3.0][..]));
+    assert_eq!(reasons(&out), [("label-limit", "points[1]"), ("label-limit", "points[3]")]);
+    let whole = format!("{{\"v\":1,\"ts\":{NOW},\"host\":\"a\",\"labels\":{{{beyond}}},\"points\":[[\"a\",1]]}}");
+    let out = decode(whole);
+    assert_eq!((out.kind, reasons(&out)), (Kind::Rejected, vec![("label-limit", "labels")]));
 }
 
 #[test]

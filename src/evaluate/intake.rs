@@ -20,7 +20,7 @@ use crate::evaluate::plan::{Compiled, Plan};
 use crate::evaluate::ring::{Point, SAMPLE, Same};
 use crate::evaluate::series::{Link, REFUSED, SeriesTable};
 use crate::evaluate::{Effects, SkewPolicy, judge, passed};
-use crate::model::{Decoded, Kind, Labels, SeriesKey, Shape};
+use crate::model::{Decoded, Kind, LABELS_MAX, Labels, RejectReason, SeriesKey, Shape};
 use crate::time::{Ms, SECOND};
 
 /// A record of lines that comes again within so long is the same one.
@@ -152,6 +152,9 @@ impl Partition {
         let judged = self.setup.builtins && record.kind == Kind::Data;
         let sent = judged.then(|| record.sent.unwrap_or(record.ts));
         let skew = self.sources.hear(source, clock, sent, refused);
+        if record.rejects.iter().any(|reject| reject.reason == RejectReason::LabelLimit) {
+            self.intake.refusals.refuse("labels", None, LABELS_MAX, clock);
+        }
         self.wake(source);
         if !self.live {
             self.place_heard(&record.host, source);

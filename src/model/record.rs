@@ -158,11 +158,18 @@ pub enum RejectReason {
     BadLine,
     /// A time stamp before 2000 or more than a day after the append time.
     BadTime,
+    /// More than [`LABELS_MAX`] labels, or one that is longer than [`LABEL_BYTES_MAX`].
+    LabelLimit,
 }
+
+/// Labels that a record, and beside them a point, may carry.
+pub const LABELS_MAX: usize = 64;
+/// Bytes of a label's name or value: what is longer is a text, and each of its versions would be a series.
+pub const LABEL_BYTES_MAX: usize = 1_024;
 
 impl RejectReason {
     /// Every reason, for tables and metrics.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TooLarge,
         Self::NotUtf8,
         Self::NotJson,
@@ -174,6 +181,7 @@ impl RejectReason {
         Self::BadNumber,
         Self::BadLine,
         Self::BadTime,
+        Self::LabelLimit,
     ];
 
     /// The word for metrics, dead letters and answers.
@@ -190,6 +198,7 @@ impl RejectReason {
             Self::BadNumber => "bad-number",
             Self::BadLine => "bad-line",
             Self::BadTime => "bad-time",
+            Self::LabelLimit => "label-limit",
         }
     }
 }

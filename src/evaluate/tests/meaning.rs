@@ -245,6 +245,23 @@ fn a_rule_at_its_limit_watches_again_what_was_left_out_once_others_are_forgotten
 }
 
 #[test]
+fn what_has_too_many_labels_is_left_out_and_told_and_the_others_go_on() {
+    use crate::model::{Reject, RejectReason};
+    let mut p = start(&setup(vec![rule("hot", Function::Last, Comparison::Above, 5.0)], true));
+    let mut bad = number(0, BEGIN + MINUTE, 9.0);
+    bad.rejects = vec![Reject { reason: RejectReason::LabelLimit, place: "points[1]".into(), detail: String::new() }];
+    let mut records = vec![(BEGIN, number(0, BEGIN, 9.0)), (BEGIN + MINUTE, bad)];
+    records.extend((2..20).map(|n| (BEGIN + n * MINUTE, number(0, BEGIN + n * MINUTE, 9.0))));
+    let (signals, _) = feed(&mut p, &records);
+    let limits: Vec<_> = signals.iter().filter(|signal| *signal.rule == *crate::model::LIMIT.id).collect();
+    assert_eq!(limits.len(), 2, "it begins and ends: {:?}", show(&signals));
+    assert!(limits.iter().all(|signal| signal.labels == Labels::new([("limit", "labels")])), "{limits:?}");
+    let hot: Vec<String> = show(&signals).into_iter().filter(|line| line.contains(" hot ")).collect();
+    assert_eq!(hot.len(), 1, "who fires is not touched by it: {hot:?}");
+    assert_eq!(p.limits_hit(), [("labels".to_owned(), 64, 1)]);
+}
+
+#[test]
 fn reload_ends_what_is_watched_otherwise_and_keeps_what_only_has_new_numbers() {
     let hot = rule("hot", Function::Last, Comparison::Above, 5.0);
     let mut p = start(&setup(vec![hot.clone(), rule("old", Function::Last, Comparison::Above, 5.0)], false));
