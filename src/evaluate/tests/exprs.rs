@@ -211,7 +211,7 @@ fn what_a_limit_keeps_out_is_told() {
             // That of the partitions, whose native rules see the same series.
             _ => (Labels::new([("limit", "series")]), "series"),
         };
-        assert_eq!(names, [labels.clone()], "one incident");
+        assert_eq!(names, std::slice::from_ref(&labels), "one incident");
         let theirs = own.signals.iter().filter(|signal| *signal.rule == *crate::model::LIMIT.id);
         assert!(theirs.map(|signal| &signal.labels).all(|theirs| *theirs == labels), "and the partition's is the same");
         assert!(wide.limits_hit().iter().any(|(hit, ..)| *hit == name));
