@@ -36,6 +36,7 @@ mod scenario;
 mod schema;
 mod secret;
 mod settings;
+mod shapes;
 mod sla;
 mod table;
 mod tree;

@@ -8,9 +8,10 @@ use super::interval;
 use super::near::nearest;
 use super::problem::{Mark, Notes};
 use super::scalar;
+use super::shapes::{partition, shift, then};
 use super::table::{self, Kind, Need, Table};
 use super::tree::{Data, Entry, Node, Style, shorten};
-use crate::model::{Function, Labels, Matcher, Severity, Test, Then, Threshold};
+use crate::model::{Function, Labels, Matcher, Test, Then, Threshold};
 use crate::time::{self, Ms};
 
 /// Notes everything in `node` that `table` does not allow.
@@ -272,41 +273,6 @@ pub(super) fn matcher(label: &str, text: &str) -> Matcher {
         (Test::Is, text.strip_prefix("==").unwrap_or(text))
     };
     Matcher { label: label.to_owned(), test, value: value.to_owned() }
-}
-
-fn then(node: &Node) -> Option<Then> {
-    match (&node.data, node.entries()) {
-        (Data::Scalar { text, .. }, _) => match text.as_str() {
-            "hold" => Some(Then::Hold),
-            "resolve" => Some(Then::Resolve),
-            other => Severity::parse(other.strip_prefix("raise:")?.trim()).map(Then::Raise),
-        },
-        (_, [entry]) if entry.key == "raise" => Severity::parse(entry.value.as_text()?).map(Then::Raise),
-        _ => None,
-    }
-}
-
-/// `{ n: up|down }`, or the same as text, as number and whether it is up.
-fn partition(node: &Node) -> Option<(i32, bool)> {
-    if let Some((n, word)) = node.as_text().and_then(|text| text.split_once(':')) {
-        let up = [("up", true), ("down", false)].into_iter().find(|(known, _)| *known == word.trim())?.1;
-        return n.trim().parse().ok().filter(|n| *n >= 0).map(|n| (n, up));
-    }
-    let [entry] = node.entries() else { return None };
-    let up = match entry.value.as_text()? {
-        "up" => true,
-        "down" => false,
-        _ => return None,
-    };
-    entry.key.parse().ok().filter(|n| *n >= 0).map(|n| (n, up))
-}
-
-/// A duration with a sign.
-fn shift(text: &str) -> Option<Ms> {
-    match text.strip_prefix('-') {
-        Some(back) => time::parse_duration(back).map(|length| -length),
-        None => time::parse_duration(text.strip_prefix('+').unwrap_or(text)),
-    }
 }
 
 /// A map with its table: typed values by key, defaults from the table, silence about what does not fit.
