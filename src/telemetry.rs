@@ -69,6 +69,8 @@ pub struct Metrics {
     pub dead_letters_lost: Counter,
     /// Partitions that another process took.
     pub fenced: Counter,
+    /// Times that another process took the lead of the incident stage and a write of this one was refused.
+    pub lead_lost: Counter,
     /// Flushes made durable.
     pub flushes: Counter,
     /// State rows written by flushes.
@@ -113,6 +115,7 @@ impl Metrics {
             dead_letters: Counter::default(),
             dead_letters_lost: Counter::default(),
             fenced: Counter::default(),
+            lead_lost: Counter::default(),
             flushes: Counter::default(),
             flush_rows: Counter::default(),
             signals: Counter::default(),
@@ -153,6 +156,7 @@ impl Metrics {
         r.register("dead_letters", "Dead letters written", self.dead_letters.clone());
         r.register("dead_letters_lost", "Dead letters that the log refused", self.dead_letters_lost.clone());
         r.register("fenced_partitions", "Partitions that another process took", self.fenced.clone());
+        r.register("lead_lost", "Times that another process took the lead", self.lead_lost.clone());
         r.register("flushes", "Flushes made durable", self.flushes.clone());
         r.register("flush_rows", "State rows written by flushes", self.flush_rows.clone());
         r.register("signals", "Signals handed to the incident stage", self.signals.clone());

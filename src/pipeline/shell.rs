@@ -261,6 +261,8 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
         if leading.leader().is_some() {
             shared.gate.is_led();
         }
+        let lost = &shared.metrics.lead_lost;
+        lost.inc_by(leading.fenced.saturating_sub(lost.get()));
         let trouble = leading.trouble().map(|why| format!("저장소에 접근할 수 없습니다: {why}"));
         shared.board.report("incident", shared.clock.elapsed(), trouble);
         if !busy {

@@ -168,6 +168,36 @@ fn kill_9_over_kafka_and_postgresql_loses_and_repeats_nothing() {
     assert!(said.contains(&topic) && said.contains("holds something already"), "{said}");
 }
 
+/// The leader is killed, the other takes over; one that stood still comes back and is refused; both die at once.
+#[test]
+fn kill_9_of_whoever_leads_loses_and_repeats_nothing_and_the_other_takes_over_within_seconds() {
+    let _alone = crate::kafka_cluster::alone();
+    let (kafka, topic, url) = (Kafka::shared(), unique_topic(), InPostgres::default().url());
+    let kills = if std::env::var_os("BONGSU_LONG").is_some() { "50" } else { "8" };
+    let pair = ["selftest", "crash", "--instances", "2", "--kills", kills, "--format", "json"];
+    let place = ["--transport", "kafka", "--brokers", kafka.brokers(), "--topic", &topic];
+    let run = bongsu(&[&pair[..], &place, &["--store", "postgres", "--store-url", &url]].concat());
+    let text = String::from_utf8_lossy(&run.stderr).into_owned();
+    let summary: Value = json_lines(&run).pop().unwrap_or_else(|| panic!("no summary: {text}"));
+    println!("{summary}");
+    assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
+    let number = |name: &str| summary[name].as_u64().unwrap_or_else(|| panic!("{name}: {summary}"));
+    assert_eq!(number("take_overs") + number("killed_both"), number("kills"));
+    assert!(number("killed_both") >= 1 && number("refused_writes") >= number("stood_still"), "{summary}");
+    assert!(number("stood_still") >= 1 && number("pages") > 50, "{summary}");
+    // It is waited for 3 s; the rest is for a machine that is busy with other tests.
+    assert!((2_500..10_000).contains(&number("take_over_ms_p50")), "{summary}");
+    assert!(number("first_decision_ms_p50") >= number("take_over_ms_p50"), "{summary}");
+    for wrong in [
+        &pair[..],
+        &[&pair[..], &place, &["--store", "postgres", "--store-url", &url, "--gateway", "handset"]].concat(),
+    ] {
+        let refused = bongsu(wrong);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--instances 2"));
+    }
+}
+
 #[test]
 fn kill_9_over_postgresql_loses_and_repeats_nothing() {
     let url = InPostgres::default().url();

@@ -1,10 +1,10 @@
 //! `bongsu selftest crash`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::output::{self, Format};
 use crate::config;
-use crate::pipeline::crash::{self, Ground, Report, Topic};
+use crate::pipeline::crash::{self, Ground, Pages, Passed, Report, Topic};
 
 /// `bongsu selftest crash`.
 #[derive(Debug, clap::Args)]
@@ -25,9 +25,13 @@ pub(crate) struct CrashArgs {
     /// BONGSU__STORE__PASSWORD.
     #[arg(long, value_name = "URL", required_if_eq("store", "postgres"))]
     store_url: Option<String>,
-    /// Where pages go.
-    #[arg(long, value_enum, default_value_t)]
-    gateway: GatewayKind,
+    /// Where pages go; left out: handset for one process, asked for two.
+    #[arg(long, value_enum)]
+    gateway: Option<GatewayKind>,
+    /// Processes that share store and topic: with 2 whoever leads the incident stage is killed, and the other is timed;
+    /// needs --transport kafka and --store postgres.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    instances: u8,
     /// How often the service is killed.
     #[arg(long, default_value_t = 20)]
     kills: u64,
@@ -60,23 +64,25 @@ enum StoreKind {
     Postgres,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum GatewayKind {
     /// To phones of ours, which can be asked: a page arrives exactly once.
-    #[default]
     Handset,
     /// To an HTTP carrier that cannot be asked: a page may arrive again, and the ledger then says `resent`.
     Http,
+    /// To an HTTP carrier that can be asked by our id: a page arrives exactly once.
+    Asked,
 }
 
 pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
-    let ground = ground(args);
+    let ground = ground(args)?;
     let dir = std::env::temp_dir().join(format!("bongsu-crash-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
     let done = crash::run(&std::env::current_exe()?, &dir, args.kills, args.seed, ground);
     let wrong = done.as_ref().map_or(true, |report| report.lost + report.repeated > 0);
     // Where no service was ever started there is nothing to look at.
-    if args.keep || (wrong && dir.join("service.log").exists()) {
+    let started = ["service.log", "service-one.log"].iter().any(|log| dir.join(log).exists());
+    if args.keep || (wrong && started) {
         output::note(&format!("kept: {}", dir.display()));
     } else {
         std::fs::remove_dir_all(&dir)?;
@@ -86,7 +92,7 @@ pub(crate) fn run(args: &CrashArgs) -> anyhow::Result<u8> {
     Ok(u8::from(wrong))
 }
 
-fn ground(args: &CrashArgs) -> Ground {
+fn ground(args: &CrashArgs) -> anyhow::Result<Ground> {
     let database = match args.store {
         StoreKind::Sqlite => None,
         StoreKind::Postgres => args.store_url.clone(),
@@ -95,9 +101,25 @@ fn ground(args: &CrashArgs) -> Ground {
         (Transport::Kafka, Some(brokers), Some(name)) => Some(Topic { brokers: brokers.clone(), name: name.clone() }),
         _ => None,
     };
-    let outside = database.is_some() || topic.is_some();
-    let variables = if outside { config::environment() } else { Vec::new() };
-    Ground { database, topic, variables, cannot_ask: args.gateway == GatewayKind::Http }
+    let two = args.instances == 2;
+    anyhow::ensure!(
+        !two || (database.is_some() && topic.is_some()),
+        "--instances 2: one of the two would have the log or the store for itself\n  \
+         help: add --transport kafka --brokers B --topic T --store postgres --store-url U"
+    );
+    let pages = match args.gateway {
+        None if two => Pages::Asked,
+        None | Some(GatewayKind::Handset) => Pages::Handset,
+        Some(GatewayKind::Http) => Pages::Deaf,
+        Some(GatewayKind::Asked) => Pages::Asked,
+    };
+    anyhow::ensure!(
+        !two || pages != Pages::Handset,
+        "--instances 2: each process has phones of its own, and cannot ask those of the other\n  \
+         help: leave --gateway out, or name another"
+    );
+    let variables = if database.is_some() || topic.is_some() { config::environment() } else { Vec::new() };
+    Ok(Ground { database, topic, variables, pages, two })
 }
 
 fn print(report: &Report, format: Format) -> anyhow::Result<()> {
@@ -106,27 +128,53 @@ fn print(report: &Report, format: Format) -> anyhow::Result<()> {
         output::note(example);
     }
     match format {
-        Format::Json => output::json(
-            &mut out,
-            json!({ "type": "summary", "kind": "crash", "kills": report.kills, "between": report.between,
-                "records": report.records, "pages": report.pages, "lost": report.lost, "repeated": report.repeated,
-                "resent": report.resent, "ready_ms_p50": report.ready_ms_p50, "ready_ms_max": report.ready_ms_max }),
-        ),
-        Format::Human => output::line(
-            &mut out,
-            &format!(
-                "{} kills ({} between a signal's commit and its page's outcome), {} records, {} pages: \
-                 {} lost, {} repeated, {} resent; ready after {} ms (median), {} ms (greatest)",
-                report.kills,
-                report.between,
-                report.records,
-                report.pages,
-                report.lost,
-                report.repeated,
-                report.resent,
-                report.ready_ms_p50,
-                report.ready_ms_max
-            ),
-        ),
+        Format::Json => output::json(&mut out, summary(report)),
+        Format::Human => {
+            let Report { kills, between, records, pages, lost, repeated, resent, ready, .. } = report;
+            let (median, greatest) = (ready.median(), ready.greatest());
+            output::line(
+                &mut out,
+                &format!(
+                    "{kills} kills ({between} between a signal's commit and its page's outcome), {records} records, \
+                     {pages} pages: {lost} lost, {repeated} repeated, {resent} resent; ready after {median} ms \
+                     (median), {greatest} ms (greatest)"
+                ),
+            )?;
+            report.passed.as_ref().map_or(Ok(()), |passed| output::line(&mut out, &in_words(passed)))
+        }
     }
+}
+
+fn summary(report: &Report) -> Value {
+    let mut summary = json!({ "type": "summary", "kind": "crash", "kills": report.kills, "between": report.between,
+        "records": report.records, "pages": report.pages, "lost": report.lost, "repeated": report.repeated,
+        "resent": report.resent, "ready_ms_p50": report.ready.median(), "ready_ms_max": report.ready.greatest() });
+    if let (Some(passed), Some(fields)) = (&report.passed, summary.as_object_mut()) {
+        for (name, times) in
+            [("take_over", &passed.led), ("first_decision", &passed.decided), ("first_page", &passed.paged)]
+        {
+            fields.insert(format!("{name}_ms_p50"), times.median().into());
+            fields.insert(format!("{name}_ms_max"), times.greatest().into());
+        }
+        fields.insert("take_overs".to_owned(), passed.led.count().into());
+        fields.insert("stood_still".to_owned(), passed.stood.into());
+        fields.insert("refused_writes".to_owned(), passed.refused.into());
+        fields.insert("killed_both".to_owned(), passed.both.into());
+    }
+    summary
+}
+
+fn in_words(passed: &Passed) -> String {
+    let ms = |times: &crash::Times| format!("{} ms (median), {} ms (greatest)", times.median(), times.greatest());
+    format!(
+        "{} take-overs: the other leads after {}, its first decision is durable after {}, its first page is with the \
+         carrier after {}; {} leaders stood still first and came back, {} writes of theirs refused; both killed {} times",
+        passed.led.count(),
+        ms(&passed.led),
+        ms(&passed.decided),
+        ms(&passed.paged),
+        passed.stood,
+        passed.refused,
+        passed.both
+    )
 }

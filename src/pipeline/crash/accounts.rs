@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::evaluate::Warm;
 use crate::log::{Bounds, Event};
-use crate::model::{Batch, Decoded, PageState, Progress, Signal, WIDE};
+use crate::model::{Batch, BookRows, Decoded, Entry, PageRow, PageState, Progress, Signal, WIDE};
 use crate::pipeline::crash::Report;
 use crate::pipeline::crash::site::Site;
+use crate::pipeline::leader::Leader;
 use crate::pipeline::stages::{At, Lanes};
 use crate::pipeline::{service, sides};
 use crate::store::Store;
@@ -46,8 +47,39 @@ impl Accounts<'_> {
             note(report, format!("record {seq} was acknowledged and is not in the log"));
         }
         self.signals(store.as_ref(), &found, report)?;
-        let resent = self.ledger(store.as_ref(), report)?;
-        self.pages(store.as_ref(), &resent, report)
+        let (entries, rows) = (store.ledger(0, ALL)?, store.pages(None, ALL)?);
+        let resent = ledger(&entries, report)?;
+        self.decisions(&entries, &rows, report)?;
+        self.pages(&rows, &resent, report);
+        Ok(())
+    }
+
+    /// The ledger's decisions are what the same inputs give again, whoever led meanwhile, and what they decided is there.
+    fn decisions(&self, entries: &[Entry], rows: &[PageRow], report: &mut Report) -> anyhow::Result<()> {
+        let mut again = Leader::load(&BookRows::default(), service::world(&self.site.load()));
+        if let Err(differs) = again.replay(entries, |_| None) {
+            report.lost += 1;
+            note(report, format!("the ledger gives other decisions: {differs}"));
+        }
+        let there: BTreeSet<&str> = rows.iter().map(|row| row.page.id.as_str()).collect();
+        let (mut decided, mut taken_back) = (BTreeSet::new(), BTreeSet::new());
+        for entry in entries {
+            let json: serde_json::Value = serde_json::from_str(&entry.json)?;
+            let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+            decided.extend(list("pages").iter().filter_map(|page| page["id"].as_str().map(str::to_owned)));
+            taken_back.extend(list("cancels").iter().filter_map(|cancel| cancel[0].as_str().map(str::to_owned)));
+        }
+        for page in decided.iter().filter(|page| !there.contains(page.as_str()) && !taken_back.contains(*page)) {
+            report.lost += 1;
+            note(report, format!("page {page} was decided and is not in the outbox"));
+        }
+        let carried = self.site.carried();
+        let sent = there.iter().copied().chain(carried.iter().map(String::as_str));
+        for page in sent.filter(|page| !decided.contains(*page)).collect::<BTreeSet<_>>() {
+            report.repeated += 1;
+            note(report, format!("page {page} was decided by nobody"));
+        }
+        Ok(())
     }
 
     /// One undisturbed run over the whole log.
@@ -112,9 +144,9 @@ impl Accounts<'_> {
 
     /// Every page reached its person, once and once more for each time that the ledger says so, and none was decided
     /// twice.
-    fn pages(&self, store: &dyn Store, resent: &BTreeMap<String, u64>, report: &mut Report) -> anyhow::Result<()> {
+    fn pages(&self, rows: &[PageRow], resent: &BTreeMap<String, u64>, report: &mut Report) {
         let mut keys = BTreeSet::new();
-        for row in store.pages(None, ALL)? {
+        for row in rows {
             let page = &row.page;
             let (incident, to) = (page.incident.clone(), page.to.clone());
             if !keys.insert((incident, page.step, page.round, to, page.channel, page.reason, page.occurrence)) {
@@ -136,27 +168,25 @@ impl Accounts<'_> {
                 note(report, format!("page {} arrived {arrived} times, resent {again} times", page.id));
             }
         }
-        Ok(())
     }
+}
 
-    /// Whether its chain holds, and how often each page was sent again on purpose.
-    fn ledger(&self, store: &dyn Store, report: &mut Report) -> anyhow::Result<BTreeMap<String, u64>> {
-        let entries = store.ledger(0, ALL)?;
-        if let Err(no) = crate::store::ledger::verify(&entries) {
-            report.lost += 1;
-            note(report, format!("ledger entry {no} does not follow its predecessor"));
-        }
-        let mut resent = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| entry.kind == "outcome") {
-            let json: serde_json::Value = serde_json::from_str(&entry.json)?;
-            let input = &json["input"];
-            if let Some(page) = input["page"].as_str().filter(|_| input["outcome"] == "resent") {
-                *resent.entry(page.to_owned()).or_default() += 1;
-            }
-        }
-        report.resent = resent.values().sum();
-        Ok(resent)
+/// Whether its chain holds, and how often each page was sent again on purpose.
+fn ledger(entries: &[Entry], report: &mut Report) -> anyhow::Result<BTreeMap<String, u64>> {
+    if let Err(no) = crate::store::ledger::verify(entries) {
+        report.lost += 1;
+        note(report, format!("ledger entry {no} does not follow its predecessor"));
     }
+    let mut resent = BTreeMap::new();
+    for entry in entries.iter().filter(|entry| entry.kind == "outcome") {
+        let json: serde_json::Value = serde_json::from_str(&entry.json)?;
+        let input = &json["input"];
+        if let Some(page) = input["page"].as_str().filter(|_| input["outcome"] == "resent") {
+            *resent.entry(page.to_owned()).or_default() += 1;
+        }
+    }
+    report.resent = resent.values().sum();
+    Ok(resent)
 }
 
 fn take(lanes: &mut Lanes, batch: &Batch, found: &mut Found) {

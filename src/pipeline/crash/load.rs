@@ -33,7 +33,7 @@ impl Producer {
         let way = match site.topic()? {
             Some(sink) => Way::Topic(sink),
             None => Way::Door {
-                url: format!("http://{}/v1/records", site.listen),
+                url: format!("http://{}/v1/records", site.stations[0].listen),
                 token: site.data().join("token"),
                 client: reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?,
             },

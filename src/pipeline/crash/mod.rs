@@ -1,27 +1,34 @@
 //! kill -9 under load: the service as a process of its own, killed again and again while another process feeds it (through
-//! the door, or past the service into Kafka), and the accounts afterwards.
+//! the door, or past the service into Kafka), and the accounts afterwards. Where two share a store, whoever leads is
+//! killed ([`pair`]).
 //!
 //! The idea: nothing of the dead process is believed. What the producer was told is durable is looked up in the log; the
 //! signals must be those of one undisturbed run over that log; every page must have reached its phone once.
 
 mod accounts;
 mod carrier;
+mod files;
 mod load;
+mod pair;
 mod port;
 mod site;
+mod station;
+mod times;
 
 pub use port::lasting_ports;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
-
-use anyhow::Context;
 
 use crate::pipeline::crash::accounts::Accounts;
 use crate::pipeline::crash::carrier::Carrier;
 use crate::pipeline::crash::load::Producer;
-use crate::pipeline::crash::site::{Child, Site};
+use crate::pipeline::crash::pair::Pair;
+use crate::pipeline::crash::site::Site;
+pub use crate::pipeline::crash::times::Times;
 use crate::pipeline::wake::Wake;
+use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND, SystemClock};
 
 /// After the last kill the service may take so long to finish its work.
@@ -53,12 +60,29 @@ pub struct Report {
     pub repeated: u64,
     /// Pages that the ledger marks as resent.
     pub resent: u64,
-    /// Time from start to ready, ms: median and greatest.
-    pub ready_ms_p50: u64,
-    /// The greatest.
-    pub ready_ms_max: u64,
+    /// Time from start to ready.
+    pub ready: Times,
+    /// Where two share a store: how the lead passed from one to the other.
+    pub passed: Option<Passed>,
     /// What is wrong, some examples.
     pub examples: Vec<String>,
+}
+
+/// How the lead passed from a process that was killed or stood still to the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// From the kill of a leader until the other led.
+    pub led: Times,
+    /// From the kill until the other's first decision was durable.
+    pub decided: Times,
+    /// From the kill until the first page that the other decided was with the carrier.
+    pub paged: Times,
+    /// Kills of a leader that stood still first and came back while the other led.
+    pub stood: u64,
+    /// Writes of a process that did not lead any more, each refused.
+    pub refused: u64,
+    /// Kills of both at once.
+    pub both: u64,
 }
 
 /// A topic that stands where the embedded log would.
@@ -79,8 +103,22 @@ pub struct Ground {
     pub topic: Option<Topic>,
     /// Settings by environment that the service's process finds there too: passwords.
     pub variables: Vec<(String, String)>,
-    /// Pages leave by a carrier that cannot be asked what became of one, instead of to phones of ours.
-    pub cannot_ask: bool,
+    /// Where pages go.
+    pub pages: Pages,
+    /// Two processes share store, topic and carrier: needs a database, a topic and a carrier.
+    pub two: bool,
+}
+
+/// Where pages go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// To phones of ours, in the process's data directory: a page arrives exactly once.
+    #[default]
+    Handset,
+    /// To a carrier that cannot be asked what became of one.
+    Deaf,
+    /// To a carrier that can.
+    Asked,
 }
 
 /// Runs it: `program` is this program, `dir` an empty directory that it may fill.
@@ -91,51 +129,58 @@ pub fn run(program: &Path, dir: &Path, kills: u64, seed: u64, ground: Ground) ->
     let site = Site::make(program, dir, ground)?;
     site.must_be_empty()?;
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut ready = hdrhistogram::Histogram::<u64>::new(3).context("make a histogram")?;
     let mut report = Report { kills, ..Report::default() };
-    let mut child = site.start()?;
-    // Not before: what the log holds before a first start is the past, and nobody is paged for it.
-    let producer = Producer::start(&site)?;
-    for n in 0..kills {
-        ready.saturating_record(child.ready_ms);
-        pause(Duration::from_millis(rng.u64(LIVES)));
-        if n % AIMED != 0 {
-            aim(&site)?;
-        }
-        child.kill()?;
-        report.between += u64::from(site.has_work()?);
-        child = site.start()?;
-    }
-    ready.saturating_record(child.ready_ms);
-    let acknowledged = producer.stop();
-    finish(&site, &child)?;
-    child.end()?;
-    report.ready_ms_p50 = ready.value_at_quantile(0.5);
-    report.ready_ms_max = ready.max();
+    let acknowledged = if site.stations.len() == 2 {
+        Pair::start(&site)?.run(&mut rng, &mut report)?
+    } else {
+        alone(&site, &mut rng, &mut report)?
+    };
     Accounts { site: &site, acknowledged: &acknowledged }.settle(&mut report)?;
     Ok(report)
 }
 
+/// One process; gives the records that were acknowledged.
+fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::Result<BTreeSet<u64>> {
+    let station = &site.stations[0];
+    let mut child = station.start()?;
+    // Not before: what the log holds before a first start is the past, and nobody is paged for it.
+    let producer = Producer::start(site)?;
+    for n in 0..report.kills {
+        report.ready.add(child.ready_ms);
+        pause(Duration::from_millis(rng.u64(LIVES)));
+        if n % AIMED != 0 {
+            aim(&*site.store()?)?;
+        }
+        child.kill()?;
+        report.between += u64::from(site.has_work()?);
+        child = station.start()?;
+    }
+    report.ready.add(child.ready_ms);
+    let acknowledged = producer.stop();
+    finish(site)?;
+    child.end()?;
+    Ok(acknowledged)
+}
+
 /// Waits for something that stands between a signal's commit and its page's outcome, as the store shows it.
-fn aim(site: &Site) -> anyhow::Result<()> {
-    let store = site.store()?;
+fn aim(store: &dyn Store) -> anyhow::Result<()> {
     let until = SystemClock.elapsed() + AIM;
-    while SystemClock.elapsed() < until && !site::has_work(&*store)? {
+    while SystemClock.elapsed() < until && !site::has_work(store, site::ALL)? {
         std::thread::yield_now();
     }
     Ok(())
 }
 
 /// Waits until nothing is left to do.
-fn finish(site: &Site, child: &Child) -> anyhow::Result<()> {
+fn finish(site: &Site) -> anyhow::Result<()> {
     let until = SystemClock.elapsed() + FINISH;
     let mut quiet = 0;
     // Twice in a row: between two hand-overs there is an instant at which each looks empty.
     while quiet < 10 {
         anyhow::ensure!(
             SystemClock.elapsed() < until,
-            "the service did not finish its work; its log is `{}`",
-            child.log.display()
+            "the service did not finish its work; its log is beside `{}`",
+            site.data().display()
         );
         pause(LOOK);
         quiet = if site.is_caught_up() && !site.has_work()? { quiet + 1 } else { 0 };
