@@ -71,6 +71,8 @@ pub struct Metrics {
     pub fenced: Counter,
     /// Times that another process took the lead of the incident stage and a write of this one was refused.
     pub lead_lost: Counter,
+    /// 1 while this process leads the incident stage as far as it knows, else 0.
+    pub leads: Gauge,
     /// Flushes made durable.
     pub flushes: Counter,
     /// State rows written by flushes.
@@ -116,6 +118,7 @@ impl Metrics {
             dead_letters_lost: Counter::default(),
             fenced: Counter::default(),
             lead_lost: Counter::default(),
+            leads: Gauge::default(),
             flushes: Counter::default(),
             flush_rows: Counter::default(),
             signals: Counter::default(),
@@ -157,6 +160,7 @@ impl Metrics {
         r.register("dead_letters_lost", "Dead letters that the log refused", self.dead_letters_lost.clone());
         r.register("fenced_partitions", "Partitions that another process took", self.fenced.clone());
         r.register("lead_lost", "Times that another process took the lead", self.lead_lost.clone());
+        r.register("leads", "1 while this process leads the incident stage", self.leads.clone());
         r.register("flushes", "Flushes made durable", self.flushes.clone());
         r.register("flush_rows", "State rows written by flushes", self.flush_rows.clone());
         r.register("signals", "Signals handed to the incident stage", self.signals.clone());

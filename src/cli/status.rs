@@ -72,6 +72,9 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
 }
 
 fn leader(status: &Value) -> String {
+    if status["unknown"].is_string() {
+        return "leader: unknown".to_owned();
+    }
     let here = if status["leader"]["here"] == Value::Bool(true) { " (this process)" } else { "" };
     status["leader"]["name"]
         .as_str()
@@ -107,10 +110,14 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     }
     lines.push(leader(status));
     let counts = &status["counts"];
+    let open = counts["incidents_open"].as_u64().map_or_else(|| "unknown".to_owned(), |open| open.to_string());
     lines.push(format!(
-        "rules {} · records {} · samples {} · open incidents {}",
-        status["rules"]["count"], counts["records"], counts["samples"], counts["incidents_open"]
+        "rules {} · records {} · samples {} · open incidents {open}",
+        status["rules"]["count"], counts["records"], counts["samples"]
     ));
+    if status["unknown"].is_string() {
+        lines.push("pages, service levels, silences: unknown while the store cannot be read".to_owned());
+    }
     if let Some(shadow) = status["rules"]["shadow"].as_u64().filter(|shadow| *shadow > 0) {
         lines.push(format!("  {shadow} of the rules in shadow: nobody is told of them"));
     }
@@ -253,6 +260,17 @@ mod tests {
         let wanted =
             "restoring windows of t/2: 25% (250 of 1000 records), about 1m30s left; rule week-mean looks back 7d";
         assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
+    }
+
+    #[test]
+    fn what_the_store_alone_knows_is_unknown_while_it_is_away() {
+        let status = json!({ "healthy": false, "unknown": "connection refused", "leader": null, "sla": null,
+            "counts": { "records": 3, "samples": 3, "incidents_open": null, "pages": null } });
+        let lines = human(&status, 0);
+        for wanted in ["leader: unknown", "open incidents unknown", "service levels, silences: unknown"] {
+            assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted}: {lines:#?}");
+        }
+        assert!(!lines.iter().any(|line| line.contains("nobody")), "{lines:#?}");
     }
 
     #[test]

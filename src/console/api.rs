@@ -79,7 +79,7 @@ async fn read<T: Send + 'static>(
 
 /// The state of everything.
 pub(super) async fn status(State(app): State<App>) -> Response {
-    match app.blocking(Parts::status).await.and_then(|found| found) {
+    match app.blocking(|parts| parts.view.status()).await.and_then(|found| found) {
         Ok(status) => Json(status).into_response(),
         Err(why) => error(StatusCode::SERVICE_UNAVAILABLE, &why),
     }

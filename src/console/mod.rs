@@ -97,15 +97,6 @@ pub struct Parts {
     pub limits: Limits,
 }
 
-impl Parts {
-    /// The status, with the health of this very moment.
-    fn status(&self) -> Result<StatusView, String> {
-        let mut status = self.view.status()?;
-        status.health = self.view.health();
-        Ok(status)
-    }
-}
-
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts").field("limits", &self.limits).finish_non_exhaustive()

@@ -168,7 +168,7 @@ fn read(parts: &Parts, now: crate::time::Ms) -> Result<Shown, String> {
     let (incidents, children) = groups::split(all, INCIDENTS);
     Ok(Shown {
         now,
-        status: parts.status()?,
+        status: view.status()?,
         incidents,
         children,
         pages: view.pages(None, ROWS)?,

@@ -150,10 +150,13 @@ pub struct StatusView {
     pub roles: Vec<String>,
     /// Where its data lives.
     pub data_dir: String,
-    /// Whether it does its work; the console fills it from [`View::health`].
+    /// Whether it does its work, as [`View::health`] says, and whether its store can be read.
     #[serde(flatten)]
     pub health: Health,
-    /// Who leads the incident stage; `None`: nobody, for the moment.
+    /// Why the store cannot be read, where it cannot: what it alone knows is then unknown, which is not the same as none:
+    /// who leads, incidents, pages, service levels, silences.
+    pub unknown: Option<String>,
+    /// Who leads the incident stage; `None`: nobody for the moment, or unknown.
     pub leader: Option<LeaderView>,
     /// Each partition that this process reads.
     pub partitions: Vec<PartitionView>,
@@ -173,13 +176,13 @@ pub struct StatusView {
     pub readings: Vec<ReadingView>,
     /// Gateways in order of preference.
     pub gateways: Vec<GatewayView>,
-    /// Service levels: `incidents` with the clock that runs out first, `months` of contracted services.
+    /// Service levels: `incidents` with the clock that runs out first, `months` of contracted services; null: unknown.
     pub sla: serde_json::Value,
-    /// Silences that are not over, newest first.
-    pub silences: Vec<SilenceView>,
-    /// Incidents of which nobody is told for the moment.
-    pub muted: Vec<MutedView>,
-    /// Rules in shadow beside the live ones.
+    /// Silences that are not over, newest first; `None`: unknown.
+    pub silences: Option<Vec<SilenceView>>,
+    /// Incidents of which nobody is told for the moment; `None`: unknown.
+    pub muted: Option<Vec<MutedView>>,
+    /// Rules in shadow beside the live ones; empty where unknown.
     pub shadows: Vec<ShadowView>,
 }
 
@@ -368,10 +371,10 @@ pub struct CountsView {
     pub misplaced: u64,
     /// Signals that got a row.
     pub signals: u64,
-    /// Incidents that are open or acked now.
-    pub incidents_open: u64,
-    /// Outbox rows, by state.
-    pub pages: BTreeMap<String, u64>,
+    /// Incidents that are open or acked now; `None`: unknown.
+    pub incidents_open: Option<u64>,
+    /// Outbox rows, by state; `None`: unknown.
+    pub pages: Option<BTreeMap<String, u64>>,
 }
 
 /// A partition whose past is being read again, after a start or a reload.

@@ -158,8 +158,7 @@ fn phone(html: &mut Html, contact: &Contact, rows: &[&PageRow]) {
 
 /// Every outbox row.
 pub(super) fn outbox(html: &mut Html, shown: &Shown) {
-    let counts = &shown.status.counts.pages;
-    if !counts.is_empty() {
+    if let Some(counts) = shown.status.counts.pages.as_ref().filter(|counts| !counts.is_empty()) {
         section(html, "발송 현황", |html| {
             html.raw("<dl class=\"facts\">");
             for state in PageState::ALL {
@@ -382,6 +381,7 @@ pub(super) fn service(html: &mut Html, shown: &Shown) {
 /// Who leads, and whether it is the process that is asked.
 fn leader(it: &StatusView) -> String {
     match &it.leader {
+        None if it.unknown.is_some() => "알 수 없음".to_owned(),
         None => "없음".to_owned(),
         Some(leader) if leader.here => format!("{} (이 프로세스)", leader.name),
         Some(leader) => format!("{} (다른 프로세스)", leader.name),

@@ -53,6 +53,8 @@ pub const ENGINE_LAG: Builtin = own("engine-lag", "처리 적체", Severity::S2)
 pub const ENGINE_REJECTS: Builtin = own("engine-rejects", "수집 데이터 오류", Severity::S3);
 /// The disk of the data directory fills up.
 pub const ENGINE_DISK: Builtin = own("engine-disk", "저장 공간 부족", Severity::S2);
+/// The store could not be used for a while: told when it can be used again.
+pub const ENGINE_STORE: Builtin = own("engine-store", "저장소 중단", Severity::S2);
 
 /// A carrier refused the number of a contact for good; identity `contact`.
 pub const CONTACT_STALE: Builtin = own("contact-stale", "비상연락처 수신불가", Severity::S3);
@@ -60,7 +62,7 @@ pub const CONTACT_STALE: Builtin = own("contact-stale", "비상연락처 수신�
 pub const CONTACT_GAP: Builtin = own("contact-gap", "비상연락망 공백", Severity::S3);
 
 /// All of them.
-pub const BUILTINS: [Builtin; 18] = [
+pub const BUILTINS: [Builtin; 19] = [
     SOURCE_SILENT,
     SOURCE_SKEW,
     LOG_SKEW,
@@ -79,6 +81,7 @@ pub const BUILTINS: [Builtin; 18] = [
     ENGINE_DISK,
     CONTACT_STALE,
     CONTACT_GAP,
+    ENGINE_STORE,
 ];
 
 /// Looks one up.

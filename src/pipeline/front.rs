@@ -3,13 +3,12 @@
 //! The idea: stages publish plain numbers on a [`Board`] once a second; whoever looks reads the board and the store and
 //! never disturbs a stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
     Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SourceView, StatusView, View,
-    WarmingView,
+    LimitView, MutedView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SilenceView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
@@ -65,6 +64,12 @@ struct Notices {
     troubles: BTreeMap<&'static str, String>,
     clock_difference: Option<Ms>,
     broken: Option<String>,
+    /// Stages that cannot use the store.
+    store_away: BTreeSet<&'static str>,
+    /// When the first of them could not, elapsed time; `None`: all can.
+    outage_began: Option<Ms>,
+    /// Outages that are over: begin and end, elapsed time.
+    outages: Vec<(Ms, Ms)>,
 }
 
 /// Where stages publish how they are.
@@ -85,6 +90,28 @@ impl Board {
                 None => notices.troubles.remove(stage),
             };
         });
+    }
+
+    /// Says whether a stage can use the store at `now`, elapsed time.
+    pub fn store(&self, stage: &'static str, now: Ms, away: bool) {
+        self.with(|notices| {
+            if away {
+                notices.store_away.insert(stage);
+                notices.outage_began.get_or_insert(now);
+                return;
+            }
+            notices.store_away.remove(stage);
+            if notices.store_away.is_empty()
+                && let Some(began) = notices.outage_began.take()
+            {
+                notices.outages.push((began, now));
+            }
+        });
+    }
+
+    /// Times in which some stage could not use the store, elapsed time, that nobody took yet.
+    pub fn take_outages(&self) -> Vec<(Ms, Ms)> {
+        self.with(|notices| std::mem::take(&mut notices.outages))
     }
 
     /// Publishes what `evaluate` says of itself.
@@ -181,17 +208,36 @@ impl Front {
         self.shadows.look(self.store.as_ref(), force, self.clock.wall()).map_err(|error| error.to_string())
     }
 
-    fn count(&self, counts: &mut CountsView) -> Result<(), String> {
-        for state in PageState::ALL {
-            counts.pages.insert(state.word().to_owned(), 0);
-        }
-        let incidents = self.incidents(INCIDENTS_COUNTED_MAX)?;
-        counts.incidents_open = incidents.iter().filter(|incident| incident.state.is_live()).count() as u64;
+    /// What the store says; an error where it cannot be read: then none of it is known.
+    fn stored(&self) -> Result<Stored, String> {
+        let leader = self.leader()?;
+        let mut pages: BTreeMap<String, u64> =
+            PageState::ALL.into_iter().map(|state| (state.word().to_owned(), 0)).collect();
         for row in self.pages(None, PAGES_COUNTED_MAX)? {
-            *counts.pages.entry(row.state.word().to_owned()).or_default() += 1;
+            *pages.entry(row.state.word().to_owned()).or_default() += 1;
         }
-        Ok(())
+        let (incidents, now) = (self.incidents(INCIDENTS_COUNTED_MAX)?, self.clock.wall());
+        let plan = self.contacts.people().sla.clone();
+        let sla = levels::standing(self.store.as_ref(), &incidents, &plan, now).map_err(|error| error.to_string())?;
+        Ok(Stored {
+            leader,
+            open: incidents.iter().filter(|incident| incident.state.is_live()).count() as u64,
+            pages,
+            sla,
+            silences: self.silences()?.iter().filter_map(|silence| silence_view(silence, now)).collect(),
+            muted: incidents.iter().filter_map(muted_view).collect(),
+        })
     }
+}
+
+/// What a status has from the store.
+struct Stored {
+    leader: Option<LeaderView>,
+    open: u64,
+    pages: BTreeMap<String, u64>,
+    sla: serde_json::Value,
+    silences: Vec<SilenceView>,
+    muted: Vec<MutedView>,
 }
 
 impl View for Front {
@@ -203,28 +249,26 @@ impl View for Front {
         let (evaluation, broken) = self.board.with(|notices| (notices.evaluation.clone(), notices.broken.clone()));
         let mut counts = evaluation.counts;
         let mut health = self.health();
-        // While the store is away the status is wanted most: it says so, instead of failing with it.
-        let read = self.count(&mut counts).and_then(|()| self.leader());
-        let leader = read.unwrap_or_else(|why| {
+        // While the store is away the status is wanted most: it says what it does not know, instead of failing with it.
+        let (stored, unknown) = match self.stored() {
+            Ok(stored) => (Some(stored), None),
+            Err(why) => (None, Some(why)),
+        };
+        if let Some(why) = &unknown {
             health.healthy = false;
             health.troubles.push(format!("저장소를 읽을 수 없습니다: {why}"));
-            None
-        });
-        let plan = self.contacts.people().sla.clone();
-        let live = self.store.incidents(INCIDENTS_COUNTED_MAX).unwrap_or_default();
-        let sla = levels::standing(self.store.as_ref(), &live, &plan, self.clock.wall()).unwrap_or_default();
-        // What the store cannot say was said above.
-        let now = self.clock.wall();
-        let silences = self.silences().unwrap_or_default();
+        }
+        counts.incidents_open = stored.as_ref().map(|stored| stored.open);
+        counts.pages = stored.as_ref().map(|stored| stored.pages.clone());
+        let shadows = if unknown.is_none() { self.compared().unwrap_or_default() } else { Vec::new() };
         Ok(StatusView {
-            silences: silences.iter().filter_map(|silence| silence_view(silence, now)).collect(),
-            muted: live.iter().filter_map(muted_view).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: self.clock.wall() - self.standing.started,
             roles: self.standing.roles.clone(),
             data_dir: self.standing.data_dir.clone(),
             health,
-            leader,
+            unknown,
+            leader: stored.as_ref().and_then(|stored| stored.leader.clone()),
             partitions: evaluation.partitions,
             sources: evaluation.sources,
             rules: RulesView { broken, ..evaluation.rules },
@@ -234,8 +278,10 @@ impl View for Front {
             limits: evaluation.limits,
             readings: evaluation.readings,
             gateways: self.ways.iter().map(|way| gateway_view(way.health())).collect(),
-            sla,
-            shadows: self.compared().unwrap_or_default(),
+            sla: stored.as_ref().map(|stored| stored.sla.clone()).unwrap_or_default(),
+            silences: stored.as_ref().map(|stored| stored.silences.clone()),
+            muted: stored.map(|stored| stored.muted),
+            shadows,
         })
     }
 

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use reqwest::blocking::Client;
 
 use crate::config::{HeartbeatSettings, HeartbeatTo, read_secret_file};
-use crate::model::{Channel, Page, Reason, Secret, Severity};
+use crate::model::{Channel, Page, Reason, Seat, Secret, Severity};
 use crate::notify::{Address, Gateway as _, Paced, Sent};
 use crate::pipeline::shell::Shared;
 use crate::time::{MINUTE, Ms, SECOND, rfc3339};
@@ -25,6 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY: Ms = 5 * SECOND;
 /// A log that is read with more delay than this is behind.
 const LAG_MAX: Ms = MINUTE;
+/// Whoever leads says so every second: a seat that stands still for so long is held by nobody who lives.
+const SEAT_STILL: Ms = 10 * SECOND;
 
 /// Sends the signs.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Heartbeat {
     next: Ms,
     /// It was withheld at the last look.
     withheld: bool,
+    /// Who led at the last look, and since when that has stood still: elapsed time.
+    seat: Option<(Seat, Ms)>,
     n: i64,
 }
 
@@ -58,7 +62,7 @@ impl Heartbeat {
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().context("prepare the heartbeat's connection")?;
-        Ok(Self { settings, token, client, ways, next: 0, withheld: false, n: 0 })
+        Ok(Self { settings, token, client, ways, next: 0, withheld: false, seat: None, n: 0 })
     }
 
     /// One look: sends a sign where one is due and all is well.
@@ -67,7 +71,7 @@ impl Heartbeat {
         if now < self.next {
             return;
         }
-        let unwell = unwell(shared, self.settings.overdue);
+        let unwell = self.unwell(shared);
         if let Some(why) = unwell.first() {
             if !std::mem::replace(&mut self.withheld, true) {
                 tracing::error!(why, "the heartbeat is withheld");
@@ -91,6 +95,32 @@ impl Heartbeat {
                 self.next = now + RETRY.min(self.settings.every);
             }
         }
+    }
+
+    /// Why the engine is not well, most telling first; empty: it is.
+    fn unwell(&mut self, shared: &Shared) -> Vec<String> {
+        let now = shared.clock.elapsed();
+        let mut why = shared.board.health(now).troubles;
+        match shared.store.seat() {
+            Ok(seat) if seat.is_free() => why.push("nobody leads the incident stage".to_owned()),
+            Ok(seat) => match &self.seat {
+                Some((seen, since)) if *seen == seat && now - since >= SEAT_STILL => {
+                    why.push(format!("{} leads the incident stage and has said nothing for long", seat.owner));
+                }
+                Some((seen, _)) if *seen == seat => {}
+                _ => self.seat = Some((seat, now)),
+            },
+            Err(error) => why.push(error.to_string()),
+        }
+        let overdue = shared.overdue.load(Ordering::SeqCst);
+        if overdue > self.settings.overdue {
+            why.push(format!("{overdue} things are overdue"));
+        }
+        let lag = shared.board.lag();
+        if lag > LAG_MAX {
+            why.push(format!("the log is read {lag} ms late"));
+        }
+        why
     }
 
     fn send(&self, now: Ms) -> anyhow::Result<()> {
@@ -139,25 +169,6 @@ fn letter(now: Ms, n: i64) -> Page {
         due: now,
         deadline: now + MINUTE,
     }
-}
-
-/// Why the engine is not well, most telling first; empty: it is.
-fn unwell(shared: &Shared, overdue_max: usize) -> Vec<String> {
-    let mut why = shared.board.health(shared.clock.elapsed()).troubles;
-    match shared.store.seat() {
-        Ok(seat) if seat.is_free() => why.push("nobody leads the incident stage".to_owned()),
-        Ok(_) => {}
-        Err(error) => why.push(error.to_string()),
-    }
-    let overdue = shared.overdue.load(Ordering::SeqCst);
-    if overdue > overdue_max {
-        why.push(format!("{overdue} things are overdue"));
-    }
-    let lag = shared.board.lag();
-    if lag > LAG_MAX {
-        why.push(format!("the log is read {lag} ms late"));
-    }
-    why
 }
 
 #[cfg(test)]
@@ -218,13 +229,14 @@ mod tests {
     #[test]
     fn a_sign_leaves_every_so_often_while_all_is_well() {
         let (url, heard) = watcher("204 No Content");
-        let (shell, clock, _) = shell();
+        let (shell, clock, store) = shell();
         let mut beat = Heartbeat::new(settings(&url, false), Vec::new()).expect("a client");
         beat.look(&shell.shared);
         beat.look(&shell.shared);
         assert!(heard.recv().expect("a sign").starts_with("GET /alive HTTP/1.1"));
         assert!(heard.try_recv().is_err(), "one a minute");
         clock.advance(MINUTE);
+        store.beat(1).expect("memory is never away");
         beat.look(&shell.shared);
         assert!(heard.recv().is_ok());
         let mut beat = Heartbeat::new(settings(&url, true), Vec::new()).expect("a client");
@@ -237,8 +249,12 @@ mod tests {
         let (url, heard) = watcher("200 OK");
         let (shell, clock, store) = shell();
         let mut beat = Heartbeat::new(settings(&url, false), Vec::new()).expect("a client");
+        let leads = std::cell::Cell::new(true);
         let mut look = |clock: &ManualClock| {
             clock.advance(MINUTE);
+            if leads.get() {
+                store.beat(1).expect("memory is never away");
+            }
             beat.look(&shell.shared);
             heard
                 .recv_timeout(Duration::from_millis(if shell.shared.overdue.load(Ordering::SeqCst) > 2 {
@@ -259,17 +275,23 @@ mod tests {
         assert!(!look(&clock), "a stage said nothing for a minute");
         shell.shared.board.report("incident", now + 3 * MINUTE, None);
         assert!(look(&clock));
-        store.give_up(1).expect("memory is never away");
+        leads.set(false);
         shell.shared.board.report("incident", now + 4 * MINUTE, None);
+        assert!(!look(&clock), "whoever leads says nothing");
+        leads.set(true);
+        assert!(look(&clock));
+        store.give_up(1).expect("memory is never away");
+        shell.shared.board.report("incident", now + 6 * MINUTE, None);
         assert!(!look(&clock), "nobody leads");
     }
 
     #[test]
     fn a_watcher_that_refuses_is_tried_again_soon() {
         let (url, heard) = watcher("503 Busy");
-        let (shell, clock, _) = shell();
+        let (shell, clock, store) = shell();
         let mut beat = Heartbeat::new(settings(&url, false), Vec::new()).expect("a client");
         for _ in 0..3 {
+            store.beat(1).expect("memory is never away");
             beat.look(&shell.shared);
             assert!(heard.recv().is_ok());
             clock.advance(RETRY);

@@ -29,6 +29,7 @@ pub mod leading;
 pub mod levels;
 mod mend;
 pub mod node;
+mod outages;
 pub mod outbox;
 pub mod paces;
 mod own;

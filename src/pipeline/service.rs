@@ -20,6 +20,7 @@ use crate::pipeline::gate::Gate;
 use crate::pipeline::heartbeat::{self, Heartbeat};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
+use crate::pipeline::outages::Outages;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::receipts::{Asking, Receipts};
 use crate::pipeline::roster::RosterWatch;
@@ -341,7 +342,7 @@ fn start_watch(shell: &mut Shell, mut watch: Watch, making: &Making<'_>) -> anyh
     if settings.roles.contains(&Role::Incident) {
         let sends = settings.roles.contains(&Role::Notify);
         let worker = sends.then(|| worker(shell, making, format!("{}-sweeper", making.owner)));
-        let mut sweeper = Sweeper::new(worker);
+        let mut sweeper = Sweeper::new(&making.owner, worker);
         shell.start("sweeper", move |shared, stop| {
             while stop.wait(sweep::EVERY) {
                 sweeper.look(shared);
@@ -352,8 +353,10 @@ fn start_watch(shell: &mut Shell, mut watch: Watch, making: &Making<'_>) -> anyh
     let mut gateways = GatewayWatch::new(making.ways.clone());
     let mut own = SelfWatch::new(making.dir.path.clone());
     let mut roster = RosterWatch::new(making.contacts.clone());
+    let mut outages = Outages::new(&making.owner);
     shell.start("watch", move |shared, stop| {
         while stop.wait(Watch::EVERY) {
+            outages.look(shared);
             watch.look(shared);
             gateways.look(shared);
             own.look(shared);

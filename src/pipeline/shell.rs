@@ -198,6 +198,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
     let began = shared.clock.elapsed();
     while !stop.is_stopped() {
         let reloaded = mail.take().map_or(Ok(()), |setup| evaluator.reload(setup));
+        let mut away = false;
         let trouble = match reloaded.and_then(|()| evaluator.step(READ_WAIT)) {
             Ok(turn) => {
                 if turn.signalled {
@@ -211,6 +212,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
                 Some(format!("로그에 접근할 수 없습니다: {what}"))
             }
             Err(EvaluateError::Store(crate::store::StoreError::Unavailable { what, why })) => {
+                away = true;
                 tracing::warn!(what, why, "the store is away, trying again");
                 stop.wait(LOG_RETRY);
                 Some(store_away(&what))
@@ -227,6 +229,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
             shared.gate.has_read();
         }
         shared.board.report("evaluate", now, trouble);
+        shared.board.store("evaluate", now, away || evaluator.lacks_store());
         if published.is_none_or(|before| now - before >= PUBLISH_EVERY) {
             published = Some(now);
             crate::pipeline::publish::evaluation(&evaluator, shared);
@@ -261,10 +264,13 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
         if leading.leader().is_some() {
             shared.gate.is_led();
         }
+        shared.metrics.leads.set(i64::from(leading.leader().is_some()));
         let lost = &shared.metrics.lead_lost;
         lost.inc_by(leading.fenced.saturating_sub(lost.get()));
         let trouble = leading.trouble().map(|why| format!("저장소에 접근할 수 없습니다: {why}"));
-        shared.board.report("incident", shared.clock.elapsed(), trouble);
+        let now = shared.clock.elapsed();
+        shared.board.store("incident", now, trouble.is_some());
+        shared.board.report("incident", now, trouble);
         if !busy {
             shared.lead.wait(LEAD_POLL);
         }

@@ -5,6 +5,9 @@
 //! the leader as an input of their own (kind `swept` in the ledger), pages to a sender of the sweeper's own, and inputs
 //! that nobody takes make the leader load itself anew. In a healthy service it finds nothing, and that is what its
 //! figure is for: the heartbeat is withheld while it finds too much.
+//!
+//! Of several processes that may lead each counts, and only the one that the store's seat names hands out: two would have
+//! everything done twice, and one that waits to lead would blame a leader that is followed in a moment.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -25,8 +28,10 @@ const AGAIN: Ms = MINUTE;
 const PAGES_MAX: usize = 20;
 
 /// Looks for what is overdue.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sweeper {
+    /// The name under which this process leads.
+    owner: String,
     /// Sends pages that nobody takes; `None` where this process sends none.
     worker: Option<Worker>,
     /// What was handed over, and when: wall time.
@@ -34,9 +39,9 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// One that sends overdue pages with `worker`.
-    pub fn new(worker: Option<Worker>) -> Self {
-        Self { worker, handed: BTreeMap::new() }
+    /// One of the process that leads as `owner`; it sends overdue pages with `worker`.
+    pub fn new(owner: &str, worker: Option<Worker>) -> Self {
+        Self { owner: owner.to_owned(), worker, handed: BTreeMap::new() }
     }
 
     /// One look: how much was overdue.
@@ -51,6 +56,9 @@ impl Sweeper {
         };
         shared.overdue.store(found.len(), Ordering::SeqCst);
         self.handed.retain(|_, at| now - *at < AGAIN);
+        if found.is_empty() || !shared.store.seat().is_ok_and(|seat| seat.owner == self.owner) {
+            return found.len();
+        }
         for late in &found {
             if self.handed.insert((late.kind, late.id.clone()), now).is_none() {
                 self.hand(late, now, shared);
@@ -59,9 +67,7 @@ impl Sweeper {
         if found.iter().any(|late| late.kind == OverdueKind::Page) {
             self.send(now, shared);
         }
-        if !found.is_empty() {
-            shared.lead.ring();
-        }
+        shared.lead.ring();
         found.len()
     }
 
@@ -88,5 +94,35 @@ impl Sweeper {
             }
         }
         worker.give_back_queue();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::pipeline::shell::Shell;
+    use crate::store::{MemoryStore, Store as _};
+    use crate::telemetry::Metrics;
+    use crate::time::{Clock as _, ManualClock};
+
+    #[test]
+    fn who_waits_to_lead_counts_what_is_overdue_and_leaves_it_to_whoever_leads() {
+        let (clock, store) = (Arc::new(ManualClock::at(1_764_000_000_000)), Arc::new(MemoryStore::default()));
+        let shell = Shell::new(store.clone(), clock.clone(), Arc::new(Metrics::new(0)));
+        let seat = store.seat().expect("memory is never away");
+        store.lead("one@1", &seat).expect("memory is never away").expect("the seat is free");
+        let now = clock.wall();
+        store.add_input(&Input::Reload { hash: "h".to_owned() }, now).expect("memory is never away");
+        clock.advance(LATE + 1);
+        let shared = &shell.shared;
+        assert_eq!(Sweeper::new("two@2", None).look(shared), 1, "it counts");
+        assert!(shared.anew.take().is_none(), "another leads");
+        assert_eq!(Sweeper::new("one@1", None).look(shared), 1);
+        assert!(shared.anew.take().is_some(), "the leader loads itself anew");
+        store.give_up(1).expect("memory is never away");
+        assert_eq!(Sweeper::new("one@1", None).look(shared), 1);
+        assert!(shared.anew.take().is_none(), "nobody leads: whoever takes the seat finds it in the rows");
     }
 }

@@ -183,8 +183,7 @@ fn kill_9_of_whoever_leads_loses_and_repeats_nothing_and_the_other_takes_over_wi
     assert_eq!((&summary["lost"], &summary["repeated"]), (&Value::from(0), &Value::from(0)), "{summary}\n{text}");
     let number = |name: &str| summary[name].as_u64().unwrap_or_else(|| panic!("{name}: {summary}"));
     assert_eq!(number("take_overs") + number("killed_both"), number("kills"));
-    assert!(number("killed_both") >= 1 && number("refused_writes") >= number("stood_still"), "{summary}");
-    assert!(number("stood_still") >= 1 && number("pages") > 50, "{summary}");
+    assert!(number("killed_both") >= 1 && number("stood_still") >= 1 && number("pages") > 500, "{summary}");
     // It is waited for 3 s; the rest is for a machine that is busy with other tests.
     assert!((2_500..10_000).contains(&number("take_over_ms_p50")), "{summary}");
     assert!(number("first_decision_ms_p50") >= number("take_over_ms_p50"), "{summary}");

@@ -150,14 +150,17 @@ fn summary(report: &Report) -> Value {
         "records": report.records, "pages": report.pages, "lost": report.lost, "repeated": report.repeated,
         "resent": report.resent, "ready_ms_p50": report.ready.median(), "ready_ms_max": report.ready.greatest() });
     if let (Some(passed), Some(fields)) = (&report.passed, summary.as_object_mut()) {
-        for (name, times) in
-            [("take_over", &passed.led), ("first_decision", &passed.decided), ("first_page", &passed.paged)]
-        {
+        for (name, times) in [
+            ("take_over", &passed.led),
+            ("first_decision", &passed.decided),
+            ("first_page", &passed.paged),
+            ("from_one_that_stood", &passed.stood),
+        ] {
             fields.insert(format!("{name}_ms_p50"), times.median().into());
             fields.insert(format!("{name}_ms_max"), times.greatest().into());
         }
         fields.insert("take_overs".to_owned(), passed.led.count().into());
-        fields.insert("stood_still".to_owned(), passed.stood.into());
+        fields.insert("stood_still".to_owned(), passed.stood.count().into());
         fields.insert("refused_writes".to_owned(), passed.refused.into());
         fields.insert("killed_both".to_owned(), passed.both.into());
     }
@@ -168,12 +171,14 @@ fn in_words(passed: &Passed) -> String {
     let ms = |times: &crash::Times| format!("{} ms (median), {} ms (greatest)", times.median(), times.greatest());
     format!(
         "{} take-overs: the other leads after {}, its first decision is durable after {}, its first page is with the \
-         carrier after {}; {} leaders stood still first and came back, {} writes of theirs refused; both killed {} times",
+         carrier after {}; {} leaders stood still, were followed after {} and came back, {} writes of theirs refused; both \
+         killed {} times",
         passed.led.count(),
         ms(&passed.led),
         ms(&passed.decided),
         ms(&passed.paged),
-        passed.stood,
+        passed.stood.count(),
+        ms(&passed.stood),
         passed.refused,
         passed.both
     )

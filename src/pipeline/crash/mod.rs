@@ -77,9 +77,10 @@ pub struct Passed {
     pub decided: Times,
     /// From the kill until the first page that the other decided was with the carrier.
     pub paged: Times,
-    /// Kills of a leader that stood still first and came back while the other led.
-    pub stood: u64,
-    /// Writes of a process that did not lead any more, each refused.
+    /// From the stand-still of a leader (which came back later) until the other led.
+    pub stood: Times,
+    /// Writes of a process that did not lead any more, each refused; none where it stood still inside a transaction,
+    /// which the database has ended meanwhile.
     pub refused: u64,
     /// Kills of both at once.
     pub both: u64,

@@ -109,13 +109,15 @@ impl<'a> Pair<'a> {
         let before = self.site.stations[stood].unseated().context("a process that leads tells its figures")?;
         let child = self.children[stood].as_ref().context("whoever leads runs")?;
         child.stop()?;
+        let stopped = SystemClock.elapsed();
         until("the other leads", || Ok((self.leader()? != stood).then_some(())))?;
+        passed.stood.add((SystemClock.elapsed() - stopped).unsigned_abs());
         self.children[stood].as_ref().context("it was not ended")?.resume()?;
-        let refused = until("what it writes is refused", || {
-            Ok(self.site.stations[stood].unseated().filter(|now| *now > before))
+        // A write of it is refused; or the database has ended the transaction in which it stood still.
+        until("it knows that it does not lead", || {
+            Ok(self.site.stations[stood].leads().filter(|leads| !leads).map(|_| ()))
         })?;
-        passed.refused += refused - before;
-        passed.stood += 1;
+        passed.refused += self.site.stations[stood].unseated().unwrap_or(before) - before;
         let leader = self.leader()?;
         self.kill_leader(leader, passed, report)?;
         self.begin(leader)

@@ -100,9 +100,17 @@ impl Station {
 
     /// How often it found that another had taken the lead, since it was started.
     pub(super) fn unseated(&self) -> Option<u64> {
+        self.figure("bongsu_lead_lost_total")
+    }
+
+    /// Whether it leads, as far as it knows.
+    pub(super) fn leads(&self) -> Option<bool> {
+        Some(self.figure("bongsu_leads")? == 1)
+    }
+
+    fn figure(&self, name: &str) -> Option<u64> {
         let metrics = self.ask("/metrics")?;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("bongsu_lead_lost_total "))?;
-        line.trim().parse().ok()
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     fn ask(&self, path: &str) -> Option<String> {

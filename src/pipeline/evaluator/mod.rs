@@ -221,6 +221,11 @@ impl Evaluator {
         store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
     }
 
+    /// Whether the store refused its last flush.
+    pub fn lacks_store(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// How far the wall clock is ahead of the log's at least, negative: behind; `None` where nothing tells.
     pub fn clock_difference(&self) -> Option<Ms> {
         self.pulses.difference()
