@@ -279,6 +279,7 @@ mod tests {
         shell.shared.board.report("incident", now + 4 * MINUTE, None);
         assert!(!look(&clock), "whoever leads says nothing");
         leads.set(true);
+        shell.shared.board.report("incident", now + 5 * MINUTE, None);
         assert!(look(&clock));
         store.give_up(1).expect("memory is never away");
         shell.shared.board.report("incident", now + 6 * MINUTE, None);

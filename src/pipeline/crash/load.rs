@@ -14,8 +14,8 @@ use crate::time::{Clock, SystemClock};
 const HOSTS: u64 = 8;
 /// Records of one request.
 const RECORDS: u64 = 10;
-/// A job that fires is good again so many requests later.
-const GOOD_AFTER: u64 = 20;
+/// A job that fires is good again so many requests later: while nobody leads for some seconds, most are not over yet.
+const GOOD_AFTER: u64 = 100;
 /// Between two requests: some forty a second.
 const PAUSE: Duration = Duration::from_millis(20);
 
