@@ -160,6 +160,11 @@ impl Pending {
         it
     }
 
+    /// Whether signals wait for a flush.
+    pub fn has_signals(&self) -> bool {
+        self.signal_since.is_some()
+    }
+
     /// Adds what one record or tick caused. Signals that the incident stage does not act on leave no trace here.
     /// `again`: the place from which all of it would come out again; with one, it may become durable piece by piece.
     pub fn push(&mut self, mark: Mark, again: Option<Mark>, rows: &mut Vec<RowChange>, signals: &[Signal], now: Ms) {

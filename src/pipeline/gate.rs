@@ -2,13 +2,16 @@
 //!
 //! The idea: right after a start a page that waits may be one that an ack, a silence or an inhibition in the rows takes
 //! back, or that the log's next records make needless. So senders wait until somebody leads (state, silences and
-//! inhibition are loaded with the lead; contacts before the first thread) and the log has been read once to its end. The
+//! inhibition are loaded with the lead; contacts before the first thread), the log has been read once to its end, and
+//! whoever leads has taken what it said until then: an alarm whose end stands behind it in the log is no news. The
 //! wait is bounded: a page that may be needless is better than none, so after [`WAIT_MAX`] the gate opens by itself and
 //! says so. Once open it stays open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::store::Store;
+use crate::model::SignalKey;
+use crate::store::{Store, StoreError};
 use crate::time::{Ms, SECOND};
 
 /// The gate opens after so long, whatever is missing.
@@ -24,6 +27,8 @@ pub struct Gate {
     read: AtomicBool,
     led: AtomicBool,
     open: AtomicBool,
+    /// The last signal of each partition when the end of the log had been read.
+    told: Mutex<Option<Vec<SignalKey>>>,
 }
 
 impl Default for Gate {
@@ -35,6 +40,7 @@ impl Default for Gate {
             read: AtomicBool::new(true),
             led: AtomicBool::new(true),
             open: AtomicBool::new(true),
+            told: Mutex::default(),
         }
     }
 }
@@ -43,10 +49,10 @@ impl Gate {
     /// A closed gate of a process that started at `now`, elapsed time, and reads the log itself or not.
     pub fn closed(now: Ms, reads: bool) -> Self {
         let no = || AtomicBool::new(false);
-        Self { began: Some(now), reads, read: no(), led: no(), open: no() }
+        Self { began: Some(now), reads, read: no(), led: no(), open: no(), told: Mutex::default() }
     }
 
-    /// The evaluator has read everything once.
+    /// The evaluator has read everything once, and what that raised is durable.
     pub fn has_read(&self) {
         self.read.store(true, Ordering::SeqCst);
     }
@@ -89,7 +95,32 @@ impl Gate {
         if !self.read.load(Ordering::SeqCst) && !others_read() {
             missing.push("the end of the log");
         }
+        if missing.is_empty() && !self.all_taken(store).unwrap_or(false) {
+            missing.push("what the log said to be decided");
+        }
         missing
+    }
+
+    /// Whether the leader has taken every signal that there was when the log had first been read to its end.
+    fn all_taken(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = match &mut *told {
+            Some(told) => told,
+            none => {
+                let all = store.partitions()?.into_iter();
+                let last = |(topic, partition, at): (String, i32, crate::model::Progress)| SignalKey {
+                    topic,
+                    partition,
+                    seq: at.seq,
+                };
+                none.insert(all.map(last).filter(|key| key.seq > 0).collect())
+            }
+        };
+        let taken = store.cursors()?;
+        let has = |key: &SignalKey| {
+            taken.iter().any(|it| (&it.topic, it.partition) == (&key.topic, key.partition) && it.seq >= key.seq)
+        };
+        Ok(told.iter().all(has))
     }
 }
 

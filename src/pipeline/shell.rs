@@ -225,7 +225,8 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         let starting = evaluator.places().next().is_none() && now - began < STARTING_MAX;
         let trouble = trouble.or_else(|| starting.then(|| STARTING.to_owned()));
         let mut places = evaluator.places().peekable();
-        if places.peek().is_some() && places.all(|(_, next, high)| next >= high) {
+        let read = places.peek().is_some() && places.all(|(_, next, high)| next >= high);
+        if read && !evaluator.owes_signals() {
             shared.gate.has_read();
         }
         shared.board.report("evaluate", now, trouble);

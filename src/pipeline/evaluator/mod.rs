@@ -221,6 +221,11 @@ impl Evaluator {
         store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
     }
 
+    /// Whether signals are not durable yet.
+    pub fn owes_signals(&self) -> bool {
+        self.pending.values().any(Pending::has_signals)
+    }
+
     /// Whether the store refused its last flush.
     pub fn lacks_store(&self) -> bool {
         self.refused.is_some()
