@@ -6,6 +6,7 @@ mod ack;
 mod agent;
 pub mod check;
 mod contacts;
+mod drill;
 mod explain;
 mod gateway;
 mod history;
@@ -65,6 +66,8 @@ enum Command {
     Handover(ack::HandoverArgs),
     /// Silence incidents for a while, with a reason and an end; list, preview, end and approve silences.
     Silence(silence::SilenceArgs),
+    /// Drills (모의훈련): start one, end one, see those that run.
+    Drill(drill::DrillArgs),
     /// Give an incident back.
     Unack(ack::UnackArgs),
     /// Say that an incident is over.
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Ack(args) => ack::ack(&args),
         Command::Handover(args) => ack::handover(&args),
         Command::Silence(args) => silence::run(&args),
+        Command::Drill(args) => drill::run(&args),
         Command::Unack(args) => ack::unack(&args),
         Command::Resolve(args) => ack::resolve(&args),
         Command::Reopen(args) => ack::reopen(&args),

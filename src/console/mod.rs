@@ -12,6 +12,7 @@ mod badges;
 mod codes;
 mod detail;
 mod door;
+mod drills;
 mod explain;
 mod guard;
 mod groups;
@@ -162,6 +163,7 @@ impl App {
             .route("/v1/silences", get(silences::list).post(silences::add))
             .route("/v1/silences/preview", post(silences::preview))
             .route("/v1/silences/{id}/{verb}", post(silences::act))
+            .route("/v1/drills", post(drills::start))
             .route("/v1/explain", post(explain::explain))
             .route("/v1/sign-in-link", post(api::sign_in_link))
             .route("/v1/incidents/{id}/{verb}", post(api::act))

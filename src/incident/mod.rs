@@ -14,6 +14,7 @@ use crate::time::{HOUR, MINUTE, Ms};
 
 mod blind;
 mod clock;
+mod drills;
 pub mod group;
 mod hands;
 pub mod mute;
@@ -103,6 +104,11 @@ impl Names {
     /// Distance of the ticks of `rule`, ms; that of the engine's own is not known.
     fn interval(&self, rule: &str) -> Ms {
         self.intervals.get(rule).copied().unwrap_or_default()
+    }
+
+    /// Whether somebody is told of `rule`, which exists.
+    fn is_told(&self, rule: &str) -> bool {
+        (self.known.contains_key(rule) || builtin(rule).is_some()) && !self.is_shadow(rule)
     }
 
     /// Whether nobody is told of `rule`.
@@ -226,6 +232,7 @@ impl Book {
             Input::Clock { by } => self.set_clock(*by, &mut decided),
             Input::Due => self.due(now, &mut decided),
             Input::Silence(ask) => self.silence(ask, &mut decided),
+            Input::Drill(ask) => self.drill(ask, now, &mut decided),
             Input::Expire { silence, by } => self.expire(silence, by, &mut decided),
             Input::Approve { silence, by } => self.approve(silence, by, &mut decided),
             Input::Reload { .. } => self.judge_all(&mut decided),
@@ -303,6 +310,7 @@ impl Book {
                 self.by_fingerprint.remove(&incident.fingerprint);
             }
             self.notes.remove(&timers::overdue_key(&id));
+            self.notes.remove(&drills::key(&id));
         } else {
             self.by_fingerprint.insert(incident.fingerprint, id.clone());
         }

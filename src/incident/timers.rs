@@ -15,6 +15,7 @@ impl Book {
             IncidentState::Open | IncidentState::Acked => {
                 let times = [
                     incident.held_until,
+                    self.drill_end(incident),
                     ack_end(incident),
                     calm_end(incident),
                     linger_end(incident),
@@ -71,6 +72,8 @@ impl Book {
         let passed = |at: Option<Ms>| at.is_some_and(|at| at <= now);
         if incident.state == IncidentState::Resolved {
             self.close(incident, out);
+        } else if passed(self.drill_end(&incident)) {
+            self.end_drill(incident, now, out);
         } else if passed(incident.held_until) {
             incident.held_until = None;
             self.moved(Change::Released, incident, out);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Domain, Ended, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
+    Domain, DrillAsk, Ended, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
 };
 use crate::time::Ms;
 
@@ -97,6 +97,8 @@ pub enum Input {
     },
     /// A person asks that nobody be told of certain incidents for a while.
     Silence(Box<SilenceAsk>),
+    /// A person starts a drill.
+    Drill(Box<DrillAsk>),
     /// A person ends a silence before its time.
     Expire {
         /// Its number.

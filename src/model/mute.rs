@@ -6,19 +6,10 @@
 use crate::model::{Calendar, Incident, Matcher, Severity, Test, TimeInterval};
 use crate::time::{DAY, Ms};
 
-/// First characters of the numbers of drills (모의훈련).
-pub const DRILL_PREFIX: &str = "DRL";
-/// The label that makes an incident a drill, with the value `true`.
-pub const DRILL_LABEL: &str = "drill";
 /// First characters of the numbers of silences.
 pub const SILENCE_PREFIX: &str = "SIL";
 
 impl Incident {
-    /// Whether it is a drill: drills never mute or inhibit real incidents, nor the other way round.
-    pub fn is_drill(&self) -> bool {
-        self.id.starts_with(DRILL_PREFIX) || self.labels.get(DRILL_LABEL) == Some("true")
-    }
-
     /// Whether it may speak for `other`: what is muted says nothing to anybody, and drills speak for drills.
     pub fn speaks_to(&self, other: &Incident) -> bool {
         self.muted.is_none() && self.is_drill() == other.is_drill()

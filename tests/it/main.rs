@@ -124,6 +124,12 @@ mod explain_reload;
 mod expr_rules;
 /// The service with its decisions in PostgreSQL, set up as deploy/postgres.sql says.
 mod service_postgres;
+/// Signs of life that stop while the service is not well, and outages of its store that are told afterwards.
+mod heartbeats;
+/// Drills that a person starts and ends, beside the real thing.
+mod drills;
+/// A service that was away: what leaves before it has caught up, and what afterwards.
+mod start_gate;
 /// Whatever comes in, and whatever happens to the disk: said, counted, and nothing else lost.
 mod bad_input;
 /// A wall clock that jumps or differs from the log's.

@@ -148,10 +148,11 @@ impl Book {
         clocks.warns = warns;
     }
 
-    /// Begins or ends an outage of its service: S1 alone is one, and planned maintenance is none.
+    /// Begins or ends an outage of its service: S1 alone is one; planned maintenance is none, and a drill least of all.
     pub(super) fn set_down(&mut self, incident: &mut Incident, at: Ms) {
         let is_planned = incident.muted.as_ref().is_some_and(|muted| muted.kind == MuteKind::Maintenance);
-        let is_down = incident.state.is_live() && incident.severity == Severity::S1 && !is_planned;
+        let is_down = incident.state.is_live() && incident.severity == Severity::S1;
+        let is_down = is_down && !is_planned && !incident.is_drill();
         let availability = self.names.subjects.terms(about(incident)).availability;
         let Some(clocks) = &mut incident.sla else { return };
         let Some(name) = &clocks.service else { return };

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use fields::{Reader, Writer};
 
+mod drill;
 mod fields;
 mod mute;
 mod sla;
@@ -78,6 +79,7 @@ pub const fn input_kind(input: &Input) -> &'static str {
         Input::Resolve { .. } => "resolve",
         Input::Reopen { .. } => "reopen",
         Input::Silence(_) => "silence",
+        Input::Drill(_) => "drill",
         Input::Expire { .. } => "expire",
         Input::Approve { .. } => "approve",
         Input::Handed { .. } => "handed",
@@ -127,6 +129,7 @@ pub fn input_to_json(input: &Input) -> Value {
             writer.put("incident", incident.as_str()).put("by", by.as_str()).put("note", note.as_str())
         }
         Input::Silence(ask) => writer.put("silence", mute::ask_to_json(ask)),
+        Input::Drill(ask) => writer.put("drill", drill::ask_to_json(ask)),
         Input::Expire { silence, by } | Input::Approve { silence, by } => {
             writer.put("silence", silence.as_str()).put("by", by.as_str())
         }
@@ -183,6 +186,7 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "resolve" => Input::Resolve { incident: incident()?, by: by()?, note: reader.string("note")? },
         "reopen" => Input::Reopen { incident: incident()?, by: by()? },
         "silence" => Input::Silence(Box::new(mute::ask_from_json(reader.get("silence")?)?)),
+        "drill" => Input::Drill(Box::new(drill::ask_from_json(reader.get("drill")?)?)),
         "expire" => Input::Expire { silence: reader.string("silence")?, by: by()? },
         "approve" => Input::Approve { silence: reader.string("silence")?, by: by()? },
         "handed" => Input::Handed { page: reader.string("page")? },

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Evidence, Group, Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Suspect, SuspectKind, Tally, Test,
-    Tie, Triage,
+    DrillAsk, Evidence, Group, Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Suspect, SuspectKind,
+    Tally, Test, Tie, Triage,
 };
 use crate::model::{SlaClock, SlaClocks};
 
@@ -225,6 +225,11 @@ fn input() -> impl Strategy<Value = Input> {
         (two(), text()).prop_map(|((incident, by), note)| Input::Resolve { incident, by, note }),
         two().prop_map(|(incident, by)| Input::Reopen { incident, by }),
         ask().prop_map(|ask| Input::Silence(Box::new(ask))),
+        (two(), two(), labels(), one_of(&Severity::ALL), any::<i64>()).prop_map(
+            |((rule, by), (note, _), labels, severity, hold)| {
+                Input::Drill(Box::new(DrillAsk { rule, labels, severity, hold, by, note }))
+            }
+        ),
         two().prop_map(|(silence, by)| Input::Expire { silence, by }),
         two().prop_map(|(silence, by)| Input::Approve { silence, by }),
         text().prop_map(|page| Input::Handed { page }),

@@ -11,7 +11,7 @@ const S3: Option<Severity> = Some(Severity::S3);
 const FIRST: &str = "INC-2611-001";
 
 /// `db-01` and `db-02` carry the contracted service `dispatch`.
-fn contracted() -> World {
+pub(super) fn contracted() -> World {
     let resource = |id: &str| Resource {
         id: id.to_owned(),
         service: Some("dispatch".to_owned()),

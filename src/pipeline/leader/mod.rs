@@ -29,6 +29,8 @@ mod crowd;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod drills;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod hands;
