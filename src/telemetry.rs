@@ -259,6 +259,9 @@ pub fn init_logs(filter: Option<&str>) -> Result<(), String> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written (its disk is full) would be told of on standard error itself, and that by a
+        // panic: the stage would die of its own warning.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_timer(KoreanTime)
         .with_target(true);

@@ -70,7 +70,7 @@ impl View for Seams {
     }
 
     fn status(&self) -> Result<StatusView, String> {
-        self.read(&self.status)
+        Ok(StatusView { health: self.health(), ..self.read(&self.status)? })
     }
 
     fn incidents(&self, limit: usize) -> Result<Vec<Incident>, String> {
