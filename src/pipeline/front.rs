@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
     Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, MutedView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SilenceView, SourceView, StatusView, View, WarmingView,
+    LimitView, MutedView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SilenceView,
+    SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};

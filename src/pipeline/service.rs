@@ -41,7 +41,7 @@ const RECEIPTS_EVERY: std::time::Duration = std::time::Duration::from_millis(500
 /// The command line's and the browser's secret in the data directory.
 const TOKEN_FILE: &str = "token";
 /// The file with the key of one-time codes, unless the settings name another.
-const ACK_KEY_FILE: &str = "ack-key";
+pub(super) const ACK_KEY_FILE: &str = "ack-key";
 
 /// What `evaluate` runs under these settings.
 pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::model::Inventory>, topic: &str) -> Setup {

@@ -114,7 +114,9 @@ mod tests {
         let seat = store.seat().expect("memory is never away");
         store.lead("one@1", &seat).expect("memory is never away").expect("the seat is free");
         let now = clock.wall();
-        store.add_input(&Input::Reload { hash: "h".to_owned() }, now).expect("memory is never away");
+        store
+            .add_input(&Input::Pace { channel: crate::model::Channel::Sms, p99: 1 }, now)
+            .expect("memory is never away");
         clock.advance(LATE + 1);
         let shared = &shell.shared;
         assert_eq!(Sweeper::new("two@2", None).look(shared), 1, "it counts");

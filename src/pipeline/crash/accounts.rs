@@ -56,7 +56,7 @@ impl Accounts<'_> {
 
     /// The ledger's decisions are what the same inputs give again, whoever led meanwhile, and what they decided is there.
     fn decisions(&self, entries: &[Entry], rows: &[PageRow], report: &mut Report) -> anyhow::Result<()> {
-        let mut again = Leader::load(&BookRows::default(), service::world(&self.site.load()));
+        let mut again = Leader::load(&BookRows::default(), service::world(&self.site.load(), Some(&self.site.key()?)));
         if let Err(differs) = again.replay(entries, |_| None) {
             report.lost += 1;
             note(report, format!("the ledger gives other decisions: {differs}"));

@@ -13,8 +13,8 @@ use super::station::Station;
 use super::{Carrier, Ground, Pages, lasting_ports};
 use crate::config::{self, Ask, Loaded};
 use crate::log::Sink;
-use crate::model::PageState;
-use crate::pipeline::sides;
+use crate::model::{AckKey, PageState};
+use crate::pipeline::{service, sides};
 use crate::store::Store;
 use crate::time::{Clock, SystemClock};
 
@@ -62,6 +62,15 @@ impl Site {
     pub(super) fn load(&self) -> Loaded {
         let env = &self.ground.variables;
         config::load(&[self.stations[0].settings.clone()], &Ask { env, now: SystemClock.wall(), whole: true })
+    }
+
+    /// The key of one-time codes that the processes used.
+    pub(super) fn key(&self) -> anyhow::Result<AckKey> {
+        let secret = match self.load().settings.ack_key_file {
+            Some(file) => config::read_secret_file(&file)?,
+            None => crate::console::token_file(&self.data().join(service::ACK_KEY_FILE))?,
+        };
+        Ok(AckKey::new(secret))
     }
 
     /// Where the first process keeps its data.
