@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Domain, DrillAsk, Ended, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal, SilenceAsk,
+    Domain, DrillAsk, Ended, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal,
+    SilenceAsk,
 };
 use crate::time::Ms;
 

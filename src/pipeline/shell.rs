@@ -195,6 +195,7 @@ impl Shell {
 /// The `evaluate` role: turns until it is stopped, then what is still there, then a last flush.
 pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
     let mut published: Option<Ms> = None;
+    let mut at_end = None;
     let began = shared.clock.elapsed();
     while !stop.is_stopped() {
         let reloaded = mail.take().map_or(Ok(()), |setup| evaluator.reload(setup));
@@ -227,7 +228,12 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         let mut places = evaluator.places().peekable();
         let read = places.peek().is_some() && places.all(|(_, next, high)| next >= high);
         if read && !evaluator.owes_signals() {
-            shared.gate.has_read();
+            // What came last is judged at the tick after it, which a pulse closes where nothing else does.
+            let ticks = evaluator.next_ticks();
+            let at_end = at_end.get_or_insert_with(|| ticks.clone());
+            if ticks.iter().all(|(partition, due)| due.is_none() || at_end.get(partition) != Some(due)) {
+                shared.gate.has_read();
+            }
         }
         shared.board.report("evaluate", now, trouble);
         shared.board.store("evaluate", now, away || evaluator.lacks_store());

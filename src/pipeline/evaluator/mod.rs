@@ -221,6 +221,12 @@ impl Evaluator {
         store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
     }
 
+    /// The next tick of each partition, where anything is to be judged.
+    pub fn next_ticks(&self) -> BTreeMap<i32, Option<Ms>> {
+        let next = |partition: &i32| self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
+        self.read.keys().map(|partition| (*partition, next(partition))).collect()
+    }
+
     /// Whether signals are not durable yet.
     pub fn owes_signals(&self) -> bool {
         self.pending.values().any(Pending::has_signals)
