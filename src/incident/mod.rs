@@ -249,8 +249,9 @@ impl Book {
         let Some(mut incident) = self.incidents.get(incident).cloned() else { return };
         if incident.notified.is_none() {
             incident.notified = Some(now);
+            let hangs = incident.parent.is_some();
             if let Some(clocks) = incident.sla.as_mut().filter(|_| incident.state == IncidentState::Open) {
-                clocks.ack_by = clocks.ack_within.map(|within| now + within);
+                clocks.start_ack(hangs, now);
             }
             self.put(incident);
         }
@@ -349,5 +350,8 @@ impl Book {
             self.judge(&id, out);
         }
         self.settle_around(from, to, out);
+        if begins {
+            self.set_free(&id, out);
+        }
     }
 }

@@ -56,6 +56,7 @@ impl Book {
                 self.set_down(&mut incident, self.now);
                 self.put(incident.clone());
                 out.moved.push(Moved { change: Change::Muted, incident, was_acked: false });
+                self.set_free(id, out);
             }
             return;
         };

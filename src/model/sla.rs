@@ -140,6 +140,8 @@ pub struct SlaClocks {
     pub ack_within: Option<Ms>,
     /// By when somebody must have taken it; `None` before the first accepted page, and once somebody has.
     pub ack_by: Option<Ms>,
+    /// What was left of that time when another incident began to speak for it, ms: the clock stands meanwhile.
+    pub ack_left: Option<Ms>,
     /// When somebody took it first.
     pub acked: Option<Ms>,
     /// By when it must be over.

@@ -44,3 +44,8 @@ fn troubles_of_the_field_are_no_troubles_here() {
 fn absence_is_told_as_what_it_is() {
     hold("tests/scenarios/absence");
 }
+
+#[test]
+fn what_speaks_for_others_and_what_does_not() {
+    hold("tests/scenarios/group");
+}

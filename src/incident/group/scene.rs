@@ -87,7 +87,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The incident that speaks for `incident` in the end.
-    pub(super) fn root(&self, incident: &'a Incident) -> &'a Incident {
+    pub(in crate::incident) fn root(&self, incident: &'a Incident) -> &'a Incident {
         let mut at = incident;
         for _ in 0..DEPTH {
             let parent = at.parent.as_ref().and_then(|id| self.get(id)).filter(|parent| parent.state.is_live());

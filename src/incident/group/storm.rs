@@ -73,6 +73,10 @@ impl Book {
         self.signal(&own, &Arrival { origin: None, late: held, now: self.now }, out);
         self.storm_domain = None;
         let Some(storm) = self.by_fingerprint.get(&own.fingerprint).cloned() else { return };
+        if self.incidents.get(&storm).is_some_and(|storm| storm.muted.is_some()) {
+            // It was asked not to speak, and those in it were not.
+            return;
+        }
         for member in members.into_iter().filter(|it| it.id != storm) {
             self.attach(member, (Tie::Storm, storm.clone()), out);
         }
@@ -123,7 +127,8 @@ impl Book {
 }
 
 fn storm_end(storm: &Incident, limit: usize) -> Option<Ms> {
-    if *storm.rule != *STORM.id {
+    // One that is muted let go of what was in it: that it is empty is no end.
+    if *storm.rule != *STORM.id || storm.muted.is_some() {
         return None;
     }
     let tally = &storm.group.tally;

@@ -18,6 +18,7 @@ use super::signals::Arrival;
 use super::{Book, Decided};
 
 pub mod budget;
+mod hung;
 mod service;
 mod subjects;
 #[cfg(test)]
@@ -102,12 +103,20 @@ impl Book {
             Change::Acked => {
                 if let Some(clocks) = &mut incident.sla {
                     clocks.acked.get_or_insert(self.now);
-                    clocks.ack_by = None;
+                    clocks.end_ack();
+                }
+            }
+            Change::Attached | Change::Detached => {
+                if let Some(clocks) = &mut incident.sla {
+                    match change {
+                        Change::Attached => clocks.hold_ack(self.now),
+                        _ => clocks.go_on_with_ack(self.now),
+                    }
                 }
             }
             Change::Resolved => {
                 if let Some(clocks) = &mut incident.sla {
-                    clocks.ack_by = None;
+                    clocks.end_ack();
                 }
                 self.set_down(incident, incident.resolved.unwrap_or(self.now));
             }
@@ -129,7 +138,10 @@ impl Book {
         if let (Change::Worsened, Some(clocks)) = (change, &mut incident.sla) {
             // Whoever had taken it took something smaller.
             clocks.acked = None;
-            clocks.ack_by = incident.notified.and(clocks.ack_within).map(|within| self.now + within);
+            clocks.end_ack();
+            if incident.notified.is_some() {
+                clocks.start_ack(incident.parent.is_some(), self.now);
+            }
         }
         self.set_down(incident, self.now);
     }
@@ -191,7 +203,9 @@ impl Book {
         } else {
             let due = SHARES.iter().filter(|share| passed(share_at(clocks, **share))).max().copied();
             let Some((share, by)) = due.zip(clocks.recover_by) else { return };
-            self.warn(incident, (share, SlaClock::Recover, by), out);
+            if !self.warn_above(&incident, (share, by), out) {
+                self.warn(incident, (share, SlaClock::Recover, by), out);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ pub(super) fn to_json(clocks: &SlaClocks) -> Value {
         .put("from", clocks.from)
         .maybe("ack_within", clocks.ack_within)
         .maybe("ack_by", clocks.ack_by)
+        .maybe("ack_left", clocks.ack_left)
         .maybe("acked", clocks.acked)
         .maybe("recover_by", clocks.recover_by)
         .maybe("down_since", clocks.down_since)
@@ -36,6 +37,7 @@ pub(super) fn from_json(reader: Reader<'_>) -> Option<SlaClocks> {
         from: reader.int("from")?,
         ack_within: reader.maybe_int("ack_within")?,
         ack_by: reader.maybe_int("ack_by")?,
+        ack_left: reader.maybe_int("ack_left")?,
         acked: reader.maybe_int("acked")?,
         recover_by: reader.maybe_int("recover_by")?,
         down_since: reader.maybe_int("down_since")?,

@@ -151,13 +151,13 @@ prop_compose! {
     fn clocks()(
         (terms, service) in (text(), prop::option::of(text())),
         (from, by, warned, warns) in (any::<i64>(), any::<i64>(), any::<i64>(), any::<bool>()),
-        [ack_within, ack_by, acked, recover_by, down_since] in any::<[Option<i64>; 5]>(),
+        [ack_within, ack_by, ack_left, acked, recover_by, down_since] in any::<[Option<i64>; 6]>(),
         tight in prop::option::of(one_of(&SlaClock::ALL)),
         missed in prop::collection::vec(one_of(&SlaClock::ALL), 0..3),
     ) -> SlaClocks {
         let tight = tight.map(|clock| (clock, by));
         SlaClocks {
-            terms, service, from, ack_within, ack_by, acked, recover_by, down_since, warns, warned, tight, missed,
+            terms, service, from, ack_within, ack_by, ack_left, acked, recover_by, down_since, warns, warned, tight, missed,
         }
     }
 }
@@ -237,6 +237,7 @@ fn input() -> impl Strategy<Value = Input> {
         (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text())
             .prop_map(move |(page, word, detail)| Input::Outcome { page, outcome: outcome((word, detail)) }),
         Just(Input::Due),
+        any::<i64>().prop_map(|by| Input::Clock { by }),
         (one_of(&OverdueKind::ALL), text(), any::<i64>()).prop_map(|(kind, id, due)| Input::Swept(Overdue {
             kind,
             id,

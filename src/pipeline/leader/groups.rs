@@ -21,14 +21,23 @@ fn bound(id: &str, domain: Domain, bonds: Bonds) -> Arc<Rule> {
 
 /// 30 machines on `node-1`, 30 on `node-2`, one service each.
 fn site() -> World {
+    site_of(false)
+}
+
+/// The same, under contract or not.
+fn site_of(contracted: bool) -> World {
     let vm = |n: usize| Resource {
         id: format!("vm-{n:02}"),
         kind: "vm".to_owned(),
         parent: Some(format!("node-{}", 1 + n / 30)),
         service: Some(format!("svc-{}", n % 2)),
+        contracted,
         ..Resource::default()
     };
-    let node = |n: usize| Resource { id: format!("node-{n}"), kind: "node".to_owned(), ..Resource::default() };
+    let node = |n: usize| {
+        let (id, kind) = (format!("node-{n}"), "node".to_owned());
+        Resource { id, kind, contracted, ..Resource::default() }
+    };
     let resources = (0..60).map(vm).chain([node(1), node(2)]).map(|resource| (resource.id.clone(), resource)).collect();
     let down = Bonds { explains: Some(Explains::Below), ..Bonds::default() };
     let alike = Bonds { by: vec!["service".to_owned()], ..Bonds::default() };
@@ -273,4 +282,68 @@ fn alike_incidents_hang_under_the_oldest_and_the_next_one_leads_when_it_is_over(
     assert_eq!(parent(&stand, 4).as_deref(), Some("INC-2611-002"), "the next oldest leads");
     let told = |reason| stand.pages.iter().filter(|row| row.page.decided >= now && row.page.reason == reason).count();
     assert_eq!((told(Reason::First), told(Reason::Resolved)), (1, 1));
+}
+
+#[test]
+fn a_parent_that_is_muted_hides_nobody() {
+    let mut stand = Stand::with(site());
+    stand.signal("down", "node-1", S1);
+    stand.signal("down", "vm-01", S1);
+    stand.signal("down", "vm-02", S2);
+    stand.pass(MINUTE);
+    assert!(parent(&stand, 2).is_some() && parent(&stand, 3).is_some());
+    let now = stand.now;
+    assert!(stand.silence(&["host=node-1"], HOUR).0);
+    assert!(stand.input(Input::Approve { silence: "SIL-2611-001".to_owned(), by: "boss".to_owned() }).0);
+    assert!(stand.incident("INC-2611-001").muted.is_some());
+    assert_eq!((parent(&stand, 2), parent(&stand, 3)), (None, None), "the silence names the node alone");
+    stand.signal("down", "vm-03", S2);
+    let about: Vec<_> = stand.pages.iter().filter(|row| row.page.decided >= now).collect();
+    let about: Vec<_> = about.iter().map(|row| (row.page.incident.as_str(), row.page.reason)).collect();
+    let firsts = ["INC-2611-002", "INC-2611-003", "INC-2611-004"].map(|id| (id, Reason::First));
+    assert_eq!(about, firsts, "each speaks for itself, the node does not");
+}
+
+#[test]
+fn the_time_to_take_a_child_stands_while_its_parent_speaks() {
+    let clocks = |stand: &Stand| stand.incident("INC-2611-001").sla.clone().expect("it has clocks");
+    let mut stand = Stand::with(site());
+    stand.is_crashing = true;
+    stand.signal("down", "vm-01", S2);
+    stand.pass(4 * MINUTE);
+    stand.signal("down", "node-1", S1);
+    assert_eq!((clocks(&stand).ack_by, clocks(&stand).ack_left), (None, Some(6 * MINUTE)));
+    stand.pass(30 * MINUTE);
+    assert_eq!(clocks(&stand).missed, [], "nobody was to take it");
+    assert!(stand.incident("INC-2611-002").sla.as_ref().is_some_and(|sla| sla.missed.contains(&SlaClock::Ack)));
+    let now = stand.now;
+    stand.signal("down", "node-1", None);
+    assert_eq!(clocks(&stand).ack_by, Some(now + 6 * MINUTE));
+    stand.pass(6 * MINUTE);
+    assert_eq!(clocks(&stand).missed, [SlaClock::Ack]);
+}
+
+#[test]
+fn a_childs_time_to_recover_runs_and_its_parent_warns_once() {
+    let mut stand = Stand::with(site_of(true));
+    stand.signal("down", "vm-01", S2);
+    stand.signal("down", "vm-02", S2);
+    stand.pass(4 * MINUTE);
+    stand.signal("down", "node-1", S2);
+    assert!(parent(&stand, 1).is_some() && parent(&stand, 2).is_some());
+    assert!(stand.ack("INC-2611-003", 4 * HOUR).0);
+    let warned = |stand: &Stand| {
+        let pages = stand.pages.iter().filter(|row| row.page.reason == Reason::Sla);
+        pages.map(|row| row.page.incident.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    // They began a minute before they were found, and have two hours.
+    stand.until(super::stand::T0 + 59 * MINUTE - 1);
+    assert_eq!(stand.n_changes(Change::SlaWarned), 0);
+    stand.pass(1);
+    assert_eq!(stand.n_changes(Change::SlaWarned), 1, "one word for both");
+    stand.pass(25 * MINUTE);
+    assert_eq!(stand.n_changes(Change::SlaWarned), 1, "and none when the node's own half is over");
+    stand.pass(5 * MINUTE);
+    assert_eq!(stand.n_changes(Change::SlaWarned), 2, "three quarters");
+    assert_eq!(warned(&stand).into_iter().collect::<Vec<_>>(), ["INC-2611-003"]);
 }
