@@ -201,6 +201,11 @@ impl Instance {
         }
     }
 
+    /// The row that it came from, which it no longer stands for.
+    pub(super) fn forget_row(&mut self) -> Option<StateRow> {
+        self.saved.take()
+    }
+
     /// Removes the row.
     pub(super) fn erase(&mut self, rows: &mut Vec<RowChange>) {
         if self.saved.take().is_some() {

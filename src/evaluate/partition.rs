@@ -201,9 +201,7 @@ impl Partition {
         self.broke = self.alarms.of(&CLOCK_BREAK).find_map(|row| row.newest);
         self.intake.refusals.resume(&self.alarms);
         self.board.stir();
-        for row in std::mem::take(&mut self.orphans) {
-            orphan(row, self.clock, out);
-        }
+        orphans(std::mem::take(&mut self.orphans), self.clock, out);
     }
 
     /// A host is heard of in what is read again: what came from rows hangs on it from here on.
@@ -369,7 +367,8 @@ impl Partition {
                 _ if self.live => {
                     judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
                 }
-                _ => {}
+                // What its row tells of is ended as soon as rows are in force.
+                _ => self.orphans.extend(it.forget_row()),
             }
         }
         let same = |now: &Compiled| old.rules.iter().any(|was| was.rule.id == now.rule.id && was.watch == now.watch);
@@ -379,8 +378,13 @@ impl Partition {
     }
 }
 
-/// Ends what a row tells of a rule that is gone or watches something else.
-pub(super) fn orphan(row: StateRow, at: Ms, out: &mut Effects) {
+/// Ends what rows tell of rules that are gone or watch something else, in the order in which a reload ends it.
+pub(super) fn orphans(mut rows: Vec<StateRow>, at: Ms, out: &mut Effects) {
+    rows.sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+    rows.into_iter().for_each(|row| orphan(row, at, out));
+}
+
+fn orphan(row: StateRow, at: Ms, out: &mut Effects) {
     use crate::model::{RowChange, Signal, State};
     if row.state.is_active() {
         out.signals.push(Signal {

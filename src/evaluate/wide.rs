@@ -13,7 +13,7 @@ use crate::evaluate::exprs::{Exprs, is_expr};
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
-use crate::evaluate::partition::orphan;
+use crate::evaluate::partition::orphans;
 use crate::evaluate::plan::Plan;
 use crate::evaluate::{Effects, Setup, next, passed};
 use crate::model::{Cause, Ended, Fingerprint, Progress, SeriesKey, StateRow, builtin};
@@ -214,9 +214,11 @@ impl Wide {
                 self.members.insert(to, members.remove(&id).unwrap_or_default());
             } else if self.live {
                 judge::end(&mut it, before, self.clock, Ended::RuleChanged, out);
+            } else {
+                self.orphans.extend(it.forget_row());
             }
         }
-        self.exprs.reload((&old, &self.plan), self.clock, out);
+        self.orphans.extend(self.exprs.reload((&old, &self.plan), self.clock, out));
         self.rest();
         if self.live {
             self.expect(self.clock);
@@ -352,9 +354,7 @@ impl Wide {
         }
         self.expect(at);
         self.board.stir();
-        for row in std::mem::take(&mut self.orphans) {
-            orphan(row, at, out);
-        }
+        orphans(std::mem::take(&mut self.orphans), at, out);
     }
 
     /// Whom the inventory says there is: one that was not heard of yet is waited for from `at` on, or from when its row

@@ -7,7 +7,7 @@ use crate::model::{Cancel, Channel, IncidentState, Outcome, Page, PageState, Rea
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
 use super::cap::{FoldKey, Member};
-use super::group::{self, Seat};
+use super::group::Seat;
 use super::wording::{self, Telling};
 use super::{Call, Decisions, Desk, Incidents, Known, PageKey, chain};
 
@@ -244,12 +244,8 @@ impl Desk {
         if !is_open || failed.occurrence < run.since {
             return;
         }
-        let step = usize::try_from(failed.step).ok().and_then(|step| run.chain.steps.get(step));
-        let by = step.map_or(&run.chain.last.by, |step| &step.by);
-        if let Some(channel) = group::instead(&self.people, &failed.to, failed.channel, by) {
-            // Under the present round: of an earlier one this page may have been decided and withdrawn.
-            let place = (failed.step, run.row.round, failed.reason);
-            return self.page(call, place, (&failed.to, channel), out);
+        if self.say_instead(call, failed, out) {
+            return;
         }
         let is_now = run.row.step == Some(failed.step) && run.row.round == failed.round;
         let goes_on = chain::next_step(&run, call.incident.severity).is_some_and(|(_, is_repeat)| !is_repeat);

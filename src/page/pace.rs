@@ -10,7 +10,7 @@ use crate::model::{Channel, Incident, IncidentState, PageState, Reason};
 use crate::time::{MINUTE, Ms, SECOND};
 
 use super::group;
-use super::{Call, Decisions, Desk, Incidents};
+use super::{Call, Decisions, Desk, Incidents, Known};
 
 impl Desk {
     /// 99 of 100 messages of `channel` are taken within this time of the send, ms.
@@ -33,7 +33,7 @@ impl Desk {
     /// already nothing can be saved by haste, and this channel gets its usual time.
     pub(super) fn plan_hurry(&mut self, Call { incident, now }: Call<'_>) {
         let Some(by) = incident.notify_by.filter(|_| incident.notified.is_none()) else { return };
-        let pending = self.pending(incident).map(|(_, channel)| channel);
+        let pending = self.pending(incident).map(|known| known.channel);
         let Some(slowest) = pending.map(|channel| self.pace(channel)).max() else { return };
         self.set_hurry(&incident.id, Some(if by > now { by - slowest } else { now + slowest }));
     }
@@ -62,26 +62,37 @@ impl Desk {
     }
 
     fn hurry(&mut self, call: Call<'_>, out: &mut Decisions) {
-        let Some(run) = self.runs.get(&call.incident.id).cloned() else { return };
-        // Under the present round: of an earlier one this channel's page may have been decided and withdrawn.
-        let round = run.row.round;
-        for ((step, reason, to), channel) in self.pending(call.incident).collect::<Vec<_>>() {
-            let by = usize::try_from(step).ok().and_then(|step| run.chain.steps.get(step));
-            let by = by.map_or(&run.chain.last.by, |step| &step.by);
-            if let Some(next) = group::instead(&self.people, &to, channel, by) {
-                self.page(call, (step, round, reason), (&to, next), out);
-            }
+        for known in self.pending(call.incident).cloned().collect::<Vec<_>>() {
+            self.say_instead(call, &known, out);
         }
     }
 
+    /// Says what a page says on the next channel of its person. `false`: there is none.
+    pub(super) fn say_instead(&mut self, call: Call<'_>, known: &Known, out: &mut Decisions) -> bool {
+        let Some(run) = self.runs.get(&call.incident.id) else { return false };
+        let step = usize::try_from(known.step).ok().and_then(|step| run.chain.steps.get(step));
+        let by = step.map_or(&run.chain.last.by, |step| &step.by);
+        let Some(next) = group::instead(&self.people, &known.to, known.channel, by) else { return false };
+        let said = |other: &Known| {
+            let of = |it: &Known| (it.step, it.reason, it.occurrence);
+            other.to == known.to && other.channel == next && of(other) == of(known) && other.decided >= known.decided
+        };
+        // Under the present round: of an earlier one this page may have been decided and withdrawn. What was said there
+        // in an earlier round is said.
+        let place = (known.step, run.row.round, known.reason);
+        if !self.pages_about(&call.incident.id).any(said) {
+            self.page(call, place, (&known.to, next), out);
+        }
+        true
+    }
+
     /// Pages about the beginning of its present occurrence of which no provider has said yes or no.
-    fn pending<'a>(&'a self, incident: &Incident) -> impl Iterator<Item = ((i64, Reason, String), Channel)> + use<'a> {
+    fn pending<'a>(&'a self, incident: &Incident) -> impl Iterator<Item = &'a Known> + use<'a> {
         let occurrence = incident.occurrence;
         let is_pending = move |state| matches!(state, PageState::Waiting | PageState::Handed | PageState::Unknown);
         let about = self.pages_about(&incident.id);
         about
             .filter(move |known| known.occurrence == occurrence && known.step >= 0 && is_pending(known.state))
             .filter(|known| known.reason != Reason::Resolved)
-            .map(|known| ((known.step, known.reason, known.to.clone()), known.channel))
     }
 }

@@ -342,8 +342,10 @@ impl Exprs {
         }
     }
 
-    /// Another rule set: what is watched the same way goes on.
-    pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) {
+    /// Another rule set: what is watched the same way goes on. Returns the rows of what does not, where rows are not in
+    /// force yet.
+    pub(super) fn reload(&mut self, (old, new): (&Plan, &Plan), at: Ms, out: &mut Effects) -> Vec<StateRow> {
+        let mut lost = Vec::new();
         self.recorded.clear();
         self.troubles.clear();
         self.refusals.forget_rules();
@@ -357,9 +359,10 @@ impl Exprs {
                     self.instances.insert((now, labels), Held { it, value });
                 }
                 None if self.live => judge::end(&mut it, before, at, Ended::RuleChanged, out),
-                None => {}
+                None => lost.extend(it.forget_row()),
             }
         }
+        lost
     }
 }
 

@@ -275,3 +275,19 @@ fn reload_ends_what_is_watched_otherwise_and_keeps_what_only_has_new_numbers() {
     p.close(BEGIN + 5_000, &mut out);
     assert_eq!(show(&out.signals), ["1501 old firing>resolved S2 rule_changed"].map(|s| s.replace("1501", "1500")));
 }
+
+#[test]
+fn a_reload_right_after_a_restart_ends_what_its_row_tells_of() {
+    let hot = rule("hot", Function::Last, Comparison::Above, 5.0);
+    let both = setup(vec![hot.clone(), rule("old", Function::Last, Comparison::Above, 5.0)], false);
+    let mut p = start(&both);
+    let (_, out) = feed(&mut p, &[(BEGIN, number(1, BEGIN, 9.0)), (BEGIN + 1_500, number(1, BEGIN + 1_500, 9.0))]);
+    let mut rows = Rows::default();
+    rows.take(&out.rows);
+    let kept = rows.0.values().cloned().collect();
+    let mut again = Partition::start(both, 0, Some(&stored(&p)), kept, Warm::default());
+    let mut out = Effects::default();
+    again.reload(setup(vec![hot], false), &mut out);
+    let (signals, _) = feed(&mut again, &[(BEGIN + 1_800, number(1, BEGIN + 1_800, 9.0))]);
+    assert_eq!(show(&signals), ["1500 old firing>resolved S2 rule_changed"]);
+}

@@ -73,6 +73,17 @@ fn the_next_channel_starts_when_the_deadline_is_nearer_than_the_pace_of_this_one
 }
 
 #[test]
+fn what_was_said_on_the_next_channel_is_not_said_there_again_with_every_repeat() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "a", S1);
+    stand.pass(HOUR);
+    let is_first_mail = |row: &&PageRow| row.page.reason == Reason::First && row.page.channel == Channel::Mail;
+    assert_eq!(stand.pages.iter().filter(is_first_mail).count(), 1);
+    assert!(stand.pages.iter().any(|row| row.page.reason == Reason::Repeat && row.page.round > 1));
+}
+
+#[test]
 fn nobody_hurries_who_was_reached_or_is_not_needed() {
     let mut stand = Stand::new();
     stand.signal("cpu", "reached", S1);
