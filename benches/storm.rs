@@ -54,8 +54,15 @@ fn flush(store: &dyn Store) {
         progress.seq += signals.len() as i64;
         (progress.clock, progress.heard, progress.caught_up) = (T0, HOSTS as i64, true);
         progress.topic_id = "bench".to_owned();
-        let part =
-            PartFlush { partition: 0, epoch: owned.epoch, from, progress: progress.clone(), rows: Vec::new(), signals };
+        let part = PartFlush {
+            partition: 0,
+            epoch: owned.epoch,
+            from,
+            progress: progress.clone(),
+            rows: Vec::new(),
+            signals,
+            came: Default::default(),
+        };
         store.flush(&Flush { topic: TOPIC.to_owned(), parts: vec![part] }).expect("a flush");
     }
 }

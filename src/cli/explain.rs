@@ -11,9 +11,9 @@ use super::output::{self, Format};
 use super::progress::Progress;
 use super::replay::input::{USUAL, instant, label, rules_among, run_of, zone};
 use super::service::Place;
-use crate::model::{Incident, Labels, Page, PageState};
+use crate::model::{Incident, Labels, Page, Sending};
 use crate::pipeline::backtest::{Backtest, Happening};
-use crate::pipeline::explained::{Affairs, Question, look, tell};
+use crate::pipeline::explained::{Affairs, Question, Stands, look, tell};
 use crate::pipeline::feed::{self, Feed, Reading};
 use crate::pipeline::service;
 use crate::time::{Ms, rfc3339};
@@ -22,7 +22,8 @@ use crate::time::{Ms, rfc3339};
 const NOTES: &str = "\
 For each instance: the rule as an expression, the value and the samples in its window, each threshold with since when it \
 holds or how far the value is from it, the state, what recovery still needs, why nothing is known where nothing is, the \
-series behind it, and the incidents and pages that came of it. Where no instance fits: the series that come closest, and \
+series behind it, and the incidents and pages that came of it, each page with the eight stamps of its way (수집, 적재, \
+판독, 결정, 대기열, 발송, 접수, 도착) and how long each hop took. Where no instance fits: the series that come closest, and \
 the condition that keeps them out.
 
 A running service is asked about now. The past is made again from what `bongsu record` wrote, with the contacts and \
@@ -175,6 +176,8 @@ fn answer(args: &ExplainArgs, loaded: &crate::config::Loaded, run: &Backtest, pa
         None => *incident.rule == *question.rule,
     };
     let incidents: Vec<&Incident> = run.incidents().values().filter(fits).collect();
-    let pages = pages.into_iter().map(|page| (page, None::<PageState>, String::new())).collect();
+    let pages =
+        pages.into_iter().map(|page| Stands { page, state: None, detail: String::new(), sending: Sending::default() });
+    let pages = pages.collect();
     tell(&question, &looked, &Affairs { incidents, pages, people: Some(&loaded.people) })
 }

@@ -189,6 +189,9 @@ fn page(to: &str, channel: Channel, now: Ms) -> Page {
         text: format!("[점검]발송 경로 시험 {clock}. 조치 불필요"),
         decided: now,
         due: now,
+        wanted: now + 10 * MINUTE,
         deadline: now + 10 * MINUTE,
+        came: None,
+        prompt: false,
     }
 }

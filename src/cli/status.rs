@@ -8,11 +8,14 @@ use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Loaded;
 use crate::pipeline::shadow::{InForce, Shadows};
-use crate::pipeline::{levels, stores};
+use crate::pipeline::{levels, stamped, stores};
+use crate::telemetry::Hops;
 use crate::time::{Clock, MINUTE, Ms, SystemClock, rfc3339, show_duration};
 
 /// Rows shown of what may be many.
 const ROWS: usize = 20;
+/// The newest pages from which the figures of hops are made while no service runs.
+const PAGES: usize = 10_000;
 
 /// `bongsu status`.
 #[derive(Debug, clap::Args)]
@@ -59,6 +62,8 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
     let leader = (!seat.is_free()).then(|| json!({ "name": seat.owner, "here": false }));
     let incidents = store.incidents(10_000)?;
     let open = incidents.iter().filter(|incident| incident.state.is_live()).count();
+    let hops = Hops::default();
+    store.pages(None, PAGES)?.iter().for_each(|row| hops.row(row));
     Ok(json!({
         "healthy": false,
         "troubles": ["서비스가 실행 중이 아닙니다"],
@@ -67,6 +72,7 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
         "counts": { "incidents_open": open },
         "sla": levels::standing(store.as_ref(), &incidents, &loaded.people.sla, SystemClock.wall())?,
         "shadows": Shadows::default().look(store.as_ref(), force, SystemClock.wall())?,
+        "hops": stamped::figures(&hops.quantiles(true)),
         "sources": [],
     }))
 }
@@ -147,6 +153,7 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     }
     lines.extend(levels(status));
     lines.extend(gateways(status));
+    lines.extend(hops(status));
     lines.extend(muted(status));
     lines.extend(sources(status));
     lines.extend(status["restoring"].as_array().into_iter().flatten().map(restoring));
@@ -208,6 +215,30 @@ fn levels(status: &Value) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// How long the hops of pages take, the channels apart where there are several.
+fn hops(status: &Value) -> Vec<String> {
+    let all: Vec<&Value> = status["hops"].as_array().into_iter().flatten().collect();
+    let mut channels: Vec<&str> = all.iter().filter_map(|hop| hop["channel"].as_str()).collect();
+    channels.sort_unstable();
+    channels.dedup();
+    let several = channels.len() > 1;
+    // With one channel all of them together says the same again.
+    let shown = all.iter().filter(|hop| several || hop["channel"].is_null());
+    let line = |hop: &&&Value| {
+        let name = format!("{} {}", text(&hop["hop"]), hop["channel"].as_str().unwrap_or(""));
+        let at = |name: &str| hop[name].as_i64().unwrap_or_default();
+        let (count, p50, p90) = (at("count"), at("p50_ms"), at("p90_ms"));
+        format!("  {name:<24} {count:>7} {p50:>9} {p90:>9} {:>9} {:>9}", at("p99_ms"), at("max_ms"))
+    };
+    let lines: Vec<String> = shown.map(|hop| line(&hop)).collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    let head =
+        format!("  {:<24} {:>7} {:>9} {:>9} {:>9} {:>9}", "way of a page, ms", "pages", "p50", "p90", "p99", "max");
+    std::iter::once(head.trim_end().to_owned()).chain(lines).collect()
 }
 
 /// Silences with what is left of them, and how many incidents nobody is told of for the moment.

@@ -178,6 +178,8 @@ pub struct StatusView {
     pub gateways: Vec<GatewayView>,
     /// Service levels: `incidents` with the clock that runs out first, `months` of contracted services; null: unknown.
     pub sla: serde_json::Value,
+    /// How long each hop of a page's way took since the start, by channel and over all channels.
+    pub hops: serde_json::Value,
     /// Silences that are not over, newest first; `None`: unknown.
     pub silences: Option<Vec<SilenceView>>,
     /// Incidents of which nobody is told for the moment; `None`: unknown.

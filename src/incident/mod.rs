@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{BookCommit, Change, Domain, Fingerprint, Incident, IncidentState, Input, Mode, RuleSet, builtin};
+use crate::model::{
+    BookCommit, Came, Change, Domain, Fingerprint, Incident, IncidentState, Input, Mode, RuleSet, builtin,
+};
 use crate::time::{HOUR, MINUTE, Ms};
 
 mod blind;
@@ -146,6 +148,8 @@ pub struct Book {
     services: sla::Services,
     /// The instant of the input at hand.
     now: Ms,
+    /// How it came in, where it is a signal.
+    came: Option<Came>,
     changed: BTreeSet<String>,
     counted: BTreeSet<String>,
     kin: group::Index,
@@ -181,6 +185,7 @@ impl Book {
             mute_edge: None,
             services,
             now: Ms::MIN,
+            came: None,
             changed: BTreeSet::new(),
             counted: BTreeSet::new(),
             kin: group::Index::default(),
@@ -206,8 +211,13 @@ impl Book {
     pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
         let mut decided = Decided::default();
         self.now = now;
+        self.came = match input {
+            Input::Signal { came, .. } => *came,
+            Input::Own(signal) => Some(Came::noticed(signal.at.min(now))),
+            _ => None,
+        };
         match input {
-            Input::Signal { key, signal, heard, caught_up } => {
+            Input::Signal { key, signal, heard, caught_up, .. } => {
                 let origin = Some((key.topic.clone(), key.partition));
                 let late = now - signal.at > LATE && !caught_up;
                 let arrival = signals::Arrival { origin, late, now };
@@ -339,6 +349,7 @@ impl Book {
         let hung = |it: &Incident| (it.parent.clone().filter(|_| it.state.is_live()), Some(it.severity));
         let (from, to) = (before.map_or((None, None), hung), hung(&incident));
         self.mutes.file(&self.names.mute, &incident);
+        incident.came = self.came.or(incident.came);
         let begins = self.begin_muting(&mut incident, known);
         self.set_clocks(change, &mut incident);
         let id = incident.id.clone();

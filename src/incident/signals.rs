@@ -4,8 +4,8 @@
 //! fingerprint. Only a rise opens or reopens: a signal that an instance still fires does not undo a person's resolve.
 
 use crate::model::{
-    Change, DRILL_LABEL, DRILL_PREFIX, Domain, Fingerprint, Incident, IncidentState, LIMIT, Labels, STORM, Severity,
-    Signal, State,
+    Came, Change, DRILL_LABEL, DRILL_PREFIX, Domain, Fingerprint, Incident, IncidentState, LIMIT, Labels, STORM,
+    Severity, Signal, State,
 };
 use crate::time::{Ms, civil};
 
@@ -123,6 +123,7 @@ impl Book {
             sla: None,
             parent: None,
             group: Default::default(),
+            came: Some(self.came.unwrap_or(Came::noticed(arrival.now))),
         };
         incident.notify_by = self.notify_by(&incident, signal.at);
         self.hang(&mut incident);

@@ -20,7 +20,7 @@ fn firing(rule: &str, at: Ms) -> Input {
         acted: true,
     };
     let key = SignalKey { topic: "t".to_owned(), partition: 0, seq: 1 };
-    Input::Signal { key, signal, heard: 1, caught_up: true }
+    Input::Signal { key, signal, heard: 1, caught_up: true, came: None }
 }
 
 fn empty() -> Book {
@@ -72,8 +72,8 @@ fn a_rule_in_shadow_opens_nothing_but_what_it_opened_while_it_was_live_ends() {
     let moved = book.apply(&firing("cpu", 11 * MINUTE), 11 * MINUTE).moved;
     assert_eq!(moved.iter().map(|moved| moved.change).collect::<Vec<_>>(), [Change::Opened]);
     book.rename(shadow, Arc::default());
-    let Input::Signal { key, signal, heard, caught_up } = firing("cpu", 12 * MINUTE) else { unreachable!() };
+    let Input::Signal { key, signal, heard, caught_up, came } = firing("cpu", 12 * MINUTE) else { unreachable!() };
     let over = Signal { from: State::Firing, to: State::Resolved, ..signal };
-    let moved = book.apply(&Input::Signal { key, signal: over, heard, caught_up }, 12 * MINUTE).moved;
+    let moved = book.apply(&Input::Signal { key, signal: over, heard, caught_up, came }, 12 * MINUTE).moved;
     assert_eq!(moved.iter().map(|moved| moved.change).collect::<Vec<_>>(), [Change::Resolved]);
 }

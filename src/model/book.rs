@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Domain, DrillAsk, Ended, Entry, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity, Signal,
-    SilenceAsk,
+    Came, Domain, DrillAsk, Ended, Entry, Fingerprint, Group, LEASE, Labels, Muted, Outcome, Page, PageRow, Severity,
+    Signal, SilenceAsk,
 };
 use crate::time::Ms;
 
@@ -24,6 +24,8 @@ pub enum Input {
         heard: i64,
         /// Whether its partition had read everything when it was taken.
         caught_up: bool,
+        /// How what raised it came in, where that was written down.
+        came: Option<Came>,
     },
     /// The engine's own trouble, from outside `evaluate`: a signal of a built-in rule.
     Own(Signal),
@@ -130,6 +132,8 @@ pub enum Input {
         page: String,
         /// What.
         outcome: Outcome,
+        /// When a sender or a receipt said so; `None` in rows of releases that did not write it down.
+        at: Option<Ms>,
     },
     /// The sweeper found something that should have been done long ago.
     Swept(crate::model::Overdue),
@@ -269,6 +273,8 @@ pub struct Incident {
     pub parent: Option<String>,
     /// What it remembers of those that it hangs together with.
     pub group: Group,
+    /// How the input that changed it last came in: its pages carry this.
+    pub came: Option<Came>,
 }
 
 /// Who took an incident.
@@ -380,6 +386,8 @@ pub struct BookCommit {
     pub chains: Vec<ChainRow>,
     /// New pages.
     pub pages: Vec<Page>,
+    /// When it was given to the store, wall time: the pages' stamp `queued`, and no part of what was decided.
+    pub queued: Option<Ms>,
     /// Pages to cancel: each must still be waiting, or nothing is written.
     pub cancels: Vec<Cancel>,
     /// Number counters: (prefix and month such as `INC-2611`, last number given).

@@ -3,9 +3,10 @@
 //! The idea: a partition's progress (offset, clock, epoch) and its consequences (state rows, signals) are one value, so
 //! that no store can write one without the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Cause, Fingerprint, Labels, Severity, Signal, State};
+use crate::model::{Came, Cause, Fingerprint, Labels, Severity, Signal, State};
 use crate::time::Ms;
 
 /// The virtual partition of the wide rules: with an epoch, clock and seq of its own.
@@ -110,6 +111,9 @@ pub struct PartFlush {
     pub rows: Vec<RowChange>,
     /// Signals with their seq, gapless.
     pub signals: Vec<(i64, Signal)>,
+    /// How what raised them came in, by seq. Beside the signals and no part of them: two runs over one log raise the same
+    /// signals and take its records at other times.
+    pub came: BTreeMap<i64, Came>,
 }
 
 /// One transaction of one `evaluate` process for all its partitions of one topic.

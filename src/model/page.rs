@@ -1,6 +1,6 @@
 //! Pages: one message to one person on one channel for one reason, and what became of it.
 
-use crate::model::{Channel, Severity};
+use crate::model::{Came, Channel, Sending, Severity, Stamps};
 use crate::time::Ms;
 
 /// Why a page is sent.
@@ -107,8 +107,14 @@ pub struct Page {
     pub decided: Ms,
     /// Not to be sent before.
     pub due: Ms,
+    /// By when its person should have it, from the SLA: the outbox's order.
+    pub wanted: Ms,
     /// Useless after: comes from the SLA, never from a count of tries.
     pub deadline: Ms,
+    /// How what caused it came in; `None` in rows of releases that did not write it down.
+    pub came: Option<Came>,
+    /// It was decided with the very input that caused it, and not by a timer later on.
+    pub prompt: bool,
 }
 
 /// What became of a page that was handed over.
@@ -231,6 +237,15 @@ pub struct PageRow {
     pub done: Option<Ms>,
     /// How often it was leased.
     pub tries: i64,
+    /// The stamps of its way since the decision.
+    pub sending: Sending,
+}
+
+impl PageRow {
+    /// All its stamps.
+    pub fn stamps(&self) -> Stamps {
+        Stamps::of(&self.page, &self.sending)
+    }
 }
 
 /// How long a lease holds at most, ms: three times the longest time-out of a gateway.
@@ -251,4 +266,6 @@ pub struct Lease {
     pub unknown_before: bool,
     /// [`Outcome::Resent`] was written for it before: it must not be sent again without asking.
     pub resent: bool,
+    /// The stamps of its way so far.
+    pub sending: Sending,
 }

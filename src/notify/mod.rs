@@ -7,6 +7,7 @@
 //!
 //! Not here: the outbox's rows (`store`, reached through [`Outbox`]), contacts ([`AddressBook`]), texts (`page`).
 
+mod did;
 mod email;
 mod gateway;
 mod handset;
@@ -15,11 +16,12 @@ mod tests;
 mod unwritten;
 mod worker;
 
+pub use did::{Did, Done, What};
 pub use email::SmtpGateway;
 pub use gateway::{GatewayHealth, HttpGateway, Paced};
 pub use handset::Handset;
 pub use unwritten::Unwritten;
-pub use worker::{Did, Done, What, Worker};
+pub use worker::Worker;
 
 use std::fmt;
 
@@ -49,6 +51,8 @@ pub trait Outbox: Send + Sync {
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>>;
     /// Moves a lease's end. `false`: it is no longer ours.
     fn renew(&self, lease: &Lease, until: Ms) -> OutboxResult<bool>;
+    /// Moves a lease's end and keeps the instant at which its page is given to a gateway. `false`: it is no longer ours.
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> OutboxResult<bool>;
     /// Writes an outcome; [`Outcome::Resent`] keeps the lease. `false`: the lease is no longer ours.
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool>;
     /// Gives a page back unsent, to be due again at `due`. `false`: the lease is no longer ours.

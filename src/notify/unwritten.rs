@@ -14,8 +14,8 @@ use crate::time::Ms;
 /// What a sender knows of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// What became of it.
-    Outcome(Outcome),
+    /// What became of it, and when that was known.
+    Outcome(Outcome, Ms),
     /// It was certainly not sent, and is due again then.
     NotSent {
         /// Why.

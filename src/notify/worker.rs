@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use super::did::{Did, Done, What, report};
 use super::unwritten::Verdict;
-use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Unwritten};
-use crate::model::{Channel, LEASE, Lease, Outcome, Severity};
+use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxResult, Refusal, Sent, Unwritten};
+use crate::model::{Channel, LEASE, Lease, Outcome, Passage, Sending, Severity};
 use crate::time::{Clock, MINUTE, Ms, SECOND, WallWatch};
 
 /// Rows leased at once below S1: enough to hide the outbox's latency, few enough to be soon free after a crash.
@@ -25,6 +26,8 @@ const BATCH: usize = 5;
 const SWEEP: Ms = SECOND;
 /// After an unknown answer the gateway is given this long before it is asked, or sent to, again.
 const SETTLE: Ms = 5 * SECOND;
+/// After so many S1 in a row whatever is wanted first has its turn: a flood of S1 must not starve the rest.
+const S1_IN_A_ROW: u32 = 3;
 /// The last try is made so long before the deadline.
 const LAST_TRY: Ms = SECOND;
 /// After the wall clock was set the leader is given so long to move what waits with it, before anything counts as late.
@@ -33,57 +36,6 @@ const SET_AFTER: Ms = LEASE;
 const POLL: Duration = Duration::from_millis(50);
 /// After trouble with the outbox.
 const POLL_TROUBLED: Duration = Duration::from_secs(1);
-
-/// What became of one page in a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// Page id.
-    pub page: String,
-    /// Its severity.
-    pub severity: Severity,
-    /// What.
-    pub what: What,
-    /// From the decision until now, ms.
-    pub after: Ms,
-}
-
-/// What became of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// An outcome was written.
-    Outcome(Outcome),
-    /// It was refused for now and is due again then.
-    GivenBack {
-        /// Why.
-        reason: Refusal,
-        /// When.
-        due: Ms,
-    },
-    /// Nobody knows yet: the gateway is asked again after a while.
-    Unsettled,
-    /// The lease was no longer ours; nothing was sent or nothing could be written.
-    Lost,
-}
-
-/// What one step did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Did {
-    /// Rows that failed because they waited past their deadline.
-    pub expired: usize,
-    /// Pages worked on, in order.
-    pub pages: Vec<Done>,
-    /// How long gateways took to say yes, by channel, ms.
-    pub took: Vec<(Channel, Ms)>,
-    /// The outbox could not be used; nothing is lost, the next step goes on.
-    pub trouble: Option<OutboxError>,
-}
-
-impl Did {
-    /// Whether there was nothing to do.
-    pub fn is_idle(&self) -> bool {
-        self.expired == 0 && self.pages.is_empty() && self.trouble.is_none()
-    }
-}
 
 /// One sender. Several may work on one outbox, each with its own name.
 pub struct Worker {
@@ -100,6 +52,10 @@ pub struct Worker {
     patient_until: Ms,
     /// How long the gateway took to take the page at hand.
     took: Cell<Option<(Channel, Ms)>>,
+    /// When the page at hand was given to a gateway.
+    submitted: Cell<Option<Ms>>,
+    /// S1 that were sent one after the other.
+    s1_in_a_row: u32,
     /// `now` of this step and the elapsed time at its start.
     base: (Ms, Ms),
 }
@@ -133,6 +89,8 @@ impl Worker {
             wall: WallWatch::default(),
             patient_until: Ms::MIN,
             took: Cell::new(None),
+            submitted: Cell::new(None),
+            s1_in_a_row: 0,
             base: (0, 0),
         }
     }
@@ -144,7 +102,8 @@ impl Worker {
         self
     }
 
-    /// One pass at wall time `now`: sweeps when it is time to, then works on at most one page, S1 first.
+    /// One pass at wall time `now`: sweeps when it is time to, then works on at most one page: an S1, unless several went
+    /// before it, else the one that is wanted first.
     pub fn step(&mut self, now: Ms) -> Did {
         self.base = (now, self.clock.elapsed());
         if let Some(by) = self.wall.step(self.base) {
@@ -227,22 +186,33 @@ impl Worker {
                 return Ok(());
             }
         }
-        let mut next = self.outbox.claim(&self.name, Some(Severity::S1), 1, now, now + LEASE)?.pop();
-        if next.is_none() && self.queue.is_empty() {
-            self.queue = self.outbox.claim(&self.name, None, BATCH, now, now + LEASE)?.into();
-        }
-        next = next.or_else(|| self.queue.pop_front());
-        let Some(lease) = next else { return Ok(()) };
+        let Some(lease) = self.next(now)? else { return Ok(()) };
         let what = if lease.unknown_before { self.settle(&lease)? } else { self.send(&lease)? };
         self.note(did, &lease, what);
         Ok(())
+    }
+
+    /// The next page to work on: an S1 where one waits, and after several of those what is wanted first.
+    fn next(&mut self, now: Ms) -> OutboxResult<Option<Lease>> {
+        let claim = |severity, limit| self.outbox.claim(&self.name, severity, limit, now, now + LEASE);
+        let s1_first = self.s1_in_a_row < S1_IN_A_ROW;
+        if s1_first && let Some(lease) = claim(Some(Severity::S1), 1)?.pop() {
+            self.s1_in_a_row += 1;
+            return Ok(Some(lease));
+        }
+        self.s1_in_a_row = 0;
+        if self.queue.is_empty() {
+            // One that may be an S1 is taken alone: a sender that dies would keep the others from everybody for a while.
+            self.queue = claim(None, if s1_first { BATCH } else { 1 })?.into();
+        }
+        Ok(self.queue.pop_front())
     }
 
     /// Writes what is known of this sender's pages and could not be written before.
     fn write_known(&self, did: &mut Did) -> OutboxResult<()> {
         while let Some((lease, verdict)) = self.unwritten.first_of(&self.name) {
             let what = match verdict {
-                Verdict::Outcome(outcome) => self.write(&lease, outcome)?,
+                Verdict::Outcome(outcome, at) => self.write_as_of(&lease, outcome, at)?,
                 Verdict::NotSent { why, due } => self.return_unsent(&lease, &why, due)?,
             };
             if what == What::Lost {
@@ -283,8 +253,13 @@ impl Worker {
 
     fn note(&self, did: &mut Did, lease: &Lease, what: What) {
         did.took.extend(self.took.take());
-        let after = self.now() - lease.page.decided;
-        did.pages.push(Done { page: lease.page.id.clone(), severity: lease.page.severity, what, after });
+        let now = self.now();
+        let submitted = self.submitted.take().or(lease.sending.submitted);
+        let sending = Sending { submitted, accepted: Some(now), ..lease.sending };
+        let is_taken = matches!(what, What::Outcome(Outcome::Accepted { .. }));
+        let passage = is_taken.then(|| Passage::of(&lease.page, &sending));
+        let (page, severity, after) = (lease.page.id.clone(), lease.page.severity, now - lease.page.decided);
+        did.pages.push(Done { page, severity, what, after, passage });
     }
 
     fn gateways(&self, lease: &Lease) -> impl Iterator<Item = &Arc<dyn Gateway>> {
@@ -313,7 +288,7 @@ impl Worker {
             return self.write(lease, Outcome::Unknown { reason: "no gateway left to ask".to_owned() });
         }
         match self.unwritten.take(&lease.page.id) {
-            Some(Verdict::Outcome(outcome)) => return self.write(lease, outcome),
+            Some(Verdict::Outcome(outcome, at)) => return self.write_as_of(lease, outcome, at),
             Some(Verdict::NotSent { .. }) => return self.send(lease),
             None => {}
         }
@@ -354,8 +329,9 @@ impl Worker {
         // The refusal that leaves most hope: the first that may pass, else the first.
         let mut no: Option<(Refusal, bool, Option<Ms>)> = None;
         for gateway in self.gateways(lease) {
-            match self.outbox.renew(lease, self.now() + LEASE) {
-                Ok(true) => {}
+            let now = self.now();
+            match self.outbox.submit(lease, now, now + LEASE) {
+                Ok(true) => self.submitted.set(Some(now)),
                 Ok(false) => return Ok(What::Lost),
                 Err(error) => {
                     self.keep_unsent(lease);
@@ -438,13 +414,18 @@ impl Worker {
     }
 
     fn write(&self, lease: &Lease, outcome: Outcome) -> OutboxResult<What> {
-        match self.outbox.outcome(lease, &outcome, self.now()) {
+        self.write_as_of(lease, outcome, self.now())
+    }
+
+    /// Writes an outcome that was known `at`.
+    fn write_as_of(&self, lease: &Lease, outcome: Outcome, at: Ms) -> OutboxResult<What> {
+        match self.outbox.outcome(lease, &outcome, at) {
             Ok(true) => Ok(What::Outcome(outcome)),
             Ok(false) => Ok(What::Lost),
             Err(error) => {
                 // That it is about to be sent again is no outcome.
                 if outcome != Outcome::Resent {
-                    self.unwritten.keep(lease, Verdict::Outcome(outcome));
+                    self.unwritten.keep(lease, Verdict::Outcome(outcome, at));
                 }
                 Err(error)
             }
@@ -466,27 +447,4 @@ fn pause(severity: Severity, tries: i64) -> Ms {
     let (first, most) = if severity == Severity::S1 { (SECOND, 10 * SECOND) } else { (5 * SECOND, MINUTE) };
     let doublings = tries.clamp(1, 8) - 1;
     (first << doublings).min(most)
-}
-
-fn report(worker: &str, did: &Did) {
-    if did.expired > 0 {
-        tracing::warn!(worker, pages = did.expired, "pages failed: past their deadline");
-    }
-    if let Some(error) = &did.trouble {
-        tracing::warn!(worker, %error, "outbox not usable; trying again");
-    }
-    for done in &did.pages {
-        let (page, severity, after) = (&done.page, done.severity.code(), done.after);
-        match &done.what {
-            What::Outcome(outcome) => {
-                let (what, detail) = (outcome.word(), outcome.detail());
-                tracing::info!(worker, page, severity, what, detail, after, "page settled");
-            }
-            What::GivenBack { reason, due } => {
-                tracing::warn!(worker, page, severity, reason = reason.word(), due, "page refused for now");
-            }
-            What::Unsettled => tracing::warn!(worker, page, severity, "page's fate unknown; asking again"),
-            What::Lost => tracing::warn!(worker, page, severity, "lease lost; another sender has the page"),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use crate::time::{MINUTE, Ms};
 
 use super::cap::{Counts, DIGEST_MAX, Digest, Fold, FoldKey, Line, Many, Member};
 use super::group::{self, Seat};
-use super::outbox::lifetime;
+use super::outbox::{lifetime, within};
 use super::size;
 use super::wording::{self, Several};
 use super::{Call, Decisions, Desk, Incidents, PageKey, nobody, snapshot};
@@ -164,7 +164,10 @@ impl Desk {
             text: text.text,
             decided: several.now,
             due: several.now,
+            wanted: several.now + within(several.severity, if several.daily { reason } else { Reason::Escalated }),
             deadline: several.now + lifetime(several.severity, reason),
+            came: None,
+            prompt: false,
         });
     }
 

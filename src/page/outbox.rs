@@ -25,6 +25,23 @@ pub(super) const fn lifetime(severity: Severity, reason: Reason) -> Ms {
     }
 }
 
+/// So long after its decision a page should be with its person, where no promise of its incident says so: the usual
+/// notify-within. An end or a digest never goes before a beginning that is wanted by then.
+pub(super) const fn within(severity: Severity, reason: Reason) -> Ms {
+    match (reason, severity) {
+        (Reason::Resolved | Reason::Digest, _) | (_, Severity::S3 | Severity::S4) => 30 * MINUTE,
+        (_, Severity::S1) => 60 * SECOND,
+        (_, Severity::S2) => 5 * MINUTE,
+    }
+}
+
+/// By when a page should be with its person: as long as nobody was told of the incident, its notify-within says so.
+fn wanted(Call { incident, now }: Call<'_>, reason: Reason) -> Ms {
+    let usual = now + within(incident.severity, reason);
+    let promised = incident.notify_by.filter(|_| incident.notified.is_none() && reason != Reason::Resolved);
+    promised.unwrap_or(usual)
+}
+
 impl Desk {
     /// Decides one page: at once, or as a member of its person's fold where the cap is reached.
     pub(super) fn page(&mut self, call: Call<'_>, place: Place, (to, channel): (&str, Channel), out: &mut Decisions) {
@@ -74,7 +91,10 @@ impl Desk {
             text: text.text,
             decided: call.now,
             due: call.now,
+            wanted: wanted(call, reason),
             deadline: call.now + lifetime(incident.severity, reason),
+            came: None,
+            prompt: false,
         };
         self.remember(&page, PageState::Waiting);
         out.pages.push(page);

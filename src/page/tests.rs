@@ -39,6 +39,7 @@ fn incident(title: &str) -> Incident {
         sla: None,
         parent: None,
         group: Default::default(),
+        came: None,
     }
 }
 

@@ -191,7 +191,7 @@ impl Backtest {
             let seq = self.seqs.entry(partition).or_default();
             *seq += 1;
             let key = SignalKey { topic: self.topic.clone(), partition, seq: *seq };
-            self.take(Input::Signal { key, signal, heard: 0, caught_up: true });
+            self.take(Input::Signal { key, signal, heard: 0, caught_up: true, came: None });
         }
     }
 
@@ -279,7 +279,7 @@ impl Backtest {
         while let Some(first) = self.later.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let page = first.remove().id;
             self.take(Input::Handed { page: page.clone() });
-            self.take(Input::Outcome { page, outcome: Outcome::Accepted { id: String::new() } });
+            self.take(Input::Outcome { page, outcome: Outcome::Accepted { id: String::new() }, at: None });
         }
     }
 }

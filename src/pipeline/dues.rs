@@ -148,7 +148,15 @@ mod tests {
     /// One step of whoever reads partition 0 under `epoch`.
     fn read(store: &MemoryStore, epoch: i64, from: i64, to: i64, caught_up: bool) {
         let progress = Progress { offset: to, caught_up, ..Progress::default() };
-        let part = PartFlush { partition: 0, epoch, from, progress, rows: Vec::new(), signals: Vec::new() };
+        let part = PartFlush {
+            partition: 0,
+            epoch,
+            from,
+            progress,
+            rows: Vec::new(),
+            signals: Vec::new(),
+            came: BTreeMap::new(),
+        };
         let flush = Flush { topic: TOPIC.to_owned(), parts: vec![part] };
         assert_eq!(store.flush(&flush).expect("memory is never away"), Flushed::Done);
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::evaluate::{Inspection, Near, expression};
-use crate::model::{Incident, Labels, Page, PageState, People, Rule, RuleSet, builtin};
+use crate::model::{Incident, Labels, Page, PageState, People, Rule, RuleSet, Sending, builtin};
 use crate::pipeline::stages::Lanes;
-use crate::pipeline::{company, sentences};
+use crate::pipeline::{company, sentences, stamped};
 use crate::time::Ms;
 
 /// Instances that are told of at most; the others are counted.
@@ -47,9 +47,22 @@ pub struct Affairs<'a> {
     /// Incidents, newest last.
     pub incidents: Vec<&'a Incident>,
     /// Their pages as they stand, in the order of their decision.
-    pub pages: Vec<(Page, Option<PageState>, String)>,
+    pub pages: Vec<Stands>,
     /// Contacts and chains.
     pub people: Option<&'a People>,
+}
+
+/// A page as it stands.
+#[derive(Debug, Clone)]
+pub struct Stands {
+    /// The page.
+    pub page: Page,
+    /// Where it stands; `None`: in a replay nobody sends it.
+    pub state: Option<PageState>,
+    /// Why it failed, or the gateway's id.
+    pub detail: String,
+    /// The stamps of its way.
+    pub sending: Sending,
 }
 
 /// Looks for what `question` asks.
@@ -135,7 +148,7 @@ fn of<'a>(affairs: &Affairs<'a>, rule: &str, labels: Option<&Labels>) -> Affairs
         |incident: &&&Incident| *incident.rule == *rule && labels.is_none_or(|labels| incident.labels == *labels);
     let incidents: Vec<&Incident> = affairs.incidents.iter().filter(mine).copied().collect();
     let theirs = |page: &Page| incidents.iter().any(|incident| incident.id == page.incident);
-    let pages = affairs.pages.iter().filter(|(page, ..)| theirs(page)).cloned().collect();
+    let pages = affairs.pages.iter().filter(|it| theirs(&it.page)).cloned().collect();
     Affairs { incidents, pages, people: affairs.people }
 }
 
@@ -185,10 +198,15 @@ fn incidents_json(mine: &Affairs<'_>) -> Vec<Value> {
 }
 
 fn pages_json(mine: &Affairs<'_>) -> Vec<Value> {
-    let one = |(page, state, detail): &(Page, Option<PageState>, String)| {
-        json!({ "incident": page.incident, "to": page.to, "channel": page.channel.word(), "reason": page.reason.word(),
+    let one = |it: &Stands| {
+        let Stands { page, state, detail, sending } = it;
+        let mut one = json!({ "incident": page.incident, "to": page.to, "channel": page.channel.word(), "reason": page.reason.word(),
             "step": page.step, "decided": page.decided, "due": page.due, "state": state.map(PageState::word),
-            "detail": detail })
+            "wanted": page.wanted, "detail": detail });
+        if let (Value::Object(all), Value::Object(way)) = (&mut one, stamped::json(page, sending)) {
+            all.extend(way);
+        }
+        one
     };
     mine.pages.iter().map(one).collect()
 }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{Cursor, Fingerprint, Flush, PartFlush, Progress, RowChange, Signal};
+use crate::model::{Came, Cursor, Fingerprint, Flush, PartFlush, Progress, RowChange, Signal};
 use crate::time::{Ms, SECOND};
 
 /// Rows in one flush: a storm must not lock other writers out for seconds (4 s were measured for 500,000 rows).
@@ -110,6 +110,8 @@ pub struct Pending {
     /// Progress after the last record, with or without changes.
     mark: Mark,
     seq: i64,
+    /// How what raised the signals in `steps` came in, by seq.
+    came: BTreeMap<i64, Came>,
     caught_up: bool,
     /// It was so once since the partition was taken.
     was_caught_up: bool,
@@ -143,6 +145,7 @@ impl Pending {
             stored: stored.into_iter().collect(),
             steps: VecDeque::new(),
             mark,
+            came: BTreeMap::new(),
             signal_since: None,
             rows_since: None,
             moved_since: None,
@@ -167,12 +170,21 @@ impl Pending {
 
     /// Adds what one record or tick caused. Signals that the incident stage does not act on leave no trace here.
     /// `again`: the place from which all of it would come out again; with one, it may become durable piece by piece.
-    pub fn push(&mut self, mark: Mark, again: Option<Mark>, rows: &mut Vec<RowChange>, signals: &[Signal], now: Ms) {
+    /// `came`: how what raised a signal came in.
+    pub fn push(
+        &mut self,
+        mark: Mark,
+        again: Option<Mark>,
+        (rows, signals): (&mut Vec<RowChange>, &[Signal]),
+        came: &dyn Fn(&Signal) -> Came,
+        now: Ms,
+    ) {
         self.mark = mark;
         self.moved_since.get_or_insert(now);
         let mut acted = Vec::new();
         for signal in signals.iter().filter(|signal| signal.acted) {
             self.seq += 1;
+            self.came.insert(self.seq, came(signal));
             acted.push((self.seq, signal.clone()));
         }
         if rows.is_empty() && acted.is_empty() {
@@ -261,6 +273,7 @@ impl Pending {
         if progress == self.durable && rows.is_empty() && !self.fresh {
             return None;
         }
+        let came = signals.iter().filter_map(|(seq, _)| Some((*seq, *self.came.get(seq)?))).collect();
         *budget = budget.saturating_sub(rows.len().max(signals.len()));
         self.in_flight = Some(InFlight { steps: n_steps, progress: progress.clone() });
         Some(PartFlush {
@@ -270,6 +283,7 @@ impl Pending {
             progress,
             rows: rows.into_values().collect(),
             signals,
+            came,
         })
     }
 
@@ -283,6 +297,7 @@ impl Pending {
                 };
             }
         }
+        self.came = self.came.split_off(&(flight.progress.seq + 1));
         self.durable = flight.progress;
         self.fresh = false;
         let waits = |left: bool| left.then_some(now);

@@ -14,12 +14,13 @@ use crate::console::{
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
 use crate::pipeline::asks::Asks;
-use crate::pipeline::explained::{Affairs, Question, tell};
-use crate::pipeline::levels;
+use crate::pipeline::explained::{Affairs, Question, Stands, tell};
 use crate::pipeline::outbox::Contacts;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::silences::{muted_view, preview, silence_view, silences};
+use crate::pipeline::{levels, stamped};
 use crate::store::Store;
+use crate::telemetry::Hops;
 use crate::time::{Clock, Ms, SECOND};
 
 /// Between two looks for the leader's answer.
@@ -194,6 +195,8 @@ pub struct Front {
     pub ways: Vec<Arc<crate::notify::Paced>>,
     /// Rules in shadow beside the live ones.
     pub shadows: Shadows,
+    /// How long the hops of pages take.
+    pub hops: Arc<Hops>,
 }
 
 impl Front {
@@ -283,6 +286,7 @@ impl View for Front {
             silences: stored.as_ref().map(|stored| stored.silences.clone()),
             muted: stored.map(|stored| stored.muted),
             shadows,
+            hops: stamped::figures(&self.hops.quantiles(true)),
         })
     }
 
@@ -328,8 +332,8 @@ impl View for Front {
             let mut rows = self.pages(Some(&incident.id), PAGES_COUNTED_MAX)?;
             rows.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
             pages.extend(rows.into_iter().map(|row| {
-                let detail = levels::hops(&row);
-                (row.page, Some(row.state), detail)
+                let PageRow { page, state, detail, sending, .. } = row;
+                Stands { page, state: Some(state), detail, sending }
             }));
         }
         let people = self.contacts.people();

@@ -167,7 +167,10 @@ fn letter(now: Ms, n: i64) -> Page {
         text: format!("봉수가 정상 동작 중입니다. {} 기준, {n}번째 알림", rfc3339(now)),
         decided: now,
         due: now,
+        wanted: now + MINUTE,
         deadline: now + MINUTE,
+        came: None,
+        prompt: false,
     }
 }
 

@@ -199,12 +199,13 @@ impl Leading {
         if let Some(by) = self.wall.step(read) {
             return self.set_clock(by, read.0);
         }
-        let now = read.0;
         // Asked before the inputs: whatever had been read by then is among them.
         let may_ring = self.dues.may_open(self.store.as_ref(), self.clock.elapsed())?;
         let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
         let mut taken = self.inputs(&cursors)?;
+        // Not before: whatever is there happened before it is decided. And by the clock that was looked at above.
+        let now = read.0 + self.clock.elapsed() - read.1;
         if !self.dues.is_open() {
             let elapsed = self.clock.elapsed();
             if elapsed < self.dues.latest() {
@@ -221,7 +222,7 @@ impl Leading {
         if taken.is_empty()
             && let Some(commit) = lead.leader.due(now)
         {
-            return self.write(&commit);
+            return self.write(commit);
         }
         if taken.is_empty() {
             taken = caught_up(self.store.as_ref(), &lead.leader)?;
@@ -231,7 +232,7 @@ impl Leading {
         }
         let commit = lead.leader.take(&taken, now);
         lead.follow(&commit);
-        self.write(&commit)
+        self.write(commit)
     }
 
     /// The wall clock was set: written down before anything else is decided by it.
@@ -249,7 +250,7 @@ impl Leading {
         let commit = lead.leader.hear(&[Taken { row: None, input: Input::Clock { by } }], now);
         let wrote = commit.entries.iter().rev().find(|entry| entry.kind == "clock").map(|entry| entry.input_no);
         self.said_at = wrote;
-        let done = self.write(&commit)?;
+        let done = self.write(commit)?;
         if done && self.lead.is_some() {
             self.wall.accept(by);
         }
@@ -262,7 +263,7 @@ impl Leading {
         let Some(lead) = self.lead.as_mut().filter(|_| !taken.is_empty()) else { return Ok(false) };
         let commit = lead.leader.hear(taken, now);
         lead.follow(&commit);
-        self.write(&commit)
+        self.write(commit)
     }
 
     /// What the sweeper found waits as well: it is due, and no more than that.
@@ -370,9 +371,10 @@ impl Leading {
         self.ours = false;
     }
 
-    fn write(&mut self, commit: &BookCommit) -> Result<bool, StoreError> {
+    fn write(&mut self, mut commit: BookCommit) -> Result<bool, StoreError> {
         let now = self.clock.elapsed();
-        match self.store.commit(commit)? {
+        commit.queued = Some(self.clock.wall());
+        match self.store.commit(&commit)? {
             Committed::Done => {
                 if let Some(lead) = &mut self.lead {
                     lead.heard(now);
@@ -426,10 +428,10 @@ fn page_of(input: &Input) -> Option<(&str, PageState)> {
         Input::Handed { page } => Some((page, PageState::Waiting)),
         Input::GivenBack { page } => Some((page, PageState::Handed)),
         // A page that waited past its deadline was with nobody.
-        Input::Outcome { page, outcome: Outcome::Failed { reason } } if reason == "expired" => {
+        Input::Outcome { page, outcome: Outcome::Failed { reason }, .. } if reason == "expired" => {
             Some((page, PageState::Waiting))
         }
-        Input::Outcome { page, outcome: Outcome::Delivered { .. } } => Some((page, PageState::Accepted)),
+        Input::Outcome { page, outcome: Outcome::Delivered { .. }, .. } => Some((page, PageState::Accepted)),
         // A receipt that says so too: whether it was handed over or accepted before decides the same.
         Input::Outcome { page, .. } => Some((page, PageState::Handed)),
         _ => None,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::incident::NOTES;
 use crate::incident::sla::{KEY, Service};
-use crate::model::{Incident, IncidentState, PageRow, SlaClock, SlaPlan};
+use crate::model::{Incident, IncidentState, SlaClock, SlaPlan};
 use crate::store::{Store, StoreError};
 use crate::time::Ms;
 
@@ -28,15 +28,6 @@ pub fn running(incident: &Incident, months: &[Month], now: Ms) -> Vec<(&'static 
     let mut running: Vec<_> = all.into_iter().filter_map(|(name, by)| Some((name, by?))).collect();
     running.sort_by_key(|(_, by)| *by);
     running
-}
-
-/// The detail of a page with how long it took, and which part of it took longest.
-pub fn hops(row: &PageRow) -> String {
-    let (Some(handed), Some(done)) = (row.handed, row.done) else { return row.detail.clone() };
-    let (waited, sent) = ((handed - row.page.decided).max(0), (done - handed).max(0));
-    let slow = if waited > sent { "대기" } else { "발송" };
-    let took = format!("결정→발송 {waited} ms, 발송→응답 {sent} ms, 지연은 주로 {slow}");
-    if row.detail.is_empty() { took } else { format!("{}; {took}", row.detail) }
 }
 
 /// The month of one service.

@@ -52,6 +52,10 @@ impl Outbox for StoreOutbox {
         self.store.renew(lease, until).map_err(plain)
     }
 
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> OutboxResult<bool> {
+        self.store.submit(lease, now, until).map_err(plain)
+    }
+
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
         self.store.outcome(lease, outcome, now).map_err(plain)
     }

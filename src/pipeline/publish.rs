@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::console::{
     CountsView, LimitView, PartitionView, ReadingView, RestoreView, RulesView, SourceView, WarmingView,
 };
-use crate::model::{Input, Mode, WIDE};
+use crate::model::{Change, Incident, Input, Mode, WIDE};
 use crate::notify::{Did, What};
 use crate::pipeline::evaluator::Evaluator;
 use crate::pipeline::front::Evaluation;
+use crate::pipeline::leader::{Leader, View};
+use crate::pipeline::levels;
 use crate::pipeline::shell::Shared;
 use crate::time::Ms;
 
@@ -164,6 +166,30 @@ fn readings(evaluator: &Evaluator) -> Vec<ReadingView> {
     views
 }
 
+/// Counts the clocks of service levels that ran out in the leader's last transaction.
+pub(super) fn decided(view: &View, shared: &Shared) {
+    for (_, change, _) in &view.moved {
+        match change {
+            Change::Overdue => shared.metrics.missed("notify"),
+            Change::AckOverdue => shared.metrics.missed("ack"),
+            Change::RecoverOverdue => shared.metrics.missed("recover"),
+            Change::BudgetSpent => shared.metrics.missed("month"),
+            _ => {}
+        }
+    }
+}
+
+/// Says how the months of the services stand.
+pub(super) fn months(leader: &Leader, shared: &Shared) {
+    let is_down = |it: &&Incident| it.sla.as_ref().is_some_and(|clocks| clocks.down_since.is_some());
+    let down: Vec<Incident> = leader.open_incidents().filter(is_down).cloned().collect();
+    let plan = leader.world().people.sla.clone();
+    match levels::months(shared.store.as_ref(), &down, &plan, shared.clock.wall()) {
+        Ok(months) => months.iter().for_each(|it| shared.metrics.month(&it.service, it.budget, it.used)),
+        Err(error) => tracing::warn!(%error, "the months of the services could not be read"),
+    }
+}
+
 /// Counts what a sender did.
 pub(super) fn sent(did: &Did, shared: &Shared) {
     let now = shared.clock.elapsed();
@@ -178,6 +204,7 @@ pub(super) fn sent(did: &Did, shared: &Shared) {
         }
     }
     for page in &did.pages {
+        page.passage.iter().for_each(|passage| shared.metrics.accepted(passage));
         match &page.what {
             What::Outcome(outcome) => {
                 shared.metrics.page(outcome.word(), page.after);

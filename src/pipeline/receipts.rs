@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::console::{self, Unposted};
-use crate::model::{Fate, Outcome, PageRow};
+use crate::model::{Fate, Outcome, PageRow, Passage};
 use crate::notify::{Denied, Gateway as _, Paced};
 use crate::pipeline::wake::Wake;
 use crate::store::{About, Store, StoreError};
+use crate::telemetry::Metrics;
 use crate::time::{Clock, HOUR, Ms};
 
 /// Accepted pages looked at in one turn, the newest first: more than 72 h of this site's messages.
@@ -30,6 +31,8 @@ pub struct Receipts {
     pub ways: Vec<Arc<Paced>>,
     /// Wakes the leader.
     pub wake: Arc<Wake>,
+    /// Own metrics.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Receipts {
@@ -46,11 +49,14 @@ impl Receipts {
             Fate::Failed(reason) => Outcome::Failed { reason: reason.clone() },
         };
         let written = self.store.receipt(about, &outcome, self.clock.wall())?;
-        if written {
+        if let Some(row) = &written {
+            if row.sending.delivered.is_some() {
+                self.metrics.hops.delivered(&Passage::of(&row.page, &row.sending));
+            }
             tracing::info!(outcome = outcome.word(), detail = outcome.detail(), "receipt taken");
             self.wake.ring();
         }
-        Ok(written)
+        Ok(written.is_some())
     }
 }
 

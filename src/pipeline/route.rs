@@ -118,7 +118,7 @@ pub fn route(loaded: &Loaded, question: &Question) -> Result<Route, RouteError> 
     let firing = question.firing.iter().map(|labels| already(labels, question.at));
     let taken = firing.chain([asked]).zip(1..).map(|(signal, seq)| {
         let key = SignalKey { topic: String::new(), partition: 0, seq };
-        Taken { row: None, input: Input::Signal { key, signal, heard: 1_000_000, caught_up: true } }
+        Taken { row: None, input: Input::Signal { key, signal, heard: 1_000_000, caught_up: true, came: None } }
     });
     let commit = leader.take(&taken.collect::<Vec<_>>(), question.at);
     let incident = commit.incidents.iter().find(|incident| incident.fingerprint == fingerprint).cloned();
@@ -199,7 +199,7 @@ fn play(leader: &mut Leader, first: BookCommit, number: &str, at: Ms) -> Vec<Tol
             row += 2;
             inputs.push(Taken { row: Some(row - 1), input: Input::Handed { page: page.id.clone() } });
             let outcome = Outcome::Accepted { id: String::new() };
-            inputs.push(Taken { row: Some(row), input: Input::Outcome { page: page.id.clone(), outcome } });
+            inputs.push(Taken { row: Some(row), input: Input::Outcome { page: page.id.clone(), outcome, at: None } });
         }
         if told.iter().any(|page| matches!(page.reason, Reason::Repeat | Reason::Digest)) {
             break;

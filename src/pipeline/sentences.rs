@@ -5,11 +5,11 @@
 
 use crate::evaluate::{Inspection, Near, SERIES_LISTED, expression};
 use crate::model::{
-    Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, Page, PageState, Reason, Rule, Severity, State,
+    Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, PageState, Reason, Rule, Severity, State,
     Threshold, Watch,
 };
-use crate::pipeline::company;
-use crate::pipeline::explained::Affairs;
+use crate::pipeline::explained::{Affairs, Stands};
+use crate::pipeline::{company, stamped};
 use crate::time::{Ms, rfc3339, show_duration};
 
 /// Pages listed of one instance; the others are counted.
@@ -217,7 +217,7 @@ pub(super) fn told(seen: Option<&Inspection>, mine: &Affairs<'_>) -> Vec<String>
     let mut lines: Vec<String> = mine.incidents.iter().map(|incident| incident_line(incident)).collect();
     lines.extend(quiet(last, mine));
     lines.extend(company::lines(last));
-    lines.extend(mine.pages.iter().take(PAGES_LISTED).map(page_line));
+    lines.extend(mine.pages.iter().take(PAGES_LISTED).flat_map(page_lines));
     let more = mine.pages.len().saturating_sub(PAGES_LISTED);
     if more > 0 {
         lines.push(format!("  그 밖에 통보 {more}건"));
@@ -277,7 +277,7 @@ fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
     if let Some(ack) = incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked) {
         lines.push(format!("  {}이(가) {} 수신확인하여 연락망을 멈췄습니다", ack.by, rfc3339(ack.at)));
     }
-    let none = incident.muted.is_none() && !mine.pages.iter().any(|(page, ..)| page.incident == incident.id);
+    let none = incident.muted.is_none() && !mine.pages.iter().any(|it| it.page.incident == incident.id);
     if none {
         let chains = mine.people.map_or(0, |people| people.chains.len());
         lines.push(if chains == 0 {
@@ -293,7 +293,16 @@ fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
     lines
 }
 
-fn page_line((page, state, detail): &(Page, Option<PageState>, String)) -> String {
+/// What became of a page, and its way where it has one.
+fn page_lines(it: &Stands) -> Vec<String> {
+    let mut lines = vec![page_line(it)];
+    if it.state.is_some() {
+        lines.extend(stamped::lines(&it.page, &it.sending));
+    }
+    lines
+}
+
+fn page_line(Stands { page, state, detail, .. }: &Stands) -> String {
     let reason = match page.reason {
         Reason::First => "최초",
         Reason::Escalated => "상위 단계",

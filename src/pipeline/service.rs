@@ -373,6 +373,7 @@ fn receipts(shell: &Shell, making: &Making<'_>) -> Receipts {
         clock: Arc::clone(&making.clock),
         ways: making.ways.clone(),
         wake: Arc::clone(&shell.shared.lead),
+        metrics: Arc::clone(&shell.shared.metrics),
     }
 }
 
@@ -432,6 +433,7 @@ fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::
         },
         ways: making.ways.clone(),
         shadows: Shadows::default(),
+        hops: Arc::clone(&shared.metrics.hops),
     };
     let desk =
         Desk { store: Arc::clone(&shared.store), clock: Arc::clone(&making.clock), wake: Arc::clone(&shared.lead) };

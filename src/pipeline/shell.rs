@@ -23,6 +23,7 @@ use crate::pipeline::gate::Gate;
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::paces::Paces;
+use crate::pipeline::publish;
 use crate::pipeline::wake::Wake;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -40,6 +41,9 @@ const LEAD_POLL: Duration = Duration::from_millis(50);
 const STARTING_MAX: Ms = 10 * SECOND;
 /// Stages publish how they are this often.
 const PUBLISH_EVERY: Ms = SECOND;
+
+/// The months of services are read this often.
+const MONTHS_EVERY: Ms = 10 * SECOND;
 
 /// What an evaluator says of itself until it has its first partition.
 pub(super) const STARTING: &str = "판정 단계를 시작하는 중입니다";
@@ -239,7 +243,7 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         shared.board.store("evaluate", now, away || evaluator.lacks_store());
         if published.is_none_or(|before| now - before >= PUBLISH_EVERY) {
             published = Some(now);
-            crate::pipeline::publish::evaluation(&evaluator, shared);
+            publish::evaluation(&evaluator, shared);
         }
     }
     drain(&mut evaluator, shared).map_err(|error| error.to_string())
@@ -260,6 +264,7 @@ fn drain(evaluator: &mut Evaluator, shared: &Shared) -> Result<(), EvaluateError
 
 /// The `incident` role.
 pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
+    let mut published: Option<Ms> = None;
     while !stop.is_stopped() {
         if let Some(world) = mail.take() {
             leading.reload(world);
@@ -268,8 +273,16 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
             leading.start_anew();
         }
         let busy = leading.step().map_err(|error| error.to_string())?;
-        if leading.leader().is_some() {
+        if let Some(leader) = leading.leader() {
             shared.gate.is_led();
+            if busy {
+                publish::decided(leader.view(), shared);
+            }
+            let now = shared.clock.elapsed();
+            if published.is_none_or(|before| now - before >= MONTHS_EVERY) {
+                published = Some(now);
+                publish::months(leader, shared);
+            }
         }
         shared.metrics.leads.set(i64::from(leading.leader().is_some()));
         let lost = &shared.metrics.lead_lost;
@@ -298,7 +311,7 @@ pub fn send(mut worker: Worker, owner: &str, shared: &Shared, stop: &Wake) {
     while !idle_at_end {
         let stopping = stop.is_stopped();
         let did = worker.step(shared.clock.wall());
-        crate::pipeline::publish::sent(&did, shared);
+        publish::sent(&did, shared);
         let idle = did.pages.is_empty();
         if did.trouble.is_some() || idle {
             idle_at_end = stopping;

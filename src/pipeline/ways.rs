@@ -177,7 +177,10 @@ mod tests {
             text: "가".to_owned(),
             decided: 0,
             due: 0,
+            wanted: 1,
             deadline: 1,
+            came: None,
+            prompt: false,
         }
     }
 

@@ -11,8 +11,8 @@ use super::rows::{self, corrupt};
 use super::sql::{End, Sql, Value, insert, limit, query_in};
 use super::{Result, StoreError, seat};
 use crate::model::{
-    BookCommit, BookRows, Cancel, Committed, Entry, IncidentState, Input, Page, PageState, Seat, SignalKey, Taken,
-    TakenRow, wire,
+    BookCommit, BookRows, Came, Cancel, Committed, Entry, IncidentState, Input, Page, PageState, Seat, SignalKey,
+    Taken, TakenRow, wire,
 };
 use crate::time::Ms;
 
@@ -93,14 +93,15 @@ pub(super) fn inputs(sql: &mut dyn Sql, cursors: &[SignalKey], most: usize) -> R
         if row.progress.seq <= after || room == 0 {
             continue;
         }
-        for (n, (seq, signal)) in signals(sql, &row.topic, row.partition, after, room)?.into_iter().enumerate() {
+        let raised = raised(sql, &row.topic, row.partition, after, room)?;
+        for (n, (seq, (signal, came))) in raised.into_iter().enumerate() {
             if seq != after + 1 + n as i64 {
                 break;
             }
             let key = SignalKey { topic: row.topic.clone(), partition: row.partition, seq };
             inputs.push(Taken {
                 row: None,
-                input: Input::Signal { key, signal, heard, caught_up: row.progress.caught_up },
+                input: Input::Signal { key, signal, heard, caught_up: row.progress.caught_up, came },
             });
         }
     }
@@ -121,6 +122,15 @@ pub(super) fn signals(
     after: i64,
     most: usize,
 ) -> Result<Vec<(i64, crate::model::Signal)>> {
+    let raised = raised(sql, topic, partition, after, most)?;
+    Ok(raised.into_iter().map(|(seq, (signal, _))| (seq, signal)).collect())
+}
+
+/// A signal and how what raised it came in.
+type Raised = (crate::model::Signal, Option<Came>);
+
+/// The same with how what raised them came in.
+fn raised(sql: &mut dyn Sql, topic: &str, partition: i32, after: i64, most: usize) -> Result<Vec<(i64, Raised)>> {
     let rows = sql.query(
         "SELECT seq, json FROM signals WHERE topic = $1 AND partition = $2 AND seq > $3 ORDER BY seq LIMIT $4",
         &[topic.into(), partition.into(), after.into(), limit(most)],
@@ -128,7 +138,7 @@ pub(super) fn signals(
     collect(&rows, |row| {
         let seq = row.int(0)?;
         let key = format!("{topic}/{partition}/{seq}");
-        Ok((seq, rows::json(row, 1, "signals", &key, wire::signal_from_json)?))
+        Ok((seq, rows::json(row, 1, "signals", &key, wire::raised_from_json)?))
     })
 }
 
@@ -140,7 +150,7 @@ pub(super) fn commit(sql: &mut dyn Sql, commit: &BookCommit) -> Result<End<Commi
     if let Some(step) = commit.clock {
         super::outbox::set_clock(sql, step)?;
     }
-    put_pages(sql, &commit.pages)?;
+    put_pages(sql, commit)?;
     for page in &commit.cancels {
         if !cancel(sql, page)? {
             return Ok(End::Drop(Committed::HandedMeanwhile));
@@ -159,10 +169,12 @@ pub(super) fn commit(sql: &mut dyn Sql, commit: &BookCommit) -> Result<End<Commi
 }
 
 /// A page of the same id is the same decision taken twice, or a fault that must not pass for it.
-fn put_pages(sql: &mut dyn Sql, pages: &[Page]) -> Result<()> {
-    let new: BTreeMap<&str, [Value; 15]> = pages.iter().map(|page| (page.id.as_str(), rows::new_page(page))).collect();
+fn put_pages(sql: &mut dyn Sql, commit: &BookCommit) -> Result<()> {
+    let (pages, queued) = (&commit.pages, commit.queued);
+    let row = |page: &Page| rows::new_page(page, queued);
+    let new: BTreeMap<&str, [Value; 17]> = pages.iter().map(|page| (page.id.as_str(), row(page))).collect();
     let head = format!("INSERT INTO outbox ({}) VALUES", rows::NEW_PAGE);
-    let all: Vec<[Value; 15]> = new.values().cloned().collect();
+    let all: Vec<[Value; 17]> = new.values().cloned().collect();
     let written = insert(sql, &head, "ON CONFLICT (id) DO NOTHING", &all)?;
     if written == pages.len() {
         return Ok(());

@@ -272,6 +272,10 @@ impl Store for SqlStore {
         self.write(|sql| outbox::renew(sql, lease, until))
     }
 
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool> {
+        self.write(|sql| outbox::submit(sql, lease, now, until))
+    }
+
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool> {
         self.write(|sql| outbox::outcome(sql, lease, outcome, now))
     }
@@ -291,7 +295,7 @@ impl Store for SqlStore {
         self.read(|sql| reading::accepted(sql, since, limit))
     }
 
-    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>> {
         self.write(|sql| outbox::receipt(sql, about, outcome, now))
     }
 

@@ -180,9 +180,9 @@ fn put_states(sql: &mut dyn Sql, topic: &str, parts: &[&PartFlush]) -> Result<()
 fn put_signals(sql: &mut dyn Sql, topic: &str, parts: &[&PartFlush]) -> Result<()> {
     let rows: Vec<[Value; 5]> = parts
         .iter()
-        .flat_map(|part| part.signals.iter().map(|(seq, signal)| (part.partition, *seq, signal)))
-        .map(|(partition, seq, signal)| {
-            let text = wire::signal_to_json(signal).to_string();
+        .flat_map(|part| part.signals.iter().map(|(seq, signal)| (part.partition, *seq, signal, part.came.get(seq))))
+        .map(|(partition, seq, signal, came)| {
+            let text = wire::raised_to_json(signal, came).to_string();
             [topic.into(), partition.into(), seq.into(), signal.at.into(), text.into()]
         })
         .collect();

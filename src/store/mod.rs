@@ -109,14 +109,17 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     // --- ③ notify
 
-    /// Leases up to `limit` pages that wait, are due at `now` and are not past their deadline (S1 first, then by
-    /// deadline), until `until`; writes an [`Input::Handed`] for each in the same transaction. Only pages of `severity`
+    /// Leases up to `limit` pages that wait, are due at `now` and are not past their deadline (those first that are wanted
+    /// first, of these the worst), until `until`; writes an [`Input::Handed`] for each in the same transaction. Only pages of `severity`
     /// where given.
     fn claim(&self, worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
     /// Leases again pages whose lease ended without an outcome.
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
     /// Extends a lease. `false`: it is no longer ours, do not send.
     fn renew(&self, lease: &Lease, until: Ms) -> Result<bool>;
+    /// Extends a lease whose page is given to a gateway at `now`, and keeps that stamp. `false`: as for
+    /// [`Store::renew`].
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool>;
     /// Writes an outcome and its [`Input::Outcome`] in one transaction; [`Outcome::Resent`] keeps the lease.
     /// `false`: the lease is no longer ours.
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool>;
@@ -128,8 +131,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Accepted pages decided at `since` or later, newest first: those a receipt may still come for.
     fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>>;
     /// Writes what a receipt says of a page that was accepted (or whose fate nobody knew), with its [`Input::Outcome`]
-    /// in the same transaction. `false`: there is no such page, or it is settled already: a receipt that comes twice.
-    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool>;
+    /// in the same transaction; gives the row as it is then. `None`: there is no such page, or it is settled already: a
+    /// receipt that comes twice.
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>>;
 
     // --- reading, for people
 

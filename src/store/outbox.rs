@@ -7,7 +7,7 @@ use super::book::put_inputs;
 use super::rows;
 use super::sql::{End, Row, Sql, Value, limit};
 use super::{About, RECEIPT_AGE, Result};
-use crate::model::{ClockStep, Input, Lease, Outcome, Page, PageState, Severity, wire};
+use crate::model::{ClockStep, Input, Lease, Outcome, Page, PageRow, PageState, Severity, wire};
 use crate::time::Ms;
 
 /// What a claim asks for.
@@ -20,7 +20,7 @@ pub(super) struct Want<'a> {
     pub(super) until: Ms,
 }
 
-/// Pages that may be claimed, worst first. `$1` now, `$2` now again, `$3` a severity or empty, `$4` the same.
+/// Pages that may be claimed. `$1` now, `$2` now again, `$3` a severity or empty, `$4` the same.
 const CLAIMABLE: &str = "FROM outbox WHERE state = 'waiting' AND due <= $1 AND deadline >= $2 \
                          AND ($3 = '' OR severity = $4)";
 /// Pages whose sender did not come back. `$1` now.
@@ -28,9 +28,13 @@ const LAPSED: &str = "FROM outbox WHERE state = 'handed' AND lease_until <= $1";
 /// Pages that waited too long. `$1` now.
 const EXPIRED: &str = "FROM outbox WHERE state = 'waiting' AND deadline < $1";
 /// What a lease needs of a row.
-const LEASE: &str = "id, json, lease_epoch, doubt, resent, deadline";
+const LEASE: &str = "id, json, lease_epoch, doubt, resent, deadline, wanted, queued, submitted, accepted, delivered";
 /// Pages whose instants move with the wall clock.
-const OPEN: &str = "SELECT id, due, deadline, lease_until FROM outbox WHERE state IN ('waiting', 'handed') ORDER BY id";
+const OPEN: &str =
+    "SELECT id, due, deadline, lease_until, wanted FROM outbox WHERE state IN ('waiting', 'handed') ORDER BY id";
+/// The order of the outbox: what is wanted first, of that the worst. Each page's place is fixed when it is decided, so no
+/// page can be passed for ever.
+const ORDER: &str = "ORDER BY wanted, severity, id";
 
 fn claimable(want: &Want<'_>) -> Vec<Value> {
     let severity = want.severity.map_or("", Severity::code);
@@ -56,14 +60,17 @@ fn any(sql: &mut dyn Sql, from: &str, args: &[Value]) -> Result<bool> {
     Ok(!sql.query(&format!("SELECT id {from} LIMIT 1"), args)?.is_empty())
 }
 
-/// Leases pages that wait.
-pub(super) fn claim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>>> {
-    let text = format!(
-        "SELECT {LEASE} {CLAIMABLE} ORDER BY CASE WHEN severity = 'S1' THEN 0 ELSE 1 END, deadline, id LIMIT $5{}",
-        sql.claiming()
-    );
+/// The statement that finds what [`claim`] leases.
+pub(super) fn claim_query(sql: &dyn Sql, want: &Want<'_>) -> (String, Vec<Value>) {
+    let text = format!("SELECT {LEASE} {CLAIMABLE} {ORDER} LIMIT $5{}", sql.claiming());
     let mut args = claimable(want);
     args.push(limit(want.limit));
+    (text, args)
+}
+
+/// Leases pages that wait.
+pub(super) fn claim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>>> {
+    let (text, args) = claim_query(sql, want);
     let found = sql.query(&text, &args)?;
     let leases = found.iter().map(|row| lease(sql, row, want)).collect::<Result<Vec<_>>>()?;
     let handed: Vec<Input> = leases.iter().map(|lease| Input::Handed { page: lease.page.id.clone() }).collect();
@@ -76,10 +83,7 @@ pub(super) fn claim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>
 
 /// Leases pages whose lease ended without an outcome: from now on there is doubt whether they were sent.
 pub(super) fn reclaim(sql: &mut dyn Sql, want: &Want<'_>) -> Result<End<Vec<Lease>>> {
-    let text = format!(
-        "SELECT {LEASE} {LAPSED} ORDER BY CASE WHEN severity = 'S1' THEN 0 ELSE 1 END, deadline, id LIMIT $2{}",
-        sql.claiming()
-    );
+    let text = format!("SELECT {LEASE} {LAPSED} {ORDER} LIMIT $2{}", sql.claiming());
     let found = sql.query(&text, &[want.now.into(), limit(want.limit)])?;
     let mut leases = Vec::with_capacity(found.len());
     for row in &found {
@@ -100,12 +104,13 @@ fn lease(sql: &mut dyn Sql, row: &Row, want: &Want<'_>) -> Result<Lease> {
     let page: Page = rows::json(row, 1, "outbox", id, wire::page_from_json)?;
     Ok(Lease {
         // The page is as it was decided; its row moved with the wall clock.
-        page: Page { deadline: row.int(5)?, ..page },
+        page: Page { deadline: row.int(5)?, wanted: row.int(6)?, ..page },
         worker: want.worker.to_owned(),
         epoch,
         until: want.until,
         unknown_before: row.flag(3)?,
         resent: row.flag(4)?,
+        sending: rows::sending(row, 7)?,
     })
 }
 
@@ -126,20 +131,35 @@ pub(super) fn renew(sql: &mut dyn Sql, lease: &Lease, until: Ms) -> Result<End<b
     held(sql, lease, "lease_until = $1", &[until.into()]).map(End::Keep)
 }
 
+/// Extends a lease, and writes down that its page is given to a gateway now.
+pub(super) fn submit(sql: &mut dyn Sql, lease: &Lease, now: Ms, until: Ms) -> Result<End<bool>> {
+    held(sql, lease, "submitted = $1, lease_until = $2", &[now.into(), until.into()]).map(End::Keep)
+}
+
 /// Writes an outcome and its input.
 pub(super) fn outcome(sql: &mut dyn Sql, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<End<bool>> {
     let ours = match settled(outcome) {
         None => held(sql, lease, "resent = 1", &[])?,
         Some(state) => {
-            let args = [state.word().into(), outcome.detail().into(), now.into()];
-            held(sql, lease, "state = $1, detail = $2, done = $3", &args)?
+            let args = [state.word().into(), outcome.detail().into(), now.into(), accepted(state, now).into()];
+            held(sql, lease, "state = $1, detail = $2, done = $3, accepted = $4", &args)?
         }
     };
     if !ours {
         return Ok(End::Drop(false));
     }
-    put_inputs(sql, &[Input::Outcome { page: lease.page.id.clone(), outcome: outcome.clone() }], now)?;
+    put_inputs(sql, &[told(&lease.page.id, outcome, now)], now)?;
     Ok(End::Keep(true))
+}
+
+/// When a page that is `state` from `now` on was accepted, where that is known only by its being so.
+pub(super) fn accepted(state: PageState, now: Ms) -> Option<Ms> {
+    matches!(state, PageState::Accepted | PageState::Delivered).then_some(now)
+}
+
+/// What the leader hears of an outcome.
+pub(super) fn told(page: &str, outcome: &Outcome, at: Ms) -> Input {
+    Input::Outcome { page: page.to_owned(), outcome: outcome.clone(), at: Some(at) }
 }
 
 /// The state that an outcome leads to; `None` where the lease goes on.
@@ -158,21 +178,41 @@ pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
 const BY_PAGE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND state IN ('accepted', 'unknown')";
 const BY_DETAIL: &str = "FROM outbox WHERE detail = $1 AND decided >= $2 AND state = 'accepted'";
 
-/// Writes what a receipt says, and its input.
-pub(super) fn receipt(sql: &mut dyn Sql, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<End<bool>> {
-    let Some(state) = settled(outcome) else { return Ok(End::Drop(false)) };
+/// Writes what a receipt says, and its input; gives the row as it is then.
+pub(super) fn receipt(
+    sql: &mut dyn Sql,
+    about: &About<'_>,
+    outcome: &Outcome,
+    now: Ms,
+) -> Result<End<Option<PageRow>>> {
+    let Some(state) = settled(outcome) else { return Ok(End::Drop(None)) };
     let (from, key) = match about {
         About::Page(id) => (BY_PAGE, *id),
         About::Detail(detail) => (BY_DETAIL, *detail),
     };
     let text = format!("SELECT id {from} LIMIT 1{}", sql.claiming());
     let found = sql.query(&text, &[key.into(), (now - RECEIPT_AGE).into()])?;
-    let Some(row) = found.first() else { return Ok(End::Drop(false)) };
+    let Some(row) = found.first() else { return Ok(End::Drop(None)) };
     let id = row.text(0)?;
-    let args = [state.word().into(), outcome.detail().into(), now.into(), id.into()];
-    sql.execute("UPDATE outbox SET state = $1, detail = $2, done = $3 WHERE id = $4", &args)?;
-    put_inputs(sql, &[Input::Outcome { page: id.to_owned(), outcome: outcome.clone() }], now)?;
-    Ok(End::Keep(true))
+    let delivered = (state == PageState::Delivered).then_some(now);
+    let args = [
+        state.word().into(),
+        outcome.detail().into(),
+        now.into(),
+        // On the phone, and nobody knew that the provider had it: it has had it by now.
+        accepted(state, now).into(),
+        delivered.into(),
+        id.into(),
+    ];
+    sql.execute(
+        "UPDATE outbox SET state = $1, detail = $2, done = $3, accepted = COALESCE(accepted, $4), delivered = $5 \
+         WHERE id = $6",
+        &args,
+    )?;
+    put_inputs(sql, &[told(id, outcome, now)], now)?;
+    let text = format!("SELECT {} FROM outbox WHERE id = $1", rows::PAGE);
+    let row = sql.query(&text, &[id.into()])?.first().map(rows::page_row).transpose()?;
+    Ok(End::Keep(row))
 }
 
 /// Gives a page back unsent.
@@ -188,8 +228,9 @@ pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) ->
 pub(super) fn set_clock(sql: &mut dyn Sql, step: ClockStep) -> Result<()> {
     for row in sql.query(&format!("{OPEN}{}", sql.settling()), &[])? {
         let (due, deadline, until) = (step.due(row.int(1)?), step.deadline(row.int(2)?), step.lease(row.int(3)?));
-        let args = [due.into(), deadline.into(), until.into(), row.text(0)?.into()];
-        sql.execute("UPDATE outbox SET due = $1, deadline = $2, lease_until = $3 WHERE id = $4", &args)?;
+        let wanted = step.deadline(row.int(4)?);
+        let args = [due.into(), deadline.into(), until.into(), wanted.into(), row.text(0)?.into()];
+        sql.execute("UPDATE outbox SET due = $1, deadline = $2, lease_until = $3, wanted = $4 WHERE id = $5", &args)?;
     }
     Ok(())
 }
@@ -209,7 +250,7 @@ pub(super) fn expire(sql: &mut dyn Sql, now: Ms) -> Result<End<usize>> {
             "UPDATE outbox SET state = 'failed', detail = $1, done = $2 WHERE id = $3",
             &[too_late().detail().into(), now.into(), id.into()],
         )?;
-        inputs.push(Input::Outcome { page: id.to_owned(), outcome: too_late() });
+        inputs.push(told(id, &too_late(), now));
     }
     if inputs.is_empty() {
         return Ok(End::Drop(0));

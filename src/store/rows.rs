@@ -6,7 +6,10 @@ use serde_json::Value as Json;
 
 use super::sql::{Row, Value};
 use super::{Result, StoreError};
-use crate::model::{Cursor, Entry, Fingerprint, Lease, Page, PageRow, PageState, Progress, State, StateRow, wire};
+use crate::model::{
+    Cursor, Entry, Fingerprint, Lease, Page, PageRow, PageState, Progress, Sending, State, StateRow, wire,
+};
+use crate::time::Ms;
 
 /// Reads the JSON in column `n` of a row of `table`; `key` says which.
 pub(super) fn json<T>(row: &Row, n: usize, table: &str, key: &str, read: impl Fn(&Json) -> Option<T>) -> Result<T> {
@@ -64,7 +67,7 @@ pub(super) fn progress(row: &Row) -> Result<ProgressRow> {
 }
 
 /// The columns of an outbox row that [`page_row`] reads.
-pub(super) const PAGE: &str = "id, json, state, detail, handed, done, tries";
+pub(super) const PAGE: &str = "id, json, state, detail, handed, done, tries, queued, submitted, accepted, delivered";
 
 /// Reads the columns [`PAGE`].
 pub(super) fn page_row(row: &Row) -> Result<PageRow> {
@@ -77,15 +80,22 @@ pub(super) fn page_row(row: &Row) -> Result<PageRow> {
         handed: row.maybe_int(4)?,
         done: row.maybe_int(5)?,
         tries: row.int(6)?,
+        sending: sending(row, 7)?,
     })
+}
+
+/// Reads the columns `queued, submitted, accepted, delivered` from column `n` on.
+pub(super) fn sending(row: &Row, n: usize) -> Result<Sending> {
+    let at = |place| row.maybe_int(n + place);
+    Ok(Sending { queued: at(0)?, submitted: at(1)?, accepted: at(2)?, delivered: at(3)? })
 }
 
 /// The columns of a new outbox row, in the order of [`new_page`].
 pub(super) const NEW_PAGE: &str = "id, incident, severity, decided, due, deadline, json, state, detail, worker, \
-                                   lease_epoch, lease_until, tries, doubt, resent";
+                                   lease_epoch, lease_until, tries, doubt, resent, wanted, queued";
 
-/// A page as it enters the outbox.
-pub(super) fn new_page(page: &Page) -> [Value; 15] {
+/// A page as it enters the outbox, given to the store at `queued`.
+pub(super) fn new_page(page: &Page, queued: Option<Ms>) -> [Value; 17] {
     [
         page.id.as_str().into(),
         page.incident.as_str().into(),
@@ -102,6 +112,8 @@ pub(super) fn new_page(page: &Page) -> [Value; 15] {
         0_i64.into(),
         0_i64.into(),
         0_i64.into(),
+        page.wanted.into(),
+        queued.into(),
     ]
 }
 

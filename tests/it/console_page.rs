@@ -41,6 +41,7 @@ pub(crate) fn incident(id: &str, host: &str) -> Incident {
         sla: None,
         parent: None,
         group: Default::default(),
+        came: None,
     }
 }
 
@@ -59,9 +60,20 @@ pub(crate) fn page(id: &str, state: PageState, detail: &str) -> PageRow {
         text: format!("[장애발생]INC-2511-001 중대/인프라 {id}"),
         decided: NOW,
         due: NOW,
+        wanted: NOW + HOUR,
         deadline: NOW + HOUR,
+        came: None,
+        prompt: false,
     };
-    PageRow { page, state, detail: detail.to_owned(), handed: Some(NOW), done: Some(NOW + SECOND), tries: 1 }
+    PageRow {
+        page,
+        state,
+        detail: detail.to_owned(),
+        handed: Some(NOW),
+        done: Some(NOW + SECOND),
+        tries: 1,
+        sending: Default::default(),
+    }
 }
 
 pub(crate) fn contact() -> Contact {

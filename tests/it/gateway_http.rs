@@ -69,7 +69,10 @@ fn page(id: &str) -> Page {
         text: "[긴급신고][장애발생]INC-2511-001 중대/인프라 \"01:00\" 감지".to_owned(),
         decided: now,
         due: now,
+        wanted: now + MINUTE,
         deadline: now + MINUTE,
+        came: None,
+        prompt: false,
     }
 }
 

@@ -62,7 +62,10 @@ fn page(id: &str) -> Page {
         text: "[긴급신고 관제알림] 장애 발생(1보)\n■ 등급/구간: 중대 / 응용구간\n.\n끝".to_owned(),
         decided: 0,
         due: 0,
+        wanted: MINUTE,
         deadline: MINUTE,
+        came: None,
+        prompt: false,
     }
 }
 

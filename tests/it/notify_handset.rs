@@ -32,7 +32,10 @@ fn page(n: usize) -> Page {
         text: "가".repeat(40),
         decided: 0,
         due: 0,
+        wanted: 1,
         deadline: 1,
+        came: None,
+        prompt: false,
     }
 }
 

@@ -326,7 +326,7 @@ fn closed_incidents_are_not_loaded(home: &dyn Home) {
 fn what_is_drawn_elsewhere_is_no_input_row(home: &dyn Home) {
     let store = home.open();
     let key = SignalKey { topic: TOPIC.to_owned(), partition: 0, seq: 1 };
-    for input in [Input::Due, Input::Signal { key, signal: signal(1, 1), heard: 0, caught_up: false }] {
+    for input in [Input::Due, Input::Signal { key, signal: signal(1, 1), heard: 0, caught_up: false, came: None }] {
         assert!(store.add_input(&input, 1).is_err());
     }
     assert_eq!(store.inputs(&[], 9).unwrap(), []);

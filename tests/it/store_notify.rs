@@ -6,11 +6,13 @@ use bongsu::store::About;
 use crate::store_suite::*;
 
 over_all!(
-    the_worst_and_most_urgent_is_claimed_first,
+    what_is_wanted_first_is_claimed_first_and_of_that_the_worst,
+    a_page_that_is_late_is_never_passed_by_newer_ones,
     only_what_is_due_and_not_too_late_is_claimed,
     a_severity_can_be_asked_for,
     two_claimers_never_get_the_same_page,
     a_claim_tells_the_leader,
+    each_hand_over_leaves_its_stamp,
     a_lease_that_ended_is_in_doubt,
     the_old_holder_of_a_lease_is_refused,
     an_outcome_is_written_once,
@@ -27,9 +29,9 @@ over_all!(
 
 fn three() -> Vec<Page> {
     vec![
-        page("late", "INC-2611-001", Severity::S2, 90),
-        page("soon", "INC-2611-001", Severity::S3, 40),
-        page("worst", "INC-2611-001", Severity::S1, 95),
+        Page { wanted: 36, ..page("late", "INC-2611-001", Severity::S2, 90) },
+        Page { wanted: 35, ..page("soon", "INC-2611-001", Severity::S3, 40) },
+        Page { wanted: 34, ..page("worst", "INC-2611-001", Severity::S1, 95) },
     ]
 }
 
@@ -37,11 +39,29 @@ fn ids(leases: &[Lease]) -> Vec<&str> {
     leases.iter().map(|lease| lease.page.id.as_str()).collect()
 }
 
-fn the_worst_and_most_urgent_is_claimed_first(home: &dyn Home) {
+fn what_is_wanted_first_is_claimed_first_and_of_that_the_worst(home: &dyn Home) {
+    let of = |id: &str, severity, wanted| Page { wanted, ..page(id, "INC-2611-001", severity, 95) };
+    let pages = vec![
+        of("c", Severity::S1, 70),
+        of("b", Severity::S3, 50),
+        of("a", Severity::S2, 50),
+        of("d", Severity::S2, 50),
+        of("e", Severity::S4, 20),
+    ];
+    let (store, _) = outbox(home, pages);
+    assert_eq!(ids(&store.claim("w", None, 9, 30, 50).unwrap()), ["e", "a", "d", "b", "c"]);
+    assert_eq!(ids(&store.reclaim("w", 9, 50, 80).unwrap()), ["e", "a", "d", "b", "c"]);
     let (store, _) = outbox(home, three());
     assert_eq!(ids(&store.claim("w", None, 2, 20, 50).unwrap()), ["worst", "soon"]);
     assert_eq!(ids(&store.claim("w", None, 2, 20, 50).unwrap()), ["late"]);
     assert_eq!(store.claim("w", None, 2, 20, 50).unwrap(), []);
+}
+
+fn a_page_that_is_late_is_never_passed_by_newer_ones(home: &dyn Home) {
+    let old = Page { wanted: 40, ..page("old", "INC-2611-001", Severity::S3, 9_999) };
+    let newer = (0..30).map(|n| Page { wanted: 41 + n, ..page(&format!("n{n}"), "INC-2611-001", Severity::S1, 9_999) });
+    let (store, _) = outbox(home, newer.chain([old]).collect());
+    assert_eq!(ids(&store.claim("w", None, 1, 500, 600).unwrap()), ["old"]);
 }
 
 fn only_what_is_due_and_not_too_late_is_claimed(home: &dyn Home) {
@@ -88,12 +108,13 @@ fn a_claim_tells_the_leader(home: &dyn Home) {
     let (store, _) = outbox(home, three());
     let lease = store.claim("w", None, 1, 20, 50).unwrap().remove(0);
     let wanted = Lease {
-        page: page("worst", "INC-2611-001", Severity::S1, 95),
+        page: three().remove(2),
         worker: "w".to_owned(),
         epoch: 1,
         until: 50,
         unknown_before: false,
         resent: false,
+        sending: Sending { queued: Some(QUEUED), ..Sending::default() },
     };
     assert_eq!(lease, wanted);
     let inputs = store.inputs(&[], 9).unwrap();
@@ -147,12 +168,50 @@ fn an_outcome_is_written_once(home: &dyn Home) {
         assert_eq!((row.state, row.detail.as_str(), row.done), (*state, *detail, Some(30)));
     }
     let told: Vec<Input> = store.inputs(&[], 99).unwrap().into_iter().skip(3).map(|taken| taken.input).collect();
-    let wanted = leases
-        .iter()
-        .zip(outcomes)
-        .map(|(lease, (outcome, ..))| Input::Outcome { page: lease.page.id.clone(), outcome });
+    let wanted = leases.iter().zip(outcomes).map(|(lease, (outcome, ..))| Input::Outcome {
+        page: lease.page.id.clone(),
+        outcome,
+        at: Some(30),
+    });
     assert_eq!(told, wanted.collect::<Vec<_>>());
     assert_eq!(store.reclaim("w", 9, 500, 600).unwrap(), []);
+}
+
+fn each_hand_over_leaves_its_stamp(home: &dyn Home) {
+    let pages = ["a", "b", "c", "d"].map(|id| page(id, "INC-2611-001", Severity::S1, 95)).to_vec();
+    let (store, _) = outbox(home, pages);
+    let stamps = |id: &str| {
+        let rows = store.pages(None, 9).unwrap();
+        let sending = rows.into_iter().find(|row| row.page.id == id).unwrap().sending;
+        [sending.queued, sending.submitted, sending.accepted, sending.delivered]
+    };
+    assert_eq!(stamps("a"), [Some(QUEUED), None, None, None]);
+    let leases = store.claim("w", None, 9, 20, 50).unwrap();
+    let accepted = Outcome::Accepted { id: "gw".to_owned() };
+    let delivered = Outcome::Delivered { id: "gw".to_owned() };
+    assert!(store.submit(&leases[0], 21, 51).unwrap());
+    assert!(store.give_back(&leases[0], "rate", 24).unwrap());
+    assert!(!store.submit(&leases[0], 22, 52).unwrap(), "it is not ours any more");
+    assert_eq!(stamps("a"), [Some(QUEUED), Some(21), None, None]);
+    let again = store.claim("w", None, 1, 25, 50).unwrap().remove(0);
+    assert_eq!(again.sending.submitted, Some(21), "whoever takes it next is told");
+    assert!(store.submit(&again, 26, 90).unwrap());
+    assert_eq!(store.reclaim("other", 9, 60, 99).unwrap().len(), 3, "its lease was extended");
+    assert!(store.outcome(&again, &accepted, 29).unwrap());
+    assert_eq!(stamps("a"), [Some(QUEUED), Some(26), Some(29), None], "of several tries the last");
+    let row = store.receipt(&About::Page("a"), &delivered, 44).unwrap().unwrap();
+    assert_eq!((row.sending.accepted, row.sending.delivered), (Some(29), Some(44)));
+    assert_eq!(stamps("a"), [Some(QUEUED), Some(26), Some(29), Some(44)]);
+    // Nobody knew of it, and then it is on the phone: it was taken by then.
+    let again = store.reclaim("w", 9, 99, 120).unwrap();
+    let unknown = Outcome::Unknown { reason: "lost".to_owned() };
+    assert!(store.outcome(&again[0], &unknown, 100).unwrap());
+    assert_eq!(stamps("b"), [Some(QUEUED), None, None, None]);
+    assert!(store.receipt(&About::Page("b"), &delivered, 105).unwrap().is_some());
+    assert_eq!(stamps("b"), [Some(QUEUED), None, Some(105), Some(105)]);
+    let failed = Outcome::Failed { reason: "recipient".to_owned() };
+    assert!(store.outcome(&again[1], &failed, 101).unwrap());
+    assert_eq!(stamps("c"), [Some(QUEUED), None, None, None], "a no is no stamp");
 }
 
 fn a_page_sent_again_says_so_to_whoever_has_it_next(home: &dyn Home) {
@@ -165,7 +224,7 @@ fn a_page_sent_again_says_so_to_whoever_has_it_next(home: &dyn Home) {
     let third = store.reclaim("w", 1, 70, 90).unwrap().remove(0);
     assert!(third.resent && third.unknown_before);
     let last = store.inputs(&[], 9).unwrap().pop().unwrap();
-    assert_eq!(last.input, Input::Outcome { page: "p".to_owned(), outcome: Outcome::Resent });
+    assert_eq!(last.input, Input::Outcome { page: "p".to_owned(), outcome: Outcome::Resent, at: Some(51) });
 }
 
 fn a_page_given_back_is_due_later(home: &dyn Home) {
@@ -197,8 +256,11 @@ fn a_page_that_waited_too_long_fails(home: &dyn Home) {
     assert_eq!(store.expire(200).unwrap(), 2, "what was handed over is the sender's");
     assert_eq!(store.expire(200).unwrap(), 0);
     let told: Vec<Input> = store.inputs(&[], 9).unwrap().into_iter().skip(1).map(|taken| taken.input).collect();
-    let failed =
-        |id: &str| Input::Outcome { page: id.to_owned(), outcome: Outcome::Failed { reason: "expired".to_owned() } };
+    let failed = |id: &str| Input::Outcome {
+        page: id.to_owned(),
+        outcome: Outcome::Failed { reason: "expired".to_owned() },
+        at: Some(200),
+    };
     assert_eq!(told, [failed("soon"), failed("late")]);
     let row = store.pages(None, 9).unwrap().into_iter().find(|row| row.page.id == "soon").unwrap();
     assert_eq!((row.state, row.detail.as_str(), row.done), (PageState::Failed, "expired", Some(200)));
@@ -225,16 +287,16 @@ fn a_receipt_settles_an_accepted_page_once_and_tells_the_leader(home: &dyn Home)
     let first = leases[0].page.id.as_str();
     let delivered = Outcome::Delivered { id: "a/1".to_owned() };
     let failed = Outcome::Failed { reason: "recipient".to_owned() };
-    assert!(store.receipt(&About::Page(first), &delivered, 30).unwrap());
-    assert!(!store.receipt(&About::Page(first), &delivered, 31).unwrap(), "twice");
-    assert!(!store.receipt(&About::Page(first), &failed, 31).unwrap(), "settled is settled");
-    assert!(store.receipt(&About::Detail("a/2"), &failed, 32).unwrap());
-    assert!(!store.receipt(&About::Detail("a/9"), &failed, 32).unwrap(), "nobody's");
+    assert!(store.receipt(&About::Page(first), &delivered, 30).unwrap().is_some());
+    assert!(store.receipt(&About::Page(first), &delivered, 31).unwrap().is_none(), "twice");
+    assert!(store.receipt(&About::Page(first), &failed, 31).unwrap().is_none(), "settled is settled");
+    assert!(store.receipt(&About::Detail("a/2"), &failed, 32).unwrap().is_some());
+    assert!(store.receipt(&About::Detail("a/9"), &failed, 32).unwrap().is_none(), "nobody's");
     let inputs: Vec<Input> = store.inputs(&[], 99).unwrap().into_iter().skip(before).map(|taken| taken.input).collect();
     let second = leases[1].page.id.clone();
     let expected = [
-        Input::Outcome { page: first.to_owned(), outcome: delivered },
-        Input::Outcome { page: second.clone(), outcome: failed },
+        Input::Outcome { page: first.to_owned(), outcome: delivered, at: Some(30) },
+        Input::Outcome { page: second.clone(), outcome: failed, at: Some(32) },
     ];
     assert_eq!(inputs, expected);
     assert_eq!(ids(store.accepted(0, 9).unwrap()), [leases[2].page.id.clone()]);
@@ -247,11 +309,14 @@ fn a_receipt_settles_an_accepted_page_once_and_tells_the_leader(home: &dyn Home)
 fn a_receipt_is_only_for_what_was_handed_over(home: &dyn Home) {
     let (store, _) = outbox(home, three());
     let delivered = Outcome::Delivered { id: String::new() };
-    assert!(!store.receipt(&About::Page("worst"), &delivered, 20).unwrap(), "it waits");
+    assert!(store.receipt(&About::Page("worst"), &delivered, 20).unwrap().is_none(), "it waits");
     let lease = store.claim("w", None, 1, 20, 50).unwrap().pop().unwrap();
-    assert!(!store.receipt(&About::Page("worst"), &delivered, 21).unwrap(), "its sender has it");
+    assert!(store.receipt(&About::Page("worst"), &delivered, 21).unwrap().is_none(), "its sender has it");
     assert!(store.outcome(&lease, &Outcome::Unknown { reason: "lost".to_owned() }, 22).unwrap());
-    assert!(store.receipt(&About::Page("worst"), &delivered, 23).unwrap(), "nobody knew, and now somebody does");
+    assert!(
+        store.receipt(&About::Page("worst"), &delivered, 23).unwrap().is_some(),
+        "nobody knew, and now somebody does"
+    );
 }
 
 fn what_waits_moves_with_the_wall_clock(home: &dyn Home) {

@@ -137,8 +137,11 @@ impl Owner {
         progress.topic_id = "topic-7".to_owned();
         progress.heard = 3;
         let seqs = self.progress.seq + 1..;
-        let signals = seqs.zip(hosts).map(|(seq, host)| (seq, signal(*host, progress.clock))).collect();
-        PartFlush { partition: self.partition, epoch: self.epoch, from: self.progress.offset, progress, rows, signals }
+        let signals: Vec<_> = seqs.zip(hosts).map(|(seq, host)| (seq, signal(*host, progress.clock))).collect();
+        // Of some nobody knows how they came.
+        let came = signals.iter().filter(|(seq, _)| seq % 3 > 0).map(|(seq, _)| (*seq, came(*seq))).collect();
+        let (partition, epoch, from) = (self.partition, self.epoch, self.progress.offset);
+        PartFlush { partition, epoch, from, progress, rows, signals, came }
     }
 
     /// Flushes it, alone.
@@ -155,6 +158,10 @@ impl Owner {
 
 pub(crate) fn flush(parts: Vec<PartFlush>) -> Flush {
     Flush { topic: TOPIC.to_owned(), parts }
+}
+
+pub(crate) fn came(seq: i64) -> Came {
+    Came { sampled: 100 * seq, appended: 100 * seq + 1, consumed: 100 * seq + 2 }
 }
 
 pub(crate) fn incident(id: &str, n: i64) -> Incident {
@@ -185,6 +192,7 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         sla: None,
         parent: None,
         group: Default::default(),
+        came: None,
     }
 }
 
@@ -216,7 +224,10 @@ pub(crate) fn page(id: &str, incident: &str, severity: Severity, deadline: i64) 
         text: "[중대] INC-2611-001 인프라 CPU 사용률 과다".to_owned(),
         decided: 5,
         due: 10,
+        wanted: deadline,
         deadline,
+        came: None,
+        prompt: false,
     }
 }
 
@@ -265,10 +276,16 @@ impl Leader {
 }
 
 /// A store whose outbox holds `pages`.
+/// When the pages of [`outbox`] were written.
+pub(crate) const QUEUED: i64 = 11;
+
 pub(crate) fn outbox(home: &dyn Home, pages: Vec<Page>) -> (Arc<dyn Store>, Leader) {
     let store = home.open();
     let mut leader = Leader::take(&*store);
-    assert_eq!(leader.commit(&*store, BookCommit { pages, ..BookCommit::default() }), Committed::Done);
+    assert_eq!(
+        leader.commit(&*store, BookCommit { pages, queued: Some(QUEUED), ..BookCommit::default() }),
+        Committed::Done
+    );
     (store, leader)
 }
 

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use crate::model::{
-    Ack, Cause, ChainRow, Channel, Domain, Ended, Fingerprint, Incident, IncidentState, Input, Labels, Outcome,
+    Ack, Came, Cause, ChainRow, Channel, Domain, Ended, Fingerprint, Incident, IncidentState, Input, Labels, Outcome,
     Overdue, OverdueKind, Page, Reason, Severity, Signal, SignalKey, State, StateRow,
 };
 use fields::{Reader, Writer};
@@ -64,6 +64,31 @@ pub fn signal_from_json(value: &Value) -> Option<Signal> {
     })
 }
 
+/// A signal as its row holds it: [`signal_to_json`] and how what raised it came in.
+pub fn raised_to_json(signal: &Signal, came: Option<&Came>) -> Value {
+    let mut json = signal_to_json(signal);
+    if let (Some(came), Some(fields)) = (came, json.as_object_mut()) {
+        fields.insert("came".to_owned(), came_to_json(came));
+    }
+    json
+}
+
+/// Reads what [`raised_to_json`] wrote.
+pub fn raised_from_json(value: &Value) -> Option<(Signal, Option<Came>)> {
+    Some((signal_from_json(value)?, Reader::new(value)?.maybe("came", came_from_json)?))
+}
+
+fn came_to_json(came: &Came) -> Value {
+    Value::from(vec![came.sampled, came.appended, came.consumed])
+}
+
+fn came_from_json(reader: Reader<'_>, name: &str) -> Option<Came> {
+    match reader.list(name, Value::as_i64)?.as_slice() {
+        [sampled, appended, consumed] => Some(Came { sampled: *sampled, appended: *appended, consumed: *consumed }),
+        _ => None,
+    }
+}
+
 /// The kind of an input: the `kind` of its JSON, of its row and of its ledger entry.
 pub const fn input_kind(input: &Input) -> &'static str {
     match input {
@@ -95,13 +120,14 @@ pub const fn input_kind(input: &Input) -> &'static str {
 pub fn input_to_json(input: &Input) -> Value {
     let writer = Writer::new("kind", input_kind(input));
     match input {
-        Input::Signal { key, signal, heard, caught_up } => writer
+        Input::Signal { key, signal, heard, caught_up, came } => writer
             .put("topic", key.topic.as_str())
             .put("partition", key.partition)
             .put("seq", key.seq)
             .put("signal", signal_to_json(signal))
             .put("heard", *heard)
-            .put("caught_up", *caught_up),
+            .put("caught_up", *caught_up)
+            .maybe("came", came.as_ref().map(came_to_json)),
         Input::Own(signal) => writer.put("signal", signal_to_json(signal)),
         Input::CaughtUp { topic, partition } => writer.put("topic", topic.as_str()).put("partition", *partition),
         Input::Ack { incident, by, note, hold } => writer
@@ -134,9 +160,11 @@ pub fn input_to_json(input: &Input) -> Value {
             writer.put("silence", silence.as_str()).put("by", by.as_str())
         }
         Input::Handed { page } | Input::GivenBack { page } => writer.put("page", page.as_str()),
-        Input::Outcome { page, outcome } => {
-            writer.put("page", page.as_str()).put("outcome", outcome.word()).put("detail", outcome.detail())
-        }
+        Input::Outcome { page, outcome, at } => writer
+            .put("page", page.as_str())
+            .put("outcome", outcome.word())
+            .put("detail", outcome.detail())
+            .maybe("at", *at),
         Input::Swept(late) => writer.put("what", late.kind.word()).put("id", late.id.as_str()).put("due", late.due),
         Input::Pace { channel, p99 } => writer.put("channel", channel.word()).put("p99", *p99),
         Input::Clock { by } => writer.put("by", *by),
@@ -161,6 +189,7 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
             signal: signal()?,
             heard: reader.int("heard")?,
             caught_up: reader.flag("caught_up")?,
+            came: reader.maybe("came", came_from_json)?,
         },
         "own" => Input::Own(signal()?),
         "caught_up" => Input::CaughtUp { topic: reader.string("topic")?, partition: partition(reader)? },
@@ -194,6 +223,7 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "outcome" => Input::Outcome {
             page: reader.string("page")?,
             outcome: Outcome::parse(reader.text("outcome")?, reader.text("detail")?)?,
+            at: reader.maybe_int("at")?,
         },
         "swept" => Input::Swept(Overdue {
             kind: reader.word("what", OverdueKind::parse)?,
@@ -250,6 +280,7 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("sla", incident.sla.as_ref().map(sla::to_json))
         .maybe("parent", incident.parent.as_deref())
         .maybe("group", group::write(&incident.group))
+        .maybe("came", incident.came.as_ref().map(came_to_json))
         .done()
 }
 
@@ -288,6 +319,7 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         sla: reader.maybe("sla", |reader, name| sla::from_json(Reader::new(reader.get(name)?)?))?,
         parent: reader.maybe("parent", Reader::string)?,
         group: reader.maybe("group", |reader, name| group::read(reader.get(name)?))?.unwrap_or_default(),
+        came: reader.maybe("came", came_from_json)?,
     })
 }
 
@@ -345,7 +377,10 @@ pub fn page_to_json(page: &Page) -> Value {
         .put("title", page.title.as_str())
         .put("text", page.text.as_str())
         .put("due", page.due)
+        .put("wanted", page.wanted)
         .put("deadline", page.deadline)
+        .maybe("came", page.came.as_ref().map(came_to_json))
+        .maybe("prompt", page.prompt.then_some(true))
         .done()
 }
 
@@ -353,6 +388,7 @@ pub fn page_to_json(page: &Page) -> Value {
 pub fn page_from_json(value: &Value) -> Option<Page> {
     let reader = Reader::new(value)?;
     reader.text("type").filter(|kind| *kind == "page")?;
+    let (decided, deadline) = (reader.int("at")?, reader.int("deadline")?);
     Some(Page {
         id: reader.string("id")?,
         incident: reader.string("incident")?,
@@ -365,9 +401,13 @@ pub fn page_from_json(value: &Value) -> Option<Page> {
         channel: reader.word("channel", Channel::parse)?,
         title: reader.string("title")?,
         text: reader.string("text")?,
-        decided: reader.int("at")?,
+        decided,
         due: reader.int("due")?,
-        deadline: reader.int("deadline")?,
+        // A row of the release before has none: a tenth of its life, as step 3 of the tables gives it.
+        wanted: reader.maybe_int("wanted")?.unwrap_or(decided.saturating_add(deadline.saturating_sub(decided) / 10)),
+        deadline,
+        came: reader.maybe("came", came_from_json)?,
+        prompt: reader.maybe("prompt", Reader::flag)?.unwrap_or(false),
     })
 }
 

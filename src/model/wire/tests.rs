@@ -135,14 +135,14 @@ prop_compose! {
         codes_used in 0..9i64,
         muted in prop::option::of(muted()),
         sla in prop::option::of(clocks()),
-        (parent, group) in (prop::option::of(text()), group()),
+        (parent, group, came) in (prop::option::of(text()), group(), prop::option::of(came())),
     ) -> Incident {
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since, codes_used, muted, sla, parent, group,
+            partition, notify_by, notified, calm_since, codes_used, muted, sla, parent, group, came,
         }
     }
 }
@@ -163,13 +163,19 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn came()([sampled, appended, consumed] in any::<[i64; 3]>()) -> Came { Came { sampled, appended, consumed } }
+}
+
+prop_compose! {
     fn page()(
         (id, incident, to, title, text) in (text(), text(), text(), text(), text()),
         (severity, reason, channel) in (one_of(&Severity::ALL), one_of(&Reason::ALL), one_of(&Channel::ALL)),
-        [step, round, occurrence, decided, due, deadline] in any::<[i64; 6]>(),
+        [step, round, occurrence, decided, due, wanted, deadline] in any::<[i64; 7]>(),
+        (came, prompt) in (prop::option::of(came()), any::<bool>()),
     ) -> Page {
         Page {
-            id, incident, severity, reason, step, round, occurrence, to, channel, title, text, decided, due, deadline,
+            id, incident, severity, reason, step, round, occurrence, to, channel, title, text, decided, due, wanted,
+            deadline, came, prompt,
         }
     }
 }
@@ -203,9 +209,9 @@ fn input() -> impl Strategy<Value = Input> {
         Outcome::parse(word, if word == "resent" { "" } else { &detail }).expect("the words are the outcomes' own")
     };
     prop_oneof![
-        (two(), any::<(i32, i64, i64, bool)>(), signal()).prop_map(
-            |((topic, _), (partition, seq, heard, caught_up), signal)| {
-                Input::Signal { key: SignalKey { topic, partition, seq }, signal, heard, caught_up }
+        (two(), any::<(i32, i64, i64, bool)>(), signal(), prop::option::of(came())).prop_map(
+            |((topic, _), (partition, seq, heard, caught_up), signal, came)| {
+                Input::Signal { key: SignalKey { topic, partition, seq }, signal, heard, caught_up, came }
             }
         ),
         signal().prop_map(Input::Own),
@@ -234,8 +240,8 @@ fn input() -> impl Strategy<Value = Input> {
         two().prop_map(|(silence, by)| Input::Approve { silence, by }),
         text().prop_map(|page| Input::Handed { page }),
         text().prop_map(|page| Input::GivenBack { page }),
-        (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text())
-            .prop_map(move |(page, word, detail)| Input::Outcome { page, outcome: outcome((word, detail)) }),
+        (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text(), any::<Option<i64>>())
+            .prop_map(move |(page, word, detail, at)| Input::Outcome { page, outcome: outcome((word, detail)), at }),
         Just(Input::Due),
         any::<i64>().prop_map(|by| Input::Clock { by }),
         (one_of(&OverdueKind::ALL), text(), any::<i64>()).prop_map(|(kind, id, due)| Input::Swept(Overdue {
@@ -274,6 +280,13 @@ proptest! {
 
     #[test]
     fn signals_come_back(signal in signal()) { same(&signal, signal_to_json, signal_from_json)?; }
+    #[test]
+    fn raised_signals_come_back(signal in signal(), came in prop::option::of(came())) {
+        let write = |(signal, came): &(Signal, Option<Came>)| raised_to_json(signal, came.as_ref());
+        same(&(signal.clone(), came), write, raised_from_json)?;
+        let plain = signal_from_json(&raised_to_json(&signal, came.as_ref())).map(|it| signal_to_json(&it).to_string());
+        prop_assert_eq!(plain, Some(signal_to_json(&signal).to_string()), "whoever reads the signal alone finds it");
+    }
     #[test]
     fn inputs_come_back(input in input()) { same(&input, input_to_json, input_from_json)?; }
     #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use super::*;
-use crate::model::{Outcome, Severity};
+use crate::model::{Hop, Outcome, Severity, Stamp};
 use crate::time::{Clock, HOUR, MINUTE, SECOND};
 use world::{Answer, NOW, World};
 
@@ -39,6 +39,55 @@ fn s1_goes_before_pages_that_are_already_leased() {
     world.step();
     world.step();
     assert_eq!(world.gateway.sent(), ["a", "urgent", "b"]);
+}
+
+#[test]
+fn a_flood_of_s1_leaves_a_turn_to_what_is_wanted_first() {
+    let mut world = World::new();
+    for n in 0..12 {
+        world.page(&format!("s1-{n:02}"), Severity::S1);
+    }
+    for id in ["low-a", "low-b"] {
+        world.page_wanted(id, Severity::S3, NOW + 30 * SECOND);
+    }
+    for _ in 0..8 {
+        world.step();
+    }
+    let sent = world.gateway.sent();
+    let turns: Vec<usize> = sent.iter().enumerate().filter(|(_, id)| id.starts_with("low")).map(|(n, _)| n).collect();
+    assert_eq!(turns, [3, 7], "{sent:?}");
+}
+
+#[test]
+fn the_way_of_a_page_that_was_taken_is_told_with_its_stamps() {
+    let mut world = World::new();
+    world.gateway.slow(300);
+    world.page("p", Severity::S1);
+    world.clock.advance(40);
+    let did = world.step();
+    let stamps = did.pages[0].passage.expect("it was taken").stamps;
+    let hop = |from, to| stamps.hop(Hop { from, to });
+    assert_eq!(hop(Stamp::Decided, Stamp::Queued), Some(1));
+    assert_eq!(hop(Stamp::Queued, Stamp::Submitted), Some(39));
+    assert_eq!(hop(Stamp::Submitted, Stamp::Accepted), Some(300));
+    assert_eq!((stamps.get(Stamp::Delivered), stamps.disorder()), (None, None));
+
+    world.gateway.always(Answer::Never);
+    world.page("q", Severity::S1);
+    assert_eq!(world.step().pages[0].passage, None, "nobody took it");
+}
+
+#[test]
+fn a_yes_that_could_not_be_written_keeps_its_time() {
+    let mut world = World::new();
+    world.gateway.slow(300);
+    world.page("p", Severity::S1);
+    world.outbox.break_after_next_renewal();
+    world.step();
+    world.clock.advance(20 * SECOND);
+    world.outbox.mend();
+    world.step();
+    assert_eq!(world.outbox.done_at("p"), Some(NOW + 300), "when the gateway said it, not when it was written");
 }
 
 #[test]

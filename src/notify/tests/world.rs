@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Channel, Lease, Outcome, Page, Reason, Severity, Way};
+use crate::model::{Channel, Lease, Outcome, Page, Reason, Sending, Severity, Way};
 use crate::notify::{
     Address, AddressBook, Did, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Paced, Refusal, Sent, Worker,
 };
@@ -20,6 +20,7 @@ struct Row {
     resent: bool,
     ended: bool,
     outcomes: Vec<Outcome>,
+    submitted: Option<Ms>,
 }
 
 #[derive(Default)]
@@ -81,7 +82,8 @@ impl FakeOutbox {
         row.epoch += 1;
         row.lease = Some((worker.to_owned(), until));
         let (page, epoch, resent) = (row.page.clone(), row.epoch, row.resent);
-        Lease { page, worker: worker.to_owned(), epoch, until, unknown_before, resent }
+        let sending = Sending { queued: Some(page.decided + 1), submitted: row.submitted, ..Sending::default() };
+        Lease { page, worker: worker.to_owned(), epoch, until, unknown_before, resent, sending }
     }
 
     fn ours(&self, lease: &Lease, change: impl FnOnce(&mut Row)) -> bool {
@@ -111,7 +113,7 @@ impl Outbox for FakeOutbox {
             .filter(|row| row.waiting && row.page.due <= now && now < row.page.deadline)
             .filter(|row| severity.is_none_or(|wanted| row.page.severity == wanted))
             .collect();
-        due.sort_by_key(|row| row.page.severity != Severity::S1);
+        due.sort_by_key(|row| (row.page.wanted, row.page.severity));
         Ok(due.into_iter().take(limit).map(|row| Self::lease(row, worker, until, false)).collect())
     }
 
@@ -134,6 +136,11 @@ impl Outbox for FakeOutbox {
         broken.now = broken.after_renewal;
         drop(broken);
         Ok(self.ours(lease, |row| row.lease = Some((lease.worker.clone(), until))))
+    }
+
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> OutboxResult<bool> {
+        self.ours(lease, |row| row.submitted = Some(now));
+        self.renew(lease, until)
     }
 
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
@@ -343,13 +350,27 @@ impl World {
         self.add(Page { severity, deadline, ..page(id) });
     }
 
+    pub(super) fn page_wanted(&self, id: &str, severity: Severity, wanted: Ms) {
+        self.add(Page { severity, wanted, ..page(id) });
+    }
+
     pub(super) fn page_to(&self, id: &str, to: &str) {
         self.add(Page { to: to.to_owned(), ..page(id) });
     }
 
     fn add(&self, page: Page) {
         let (waiting, epoch, resent, ended) = (true, 0, false, false);
-        let row = Row { page, waiting, final_at: None, lease: None, epoch, resent, ended, outcomes: Vec::new() };
+        let row = Row {
+            page,
+            waiting,
+            final_at: None,
+            lease: None,
+            epoch,
+            resent,
+            ended,
+            outcomes: Vec::new(),
+            submitted: None,
+        };
         self.outbox.rows.lock().unwrap().push(row);
     }
 }
@@ -369,6 +390,9 @@ pub(in crate::notify) fn page(id: &str) -> Page {
         text: "[장애발생]INC-2511-001 중대/인프라 01:00 감지".to_owned(),
         decided: NOW,
         due: NOW,
+        wanted: NOW + HOUR,
         deadline: NOW + HOUR,
+        came: None,
+        prompt: false,
     }
 }

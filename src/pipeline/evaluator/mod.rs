@@ -5,6 +5,7 @@
 //! replay and a simulated world drive the same code. It decides nothing about rules (`stages`) or flush borders
 //! (`flush`). `owning`: partitions that come and go, and what they were when they were last ours.
 
+mod came;
 mod owning;
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 use crate::evaluate::Setup;
 use crate::log::{Event, LogError, Sink, Source, Topic};
-use crate::model::{Batch, Flushed, Labels, Rule, RuleSet, WIDE};
+use crate::model::{Batch, Came, Flushed, Labels, Rule, RuleSet, Signal, WIDE};
 use crate::pipeline::dues::AtEnd;
+use crate::pipeline::evaluator::came::Arrivals;
 use crate::pipeline::flush::{self, Pending};
 use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
@@ -92,6 +94,7 @@ pub struct Evaluator {
     refused: Option<String>,
     at_end: AtEnd,
     tally: Tally,
+    arrivals: Arrivals,
 }
 
 /// How far a partition has been read, against what the log holds.
@@ -150,6 +153,7 @@ impl Evaluator {
             refused: None,
             at_end: AtEnd::default(),
             tally: Tally::default(),
+            arrivals: Arrivals::default(),
         })
     }
 
@@ -290,8 +294,9 @@ impl Evaluator {
             self.forget_all();
         }
         let now = self.sides.clock.elapsed();
+        let came = Came::noticed(self.sides.clock.wall());
         let (pending, tally) = (&mut self.pending, &mut self.tally);
-        self.lanes.reload(&setup, &mut |fed| keep(pending, tally, fed, now));
+        self.lanes.reload(&setup, &mut |fed| keep(pending, tally, fed, &|_, _| came, now));
         self.setup = setup;
         Ok(())
     }
@@ -333,15 +338,21 @@ impl Evaluator {
         if self.lanes.partition(batch.partition).is_none() {
             return;
         }
-        let now = self.sides.clock.elapsed();
+        let (now, taken) = (self.sides.clock.elapsed(), self.sides.clock.wall());
         let (pending, tally, topic) = (&mut self.pending, &mut self.tally, &self.topic.name);
+        let (arrivals, rules) = (&mut self.arrivals, &self.setup.rules);
         let mut dead = Vec::new();
         for slot in &batch.slots {
             let (key, value) = batch.record(slot);
             let at = At { partition: batch.partition, offset: slot.offset, append: slot.append };
             self.lanes.feed(at, key, value, &mut |fed| {
                 crate::pipeline::dead::collect(topic, &fed, at, &mut dead);
-                keep(pending, tally, fed, now);
+                if let Some(record) = fed.decoded {
+                    arrivals.note(at.partition, record, (at.append, taken));
+                }
+                let closing = Came { consumed: taken, ..Came::noticed(at.append) };
+                let came = |partition, signal: &Signal| arrivals.of(partition, signal, rules, closing);
+                keep(pending, tally, fed, &came, now);
             });
         }
         self.pulses.read(batch);
@@ -463,12 +474,20 @@ fn looks_further(before: &RuleSet, now: &RuleSet) -> bool {
 }
 
 /// Keeps what a record caused until the next flush; what was worked on before causes nothing.
-fn keep(pending: &mut BTreeMap<i32, Pending>, tally: &mut Tally, fed: Fed<'_>, now: Ms) {
+/// Keeps what a record caused until it is durable; `came`: how what raised a signal of a partition came in.
+fn keep(
+    pending: &mut BTreeMap<i32, Pending>,
+    tally: &mut Tally,
+    fed: Fed<'_>,
+    came: &dyn Fn(i32, &Signal) -> Came,
+    now: Ms,
+) {
     tally.fed(&fed);
     if fed.muted && fed.partition != WIDE {
         return;
     }
     if let Some(pending) = pending.get_mut(&fed.partition) {
-        pending.push(fed.mark, fed.again, &mut fed.effects.rows, &fed.effects.signals, now);
+        let caused = (&mut fed.effects.rows, &fed.effects.signals[..]);
+        pending.push(fed.mark, fed.again, caused, &|signal| came(fed.partition, signal), now);
     }
 }

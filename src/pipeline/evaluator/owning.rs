@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::evaluate::{Warm, horizon, is_local};
 use crate::log::{Bounds, Event};
-use crate::model::{IncidentState, LOG_GAP, Labels, Owned, PIPELINE_LAG, Progress, State, StateRow, WIDE};
+use crate::model::{Came, IncidentState, LOG_GAP, Labels, Owned, PIPELINE_LAG, Progress, State, StateRow, WIDE};
 use crate::pipeline::evaluator::{EvaluateError, Evaluator, Read, Turn, keep};
 use crate::pipeline::flush::Pending;
 use crate::pipeline::mend::mend;
@@ -165,14 +165,16 @@ impl Evaluator {
 
     fn hold_wide(&mut self) {
         let now = self.sides.clock.elapsed();
+        let came = Came::noticed(self.sides.clock.wall());
         let (pending, tally) = (&mut self.pending, &mut self.tally);
-        self.lanes.hold_wide(&mut |fed| keep(pending, tally, fed, now));
+        self.lanes.hold_wide(&mut |fed| keep(pending, tally, fed, &|_, _| came, now));
     }
 
     fn forget(&mut self, partition: i32) {
         self.lanes.stop(partition);
         self.pending.remove(&partition);
         self.read.remove(&partition);
+        self.arrivals.forget(partition);
     }
 
     pub(super) fn forget_all(&mut self) {

@@ -36,7 +36,8 @@ fn deliver(leader: &mut Leader, pages: &mut Vec<Page>, mut fresh: Vec<Page>, now
     while !fresh.is_empty() {
         let handed = fresh.iter().map(|page| Input::Handed { page: page.id.clone() });
         let outcome = Outcome::Accepted { id: "g".to_owned() };
-        let accepted = fresh.iter().map(|page| Input::Outcome { page: page.id.clone(), outcome: outcome.clone() });
+        let accepted =
+            fresh.iter().map(|page| Input::Outcome { page: page.id.clone(), outcome: outcome.clone(), at: None });
         let taken: Vec<Taken> = handed.chain(accepted).map(|input| Taken { row: None, input }).collect();
         pages.extend(fresh);
         fresh = leader.take(&taken, now).pages;
@@ -53,7 +54,7 @@ fn ten_thousand_hosts_at_once_keep_the_caps_and_the_minute_of_every_domain() {
             seq += 1;
             let key = SignalKey { topic: "t".to_owned(), partition: 0, seq };
             let signal = signal("down", &format!("h{n:05}"), Some(Severity::S1), T0);
-            Taken { row: None, input: Input::Signal { key, signal, heard: 25_000, caught_up: true } }
+            Taken { row: None, input: Input::Signal { key, signal, heard: 25_000, caught_up: true, came: None } }
         });
         let commit = leader.take(&taken.collect::<Vec<_>>(), T0);
         deliver(&mut leader, &mut pages, commit.pages, T0);

@@ -301,9 +301,11 @@ impl Leader {
             let more = self.desk.moved(moved.change, incident, moved.was_acked, asked, now);
             self.gather(more, &mut decisions, now);
         }
+        // The senders' stamp and not the time at which it was heard of: who leads may have changed in between.
+        let heard = if let Input::Outcome { at: Some(at), .. } = input { now.min(*at) } else { now };
         let more = match input {
             Input::Due => self.desk.due(self.book.incidents(), now),
-            Input::Outcome { page, outcome } => self.desk.outcome(page, outcome, self.book.incidents(), now),
+            Input::Outcome { page, outcome, .. } => self.desk.outcome(page, outcome, self.book.incidents(), now),
             Input::Handed { page } => {
                 self.desk.handed(page);
                 Decisions::default()
@@ -316,8 +318,18 @@ impl Leader {
             }
             _ => Decisions::default(),
         };
-        self.gather(more, &mut decisions, now);
+        self.gather(more, &mut decisions, heard);
+        self.stamp(input, &mut decisions.pages);
         self.write(taken, now, &decided, decisions);
+    }
+
+    /// Every page carries how what caused it came in, as its incident has it.
+    fn stamp(&self, input: &Input, pages: &mut [Page]) {
+        let prompt = matches!(input, Input::Signal { .. } | Input::Own(_));
+        for page in pages {
+            page.came = self.book.incidents().get(&page.incident).and_then(|incident| incident.came);
+            page.prompt = prompt && page.came.is_some();
+        }
     }
 
     /// The refusal of a hand-over to somebody whom no message can reach: the book knows no people.

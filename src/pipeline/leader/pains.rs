@@ -50,6 +50,7 @@ fn a_restart_tells_nobody_anything_again() {
                 signal: signal("cpu", &format!("h{}", seq - 1), S1, T0),
                 heard: 9,
                 caught_up: true,
+                came: None,
             },
         };
         let commit = stand.take(&(1..=5).map(again).collect::<Vec<_>>());

@@ -87,7 +87,7 @@ fn a_page_decided_and_taken_back_in_one_transaction_was_never_there() {
     let taken = [signal("cpu", "a", S1, T0), signal("cpu", "a", None, T0)];
     let inputs = taken.into_iter().zip(1..).map(|(signal, seq)| Taken {
         row: None,
-        input: Input::Signal { key: key(seq), signal, heard: 1, caught_up: true },
+        input: Input::Signal { key: key(seq), signal, heard: 1, caught_up: true, came: None },
     });
     let commit = stand.take(&inputs.collect::<Vec<_>>());
     assert_eq!((commit.pages.len(), commit.cancels.len()), (0, 0));

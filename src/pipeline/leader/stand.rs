@@ -176,7 +176,7 @@ impl Stand {
         for signal in signals {
             self.seq += 1;
             let key = SignalKey { topic: "t".to_owned(), partition: 0, seq: self.seq };
-            taken.push(Taken { row: None, input: Input::Signal { key, signal, heard, caught_up } });
+            taken.push(Taken { row: None, input: Input::Signal { key, signal, heard, caught_up, came: None } });
         }
         self.take(&taken);
         self.settle();
@@ -250,7 +250,7 @@ impl Stand {
             _ => PageState::Unknown,
         };
         self.row += 1;
-        self.take(&[Taken { row: Some(self.row), input: Input::Outcome { page: id.to_owned(), outcome } }]);
+        self.take(&[Taken { row: Some(self.row), input: Input::Outcome { page: id.to_owned(), outcome, at: None } }]);
     }
 
     pub(super) fn write(&mut self, commit: &BookCommit) {
@@ -264,6 +264,7 @@ impl Stand {
                 handed: None,
                 done: None,
                 tries: 0,
+                sending: Default::default(),
             });
         }
         for cancel in &commit.cancels {

@@ -103,7 +103,7 @@ impl Watching {
             let page = page.get("id").and_then(Value::as_str).and_then(|id| store.page(id));
             self.seen.extend(page.map(|page| Seen { at: now, thing: Thing::Page(Box::new(of(page, store))) }));
         }
-        if let Some(Input::Outcome { page, outcome }) = value.get("input").and_then(input_from_json)
+        if let Some(Input::Outcome { page, outcome, .. }) = value.get("input").and_then(input_from_json)
             && let Some(page) = store.page(&page)
         {
             self.seen.push(Seen { at: now, thing: Thing::Outcome(Box::new(of(page, store)), outcome) });

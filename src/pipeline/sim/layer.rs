@@ -69,13 +69,14 @@ layered! {
     Durable claim(worker: &str, severity: Option<Severity>, limit: usize, now: Ms, until: Ms) -> Vec<Lease>;
     Durable reclaim(worker: &str, limit: usize, now: Ms, until: Ms) -> Vec<Lease>;
     Durable renew(lease: &Lease, until: Ms) -> bool;
+    Durable submit(lease: &Lease, now: Ms, until: Ms) -> bool;
     Durable outcome(lease: &Lease, outcome: &Outcome, now: Ms) -> bool;
     Durable give_back(lease: &Lease, why: &str, due: Ms) -> bool;
     Write expire(now: Ms) -> usize;
     Outside overdue(now: Ms, before: Ms) -> Vec<Overdue>;
     Outside notes(prefix: &str) -> Vec<(String, String)>;
     Read accepted(since: Ms, limit: usize) -> Vec<PageRow>;
-    Durable receipt(about: &About<'_>, outcome: &Outcome, now: Ms) -> bool;
+    Durable receipt(about: &About<'_>, outcome: &Outcome, now: Ms) -> Option<PageRow>;
     Durable purge(before: Ms) -> Purged;
     Outside incidents(limit: usize) -> Vec<Incident>;
     Outside pages(incident: Option<&str>, limit: usize) -> Vec<PageRow>;

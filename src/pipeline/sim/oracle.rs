@@ -209,7 +209,7 @@ impl Oracle {
         let (page, fate) = match input {
             Input::Handed { page } => (page, Fate::Handed),
             Input::GivenBack { page } => (page, Fate::Waiting),
-            Input::Outcome { page, outcome } => match outcome {
+            Input::Outcome { page, outcome, .. } => match outcome {
                 Outcome::Accepted { .. } | Outcome::Delivered { .. } => (page, Fate::Arrived),
                 Outcome::Failed { .. } => (page, Fate::Failed),
                 Outcome::Unknown { .. } => (page, Fate::Unknown),

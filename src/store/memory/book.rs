@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Answered, Slot, Tables};
 use crate::model::{
-    BookCommit, BookRows, Committed, Entry, Fingerprint, Incident, IncidentState, Input, Page, PageRow, PageState,
-    Seat, SignalKey, Taken,
+    BookCommit, BookRows, Committed, Entry, Fingerprint, Incident, IncidentState, Input, PageRow, PageState, Seat,
+    SignalKey, Taken,
 };
 use crate::store::Result;
 use crate::store::book::{backwards, check_entries, not_takable, not_waiting};
@@ -70,6 +70,7 @@ impl Tables {
                     signal: signal.clone(),
                     heard,
                     caught_up: part.progress.caught_up,
+                    came: part.came.get(&seq).copied(),
                 },
             }));
         }
@@ -80,7 +81,7 @@ impl Tables {
         if self.seat.epoch != commit.epoch || self.seat.epoch == 0 {
             return Ok(Committed::Fenced);
         }
-        let pages = self.check_pages(&commit.pages)?;
+        let pages = self.check_pages(commit)?;
         if !self.check_cancels(commit, &pages)? {
             return Ok(Committed::HandedMeanwhile);
         }
@@ -102,11 +103,11 @@ impl Tables {
     }
 
     /// The pages that are new; refuses another page of a known id.
-    fn check_pages(&self, pages: &[Page]) -> Result<BTreeMap<String, Slot>> {
+    fn check_pages(&self, commit: &BookCommit) -> Result<BTreeMap<String, Slot>> {
         let mut new: BTreeMap<String, Slot> = BTreeMap::new();
-        for page in pages {
+        for page in &commit.pages {
             match self.outbox.get(&page.id).or_else(|| new.get(&page.id)) {
-                None => drop(new.insert(page.id.clone(), Slot::new(page.clone()))),
+                None => drop(new.insert(page.id.clone(), Slot::new(page.clone(), commit.queued))),
                 // What was given back has another `due` in its row, not in its page.
                 Some(slot) if slot.row.page == *page => {}
                 Some(_) => return Err(corrupt("outbox", &page.id, "another page has this id")),

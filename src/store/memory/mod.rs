@@ -12,9 +12,9 @@ use super::reading::PURGE_MAX;
 use super::rows::is_bad;
 use super::{About, Purged, Result, Store, flush};
 use crate::model::{
-    BookCommit, BookRows, ChainRow, Committed, Entry, Fingerprint, Flush, Flushed, Incident, IncidentState, Input,
-    Lease, Outcome, Owned, Page, PageRow, PageState, PartFlush, Progress, RowChange, Seat, Severity, Signal, SignalKey,
-    StateRow, Taken,
+    BookCommit, BookRows, Came, ChainRow, Committed, Entry, Fingerprint, Flush, Flushed, Incident, IncidentState,
+    Input, Lease, Outcome, Owned, Page, PageRow, PageState, PartFlush, Progress, RowChange, Seat, Severity, Signal,
+    SignalKey, StateRow, Taken,
 };
 use crate::time::Ms;
 
@@ -55,6 +55,7 @@ struct Part {
     known: bool,
     progress: Progress,
     signals: BTreeMap<i64, Signal>,
+    came: BTreeMap<i64, Came>,
 }
 
 /// An input that was taken.
@@ -72,6 +73,8 @@ struct Slot {
     /// Not to be leased before: the page's own `due`, or a later one since it was given back.
     due: Ms,
     /// The page's own, or another one since the wall clock was set.
+    wanted: Ms,
+    /// The same.
     deadline: Ms,
     worker: String,
     epoch: i64,
@@ -181,6 +184,7 @@ impl Tables {
         stored.known = true;
         stored.progress = part.progress.clone();
         stored.signals.extend(part.signals.iter().cloned());
+        stored.came.extend(part.came.iter().map(|(seq, came)| (*seq, *came)));
     }
 
     fn purge(&mut self, before: Ms) -> Purged {
@@ -192,6 +196,7 @@ impl Tables {
                 purged.signals += usize::from(!keep);
                 keep
             });
+            part.came.retain(|seq, _| part.signals.contains_key(seq));
         }
         self.taken.retain(|_, input| {
             let keep = input.at >= before || purged.inputs >= PURGE_MAX;
@@ -296,6 +301,14 @@ impl Store for MemoryStore {
         Ok(self.tables().held(lease).map(|slot| slot.until = until).is_some())
     }
 
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool> {
+        let mut tables = self.tables();
+        let Some(slot) = tables.held(lease) else { return Ok(false) };
+        slot.until = until;
+        slot.row.sending.submitted = Some(now);
+        Ok(true)
+    }
+
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool> {
         Ok(self.tables().outcome(lease, outcome, now))
     }
@@ -320,7 +333,7 @@ impl Store for MemoryStore {
         Ok(newest(rows.filter(fits).cloned().collect(), limit, |row: &PageRow| (row.page.decided, row.page.id.clone())))
     }
 
-    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<bool> {
+    fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>> {
         Ok(self.tables().receipt(about, outcome, now))
     }
 

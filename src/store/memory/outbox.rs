@@ -1,17 +1,24 @@
 //! Leases in memory: see `store::outbox`.
 
 use super::{Slot, Tables};
-use crate::model::{ClockStep, Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Severity};
-use crate::store::outbox::{Want, settled, too_late};
+use crate::model::{ClockStep, Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Sending};
+use crate::store::outbox::{Want, accepted, settled, told, too_late};
 use crate::store::{About, RECEIPT_AGE};
 use crate::time::Ms;
 
 impl Slot {
-    pub(super) fn new(page: Page) -> Self {
-        let (due, deadline) = (page.due, page.deadline);
-        let row =
-            PageRow { page, state: PageState::Waiting, detail: String::new(), handed: None, done: None, tries: 0 };
-        Self { row, due, deadline, worker: String::new(), epoch: 0, until: 0, doubt: false, resent: false }
+    pub(super) fn new(page: Page, queued: Option<Ms>) -> Self {
+        let (due, wanted, deadline) = (page.due, page.wanted, page.deadline);
+        let row = PageRow {
+            page,
+            state: PageState::Waiting,
+            detail: String::new(),
+            handed: None,
+            done: None,
+            tries: 0,
+            sending: Sending { queued, ..Sending::default() },
+        };
+        Self { row, due, wanted, deadline, worker: String::new(), epoch: 0, until: 0, doubt: false, resent: false }
     }
 
     /// The wall clock was set: what waits or is leased keeps what was left of its time.
@@ -19,6 +26,7 @@ impl Slot {
         if self.is_final() {
             return;
         }
+        self.wanted = step.deadline(self.wanted);
         (self.due, self.deadline, self.until) =
             (step.due(self.due), step.deadline(self.deadline), step.lease(self.until));
     }
@@ -35,21 +43,22 @@ impl Slot {
         want.worker.clone_into(&mut self.worker);
         self.until = want.until;
         Lease {
-            page: Page { deadline: self.deadline, ..self.row.page.clone() },
+            page: Page { wanted: self.wanted, deadline: self.deadline, ..self.row.page.clone() },
             worker: self.worker.clone(),
             epoch: self.epoch,
             until: self.until,
             unknown_before: self.doubt,
             resent: self.resent,
+            sending: self.row.sending,
         }
     }
 }
 
 impl Tables {
-    /// The ids of the first `most` slots that fit, worst first.
+    /// The ids of the first `most` slots that fit, in the order of the outbox.
     fn urgent(&self, most: usize, fits: impl Fn(&Slot) -> bool) -> Vec<String> {
         let mut found: Vec<&Slot> = self.outbox.values().filter(|slot| fits(slot)).collect();
-        found.sort_by_key(|slot| (slot.row.page.severity != Severity::S1, slot.deadline, &slot.row.page.id));
+        found.sort_by_key(|slot| (slot.wanted, slot.row.page.severity, &slot.row.page.id));
         found.truncate(most);
         found.into_iter().map(|slot| slot.row.page.id.clone()).collect()
     }
@@ -109,14 +118,15 @@ impl Tables {
                 slot.row.state = state;
                 outcome.detail().clone_into(&mut slot.row.detail);
                 slot.row.done = Some(now);
+                slot.row.sending.accepted = accepted(state, now);
             }
         }
-        self.put_input(Input::Outcome { page: lease.page.id.clone(), outcome: outcome.clone() }, now);
+        self.put_input(told(&lease.page.id, outcome, now), now);
         true
     }
 
-    pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> bool {
-        let Some(state) = settled(outcome) else { return false };
+    pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Option<PageRow> {
+        let state = settled(outcome)?;
         let fits = |slot: &Slot| {
             let row = &slot.row;
             let is_it = match about {
@@ -125,13 +135,16 @@ impl Tables {
             };
             is_it && row.page.decided >= now - RECEIPT_AGE
         };
-        let Some(slot) = self.outbox.values_mut().find(|slot| fits(slot)) else { return false };
+        let slot = self.outbox.values_mut().find(|slot| fits(slot))?;
         slot.row.state = state;
         outcome.detail().clone_into(&mut slot.row.detail);
         slot.row.done = Some(now);
-        let page = slot.row.page.id.clone();
-        self.put_input(Input::Outcome { page, outcome: outcome.clone() }, now);
-        true
+        let sending = &mut slot.row.sending;
+        sending.accepted = sending.accepted.or(accepted(state, now));
+        sending.delivered = (state == PageState::Delivered).then_some(now);
+        let row = slot.row.clone();
+        self.put_input(told(&row.page.id, outcome, now), now);
+        Some(row)
     }
 
     pub(super) fn give_back(&mut self, lease: &Lease, why: &str, due: Ms) -> bool {
@@ -154,7 +167,7 @@ impl Tables {
                 too_late().detail().clone_into(&mut slot.row.detail);
                 slot.row.done = Some(now);
             }
-            self.put_input(Input::Outcome { page: id, outcome: too_late() }, now);
+            self.put_input(told(&id, &too_late(), now), now);
         }
         count
     }

@@ -80,6 +80,23 @@ impl Place {
     }
 }
 
+/// How SQLite goes about a statement.
+fn plan(sql: &mut dyn Sql, text: &str, args: &[Value]) -> String {
+    let rows = sql.query(&format!("EXPLAIN QUERY PLAN {text}"), args).unwrap();
+    rows.iter().map(|row| row.text(3).unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn the_order_of_the_outbox_is_read_off_an_index() {
+    let place = Place::new();
+    drop(place.open());
+    let mut sql = Sqlite::open(&place.path, Access::Write).unwrap();
+    let want = Want { worker: "w", severity: None, limit: 5, now: 1, until: 2 };
+    let (text, args) = super::outbox::claim_query(&sql, &want);
+    let found = plan(&mut sql, &text, &args);
+    assert!(found.contains("outbox_wanted") && !found.contains("TEMP B-TREE"), "{found}");
+}
+
 fn state(n: i64) -> StateRow {
     let labels = Labels::new([("host", format!("host-{n}"))]);
     StateRow {
@@ -123,7 +140,8 @@ fn step(epoch: i64, seq: i64, rows: i64) -> Flush {
     let progress = Progress { offset: seq * 10, seq, clock: seq, ..Progress::default() };
     let rows = (0..rows).map(|n| RowChange::Put(Box::new(state(seq * 100_000 + n)))).collect();
     let signals = vec![(seq, signal(seq))];
-    let part = PartFlush { partition: 0, epoch, from: (seq - 1) * 10, progress, rows, signals };
+    let part =
+        PartFlush { partition: 0, epoch, from: (seq - 1) * 10, progress, rows, signals, came: Default::default() };
     Flush { topic: "t".to_owned(), parts: vec![part] }
 }
 
@@ -142,7 +160,10 @@ fn page(id: &str) -> Page {
         text: "[중대] CPU 사용률 과다".to_owned(),
         decided: 1,
         due: 1,
+        wanted: 100,
         deadline: 100,
+        came: None,
+        prompt: false,
     }
 }
 
@@ -247,8 +268,9 @@ fn an_added_step_runs_once_on_an_older_database() {
         assert_eq!(sql.query("SELECT n FROM added", &[]).unwrap().len(), 1);
     }
     assert_eq!(store.progress("t", 0).unwrap().unwrap().1.offset, 10);
-    let older = schema::migrate(&mut sql, "test", &steps[..2]);
-    assert!(matches!(&older, Err(StoreError::Refused { why, .. }) if why.contains("version 3")), "{older:?}");
+    let older = schema::migrate(&mut sql, "test", &schema::STEPS);
+    let newer = format!("version {}", steps.len());
+    assert!(matches!(&older, Err(StoreError::Refused { why, .. }) if why.contains(&newer)), "{older:?}");
 }
 
 #[test]
@@ -332,6 +354,7 @@ fn a_flush_of_offsets_writes_one_page() {
             progress: Progress { offset: n * 10 + 10, rules: "r".repeat(64), ..Progress::default() },
             rows: Vec::new(),
             signals: Vec::new(),
+            came: Default::default(),
         };
         let parts = (0..).zip(&epochs).map(part).collect();
         let before = std::fs::metadata(&wal).unwrap().len();

@@ -4,7 +4,10 @@
 //! the shell adds them here. Names follow OpenMetrics: `bongsu_` first, unit last, labels from closed lists only, so
 //! that no telemetry we receive can blow up the telemetry we give.
 
+mod hops;
+
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,8 +17,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::{OverdueKind, RejectReason};
+use crate::model::{Channel, OverdueKind, Passage, RejectReason, Stamp};
 use crate::time::{Clock, Ms, SECOND, SystemClock};
+pub use hops::{Hops, Quantiles};
 
 /// A label `reason`, from a closed list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +48,30 @@ pub struct ByKind {
     /// The kind's word.
     pub kind: &'static str,
 }
+
+/// A label `channel`: `sms`, `mms`, `mail`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByChannel {
+    /// The channel's word.
+    pub channel: &'static str,
+}
+
+/// A label `clock`: `notify`, `ack`, `recover`, `month`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByClock {
+    /// The clock's word.
+    pub clock: &'static str,
+}
+
+/// A label `service`, from the inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByService {
+    /// The service's name.
+    pub service: String,
+}
+
+/// The clocks of a service level that can run out.
+pub const CLOCKS: [&str; 4] = ["notify", "ack", "recover", "month"];
 
 /// Everything that the engine counts about itself. Clones of the fields share their numbers.
 #[derive(Debug)]
@@ -89,6 +117,16 @@ pub struct Metrics {
     pub pages: Family<ByOutcome, Counter>,
     /// From a page's decision to its acceptance, seconds.
     pub page_latency: Histogram,
+    /// How long each hop of a page's way takes.
+    pub hops: Arc<Hops>,
+    /// Pages that a provider took after the time by which they were wanted.
+    pub pages_late: Family<ByChannel, Counter>,
+    /// Clocks of service levels that ran out.
+    pub sla_missed: Family<ByClock, Counter>,
+    /// How long a service may be down this month, and how long it was, seconds.
+    pub sla_budget: Family<ByService, Gauge<f64, AtomicU64>>,
+    /// How long it was.
+    pub sla_used: Family<ByService, Gauge<f64, AtomicU64>>,
     /// Entries that wait, by queue.
     pub queues: Family<ByQueue, Gauge>,
     /// Overdue actions that the sweeper had done, by kind.
@@ -128,6 +166,11 @@ impl Metrics {
             pages: Family::default(),
             // The SLA's borders (60 s, 5 min, 30 min) are edges of buckets.
             page_latency: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0]),
+            hops: Arc::default(),
+            pages_late: Family::default(),
+            sla_missed: Family::default(),
+            sla_budget: Family::default(),
+            sla_used: Family::default(),
             queues: Family::default(),
             swept: Family::default(),
             heartbeats: Family::default(),
@@ -142,6 +185,12 @@ impl Metrics {
         }
         for kind in OverdueKind::ALL {
             drop(it.swept.get_or_create(&ByKind { kind: kind.word() }));
+        }
+        for channel in Channel::ALL {
+            drop(it.pages_late.get_or_create(&ByChannel { channel: channel.word() }));
+        }
+        for clock in CLOCKS {
+            drop(it.sla_missed.get_or_create(&ByClock { clock }));
         }
         it.register();
         it
@@ -169,6 +218,11 @@ impl Metrics {
         r.register("visited_instances", "Rule instances visited by ticks", self.visited.clone());
         r.register("pages", "Pages by what became of them", self.pages.clone());
         r.register("page_latency_seconds", "From decision to acceptance", self.page_latency.clone());
+        r.register_collector(Box::new(Arc::clone(&self.hops)));
+        r.register("pages_late", "Pages taken after the time by which they were wanted", self.pages_late.clone());
+        r.register("sla_missed", "Clocks of service levels that ran out", self.sla_missed.clone());
+        r.register("sla_budget_seconds", "How long a service may be down this month", self.sla_budget.clone());
+        r.register("sla_used_seconds", "How long a service was down this month", self.sla_used.clone());
         r.register("queue_depth", "Entries that wait", self.queues.clone());
         r.register("swept", "Overdue actions that the sweeper had done", self.swept.clone());
         r.register("heartbeats", "Signs of life by what became of them", self.heartbeats.clone());
@@ -190,6 +244,27 @@ impl Metrics {
             #[expect(clippy::cast_precision_loss, reason = "a latency is far below 2^53 ms")]
             self.page_latency.observe(after.max(0) as f64 / 1e3);
         }
+    }
+
+    /// Counts the way of a page that a provider took.
+    pub fn accepted(&self, passage: &Passage) {
+        self.hops.accepted(passage);
+        if passage.stamps.get(Stamp::Accepted).is_some_and(|at| at > passage.wanted) {
+            self.pages_late.get_or_create(&ByChannel { channel: passage.channel.word() }).inc();
+        }
+    }
+
+    /// Counts a clock of a service level that ran out.
+    pub fn missed(&self, clock: &'static str) {
+        self.sla_missed.get_or_create(&ByClock { clock }).inc();
+    }
+
+    /// Says how a service's month stands, ms.
+    #[expect(clippy::cast_precision_loss, reason = "a month is far below 2^53 ms")]
+    pub fn month(&self, service: &str, budget: Ms, used: Ms) {
+        let by = ByService { service: service.to_owned() };
+        self.sla_budget.get_or_create(&by).set(budget as f64 / 1e3);
+        self.sla_used.get_or_create(&by).set(used as f64 / 1e3);
     }
 
     /// Counts an overdue action that the sweeper had done.
