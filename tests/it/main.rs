@@ -116,6 +116,8 @@ mod permissions;
 mod faults;
 /// The service from the door to the phone.
 mod service;
+/// The eight stamps of a page, and what is shown of them.
+mod stamps;
 /// Silences from the command to their end, and on the page.
 mod shadow;
 mod silences;
