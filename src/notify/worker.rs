@@ -54,6 +54,8 @@ pub struct Worker {
     took: Cell<Option<(Channel, Ms)>>,
     /// When the page at hand was given to a gateway.
     submitted: Cell<Option<Ms>>,
+    /// When what became of it was known.
+    known: Cell<Option<Ms>>,
     /// S1 that were sent one after the other.
     s1_in_a_row: u32,
     /// `now` of this step and the elapsed time at its start.
@@ -90,6 +92,7 @@ impl Worker {
             patient_until: Ms::MIN,
             took: Cell::new(None),
             submitted: Cell::new(None),
+            known: Cell::new(None),
             s1_in_a_row: 0,
             base: (0, 0),
         }
@@ -255,7 +258,8 @@ impl Worker {
         did.took.extend(self.took.take());
         let now = self.now();
         let submitted = self.submitted.take().or(lease.sending.submitted);
-        let sending = Sending { submitted, accepted: Some(now), ..lease.sending };
+        let accepted = self.known.take();
+        let sending = Sending { submitted, accepted, ..lease.sending };
         let is_taken = matches!(what, What::Outcome(Outcome::Accepted { .. }));
         let passage = is_taken.then(|| Passage::of(&lease.page, &sending));
         let (page, severity, after) = (lease.page.id.clone(), lease.page.severity, now - lease.page.decided);
@@ -420,7 +424,10 @@ impl Worker {
     /// Writes an outcome that was known `at`.
     fn write_as_of(&self, lease: &Lease, outcome: Outcome, at: Ms) -> OutboxResult<What> {
         match self.outbox.outcome(lease, &outcome, at) {
-            Ok(true) => Ok(What::Outcome(outcome)),
+            Ok(true) => {
+                self.known.set(Some(at));
+                Ok(What::Outcome(outcome))
+            }
             Ok(false) => Ok(What::Lost),
             Err(error) => {
                 // That it is about to be sent again is no outcome.

@@ -124,7 +124,9 @@ fn a_file_of_version_1_opens_with_all_its_rows() {
     assert_eq!(book.incidents, [incident("INC-2611-001", 1)]);
     // That version knew of no haste.
     assert_eq!(book.chains, [ChainRow { hurry: None, ..chain("INC-2611-001") }]);
-    assert_eq!(book.pages[0].page, page("p1", "INC-2611-001", Severity::S1, 100));
+    // Nor when a page was wanted: a tenth of its life after its decision.
+    let old = Page { wanted: 14, ..page("p1", "INC-2611-001", Severity::S1, 100) };
+    assert_eq!(book.pages[0].page, old);
     assert_eq!(book.counters, [("INC-2611".to_owned(), 1)]);
     assert_eq!(book.notes, [("blind".to_owned(), "{}".to_owned())]);
     let entries = store.ledger(0, 9).unwrap();
