@@ -15,6 +15,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// From taking a message to its answer.
 pub(super) const ANSWER: Duration = Duration::from_millis(20);
@@ -34,6 +35,8 @@ struct Desk {
     client: reqwest::Client,
     /// Where receipts go.
     hook: String,
+    /// Receipts on their way; they end with the desk.
+    telling: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// The carrier, on a thread of its own; it ends with this value.
@@ -54,7 +57,7 @@ impl Carrier {
         let taken = Arc::<Mutex<BTreeSet<String>>>::default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
         let hook = format!("http://{listen}/v1/receipts/carrier");
-        let desk = Desk { taken: Arc::clone(&taken), client, hook };
+        let desk = Desk { taken: Arc::clone(&taken), client, hook, telling: Arc::default() };
         let (stop, stopped) = oneshot::channel();
         let door = Router::new().route("/send", post(take)).with_state(desk);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -119,7 +122,8 @@ async fn take(State(desk): State<Desk>, Json(message): Json<Value>) -> Json<Valu
     let id = message["id"].as_str().unwrap_or_default().to_owned();
     desk.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
     tokio::time::sleep(ANSWER).await;
-    tokio::spawn(tell(desk, id.clone()));
+    let telling = tell(desk.clone(), id.clone());
+    desk.telling.lock().unwrap_or_else(PoisonError::into_inner).spawn(telling);
     Json(json!({ "taken": true, "id": id }))
 }
 

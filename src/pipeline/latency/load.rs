@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::pipeline::latency::Plan;
 use crate::pipeline::latency::site::Site;
@@ -24,13 +23,15 @@ pub(super) fn send(site: &Site, plan: Plan, progress: &(dyn Fn(u64) + Sync)) -> 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let refused = Arc::new(AtomicU64::new(0));
     runtime.block_on(async {
-        let (began, wall) = (Instant::now(), SystemClock.wall());
+        let (began, wall) = (SystemClock.elapsed(), SystemClock.wall());
         let mut under_way = JoinSet::new();
         for n in 0..plan.pages {
             #[expect(clippy::cast_precision_loss, reason = "at most some thousand samples")]
             let after = Duration::from_secs_f64(n as f64 / plan.rate);
-            tokio::time::sleep_until(began + after).await;
-            let due = wall + Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX);
+            let after = Ms::try_from(after.as_millis()).unwrap_or(Ms::MAX);
+            let ahead = u64::try_from(began + after - SystemClock.elapsed()).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(ahead)).await;
+            let due = wall + after;
             let post = client.post(&url).bearer_auth(&token).body(record(n, due));
             let refused = Arc::clone(&refused);
             under_way.spawn(async move {
