@@ -113,8 +113,6 @@ pub struct Pending {
     /// How what raised the signals in `steps` came in, by seq.
     came: BTreeMap<i64, Came>,
     caught_up: bool,
-    /// It was so once since the partition was taken.
-    was_caught_up: bool,
     /// Since when something waits: an acted-on signal, a row, progress.
     signal_since: Option<Ms>,
     rows_since: Option<Ms>,
@@ -140,7 +138,6 @@ impl Pending {
             epoch,
             seq: progress.seq,
             caught_up: progress.caught_up,
-            was_caught_up: false,
             durable: progress,
             stored: stored.into_iter().collect(),
             steps: VecDeque::new(),
@@ -208,10 +205,6 @@ impl Pending {
         if self.caught_up != caught_up {
             self.caught_up = caught_up;
             self.rows_since.get_or_insert(now);
-        }
-        if caught_up && !std::mem::replace(&mut self.was_caught_up, true) {
-            // A leader that has just begun waits for this word.
-            self.signal_since.get_or_insert(now);
         }
     }
 

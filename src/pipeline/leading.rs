@@ -373,7 +373,9 @@ impl Leading {
 
     fn write(&mut self, mut commit: BookCommit) -> Result<bool, StoreError> {
         let now = self.clock.elapsed();
-        commit.queued = Some(self.clock.wall());
+        // A wall clock may be put back between two looks; what is decided is never queued before.
+        let decided = commit.pages.iter().map(|page| page.decided).max().unwrap_or(Ms::MIN);
+        commit.queued = Some(self.clock.wall().max(decided));
         match self.store.commit(&commit)? {
             Committed::Done => {
                 if let Some(lead) = &mut self.lead {

@@ -383,9 +383,13 @@ fn tables_of_version_1_are_brought_up_to_date_with_their_rows() {
     let mut leader = Leader::take(&*home.open());
     leader.commit(&*home.open(), BookCommit { entries: leader.entries(3), ..BookCommit::default() });
     let admin = home.admin();
-    admin.run("ALTER TABLE leader DROP COLUMN beat; UPDATE schema_version SET version = 1");
+    admin.run(
+        "ALTER TABLE leader DROP COLUMN beat; DROP INDEX outbox_wanted; CREATE INDEX outbox_waiting ON outbox (due);
+         ALTER TABLE outbox DROP COLUMN wanted, DROP COLUMN queued, DROP COLUMN submitted, DROP COLUMN accepted,
+         DROP COLUMN delivered; UPDATE schema_version SET version = 1",
+    );
     let store = home.open();
-    assert_eq!(admin.number("SELECT version FROM schema_version"), 2);
+    assert_eq!(admin.number("SELECT version FROM schema_version"), 3);
     assert_eq!(store.seat().unwrap(), Seat { epoch: 1, owner: "engine-1".to_owned(), beat: 0 });
     assert_eq!(lead(&*store, "b").input_no, 3);
 }
