@@ -61,7 +61,8 @@ rules:
     no_data: { after: 2h }
 ";
 
-const CHAINS: &str = "chains:
+/// One chain that tells the one contact.
+pub(in crate::pipeline) const CHAINS: &str = "chains:
   - id: all
     default: true
     steps:
@@ -69,6 +70,7 @@ const CHAINS: &str = "chains:
     last: { to: [MSP/duty], by: [sms], repeat: 1h }
 ";
 
-const CONTACTS: &str = "contacts:
+/// One contact.
+pub(in crate::pipeline) const CONTACTS: &str = "contacts:
   - { id: duty-1, org: MSP, roles: [duty], name: 가상인, phone: \"010-0000-0001\", confirmed: 2026-01-02 }
 ";

@@ -15,6 +15,7 @@ mod site;
 mod station;
 mod times;
 
+pub(in crate::pipeline) use files::{CHAINS, CONTACTS};
 pub use port::lasting_ports;
 
 use std::collections::BTreeSet;

@@ -473,8 +473,8 @@ fn looks_further(before: &RuleSet, now: &RuleSet) -> bool {
     now.rules.iter().any(|rule| !held(rule))
 }
 
-/// Keeps what a record caused until the next flush; what was worked on before causes nothing.
-/// Keeps what a record caused until it is durable; `came`: how what raised a signal of a partition came in.
+/// Keeps what a record caused until the next flush; what was worked on before causes nothing. `came`: how what raised a
+/// signal of a partition came in.
 fn keep(
     pending: &mut BTreeMap<i32, Pending>,
     tally: &mut Tally,

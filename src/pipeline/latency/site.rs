@@ -14,7 +14,7 @@ use anyhow::Context;
 
 use super::carrier::{Carrier, SECRET};
 use crate::config::{self, Ask, Loaded};
-use crate::pipeline::crash::lasting_ports;
+use crate::pipeline::crash::{CHAINS, CONTACTS, lasting_ports};
 use crate::pipeline::data_dir::DataDir;
 use crate::pipeline::service::Service;
 use crate::pipeline::stores;
@@ -133,16 +133,4 @@ rules:
     when: above
     severity: { S2: { value: 90 } }
     no_data: { after: 2h }
-";
-
-const CHAINS: &str = "chains:
-  - id: all
-    default: true
-    steps:
-      - { to: [MSP/duty], by: [sms], wait: 1h }
-    last: { to: [MSP/duty], by: [sms], repeat: 1h }
-";
-
-const CONTACTS: &str = "contacts:
-  - { id: duty-1, org: MSP, roles: [duty], name: 가상인, phone: \"010-0000-0001\", confirmed: 2026-01-02 }
 ";
