@@ -192,8 +192,9 @@ fn verify(args: &ListArgs) -> anyhow::Result<u8> {
 
 fn history(args: &ListArgs) -> anyhow::Result<u8> {
     let loaded = super::run::load(&args.place.config)?;
-    let store = stores::open_readonly(&loaded.settings, &args.place.data_dir).ok();
-    let events = super::history::events(store.as_deref(), &args.place.data_dir)?;
+    // A ledger that cannot be read is not one without changes.
+    let store = stores::open_readonly(&loaded.settings, &args.place.data_dir)?;
+    let events = super::history::events(store.as_ref(), &args.place.data_dir)?;
     let mut out = std::io::stdout().lock();
     for event in &events {
         match args.format {

@@ -42,11 +42,9 @@ impl Event {
 }
 
 /// Every change and every look, oldest first.
-pub(super) fn events(store: Option<&dyn Store>, data_dir: &Path) -> anyhow::Result<Vec<Event>> {
+pub(super) fn events(store: &dyn Store, data_dir: &Path) -> anyhow::Result<Vec<Event>> {
     let mut events = looks(&data_dir.join(ACCESS))?;
-    if let Some(store) = store {
-        events.extend(changes(store)?);
-    }
+    events.extend(changes(store)?);
     events.sort_by_key(|event| event.at);
     Ok(events)
 }
