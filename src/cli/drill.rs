@@ -98,7 +98,7 @@ fn start(args: &StartArgs) -> anyhow::Result<u8> {
         args.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let body = json!({ "rule": args.rule, "labels": labels, "severity": args.severity, "for": args.hold,
         "by": args.by, "note": args.note });
-    submit(&args.place, "/v1/drills", &body, ("start", args.format))
+    args.place.submit("/v1/drills", &body, ("start", args.format))
 }
 
 fn stop(args: &StopArgs) -> anyhow::Result<u8> {
@@ -109,23 +109,7 @@ fn stop(args: &StopArgs) -> anyhow::Result<u8> {
         "`{id}` is no drill's number\n  help: `bongsu drill list` shows those that run; `bongsu resolve` ends incidents"
     );
     let body = json!({ "by": args.by, "note": args.note });
-    submit(&args.place, &format!("/v1/incidents/{id}/resolve"), &body, ("stop", args.format))
-}
-
-/// Sends it and prints the leader's answer: 0 done, 1 refused or already so.
-fn submit(place: &Place, path: &str, body: &Value, (verb, format): (&str, Format)) -> anyhow::Result<u8> {
-    let (status, answer) = place.service()?.post(path, body)?;
-    let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
-    let done = status == 200;
-    anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
-    let mut out = std::io::stdout().lock();
-    match format {
-        Format::Human => output::line(&mut out, &text)?,
-        Format::Json => {
-            output::json(&mut out, json!({ "type": "answer", "verb": verb, "done": done, "answer": text }))?;
-        }
-    }
-    Ok(u8::from(!done))
+    args.place.submit(&format!("/v1/incidents/{id}/resolve"), &body, ("stop", args.format))
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<u8> {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::output::{self, Format};
 
 /// A command waits for an answer at most so long: the leader answers an ack after its own transaction.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -42,6 +44,22 @@ impl Place {
     pub(crate) fn service(&self) -> anyhow::Result<Service> {
         let loaded = super::run::load(&self.config)?;
         Service::at(&loaded.settings.listen.to_string(), &self.data_dir.join("token"))
+    }
+
+    /// Sends what a person asks for to `path` and prints the leader's answer: 0 done, 1 refused, unknown or already so.
+    pub(crate) fn submit(&self, path: &str, body: &Value, (verb, format): (&str, Format)) -> anyhow::Result<u8> {
+        let (status, answer) = self.service()?.post(path, body)?;
+        let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
+        let done = status == 200;
+        anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
+        let mut out = std::io::stdout().lock();
+        match format {
+            Format::Human => output::line(&mut out, &text)?,
+            Format::Json => {
+                output::json(&mut out, json!({ "type": "answer", "verb": verb, "done": done, "answer": text }))?;
+            }
+        }
+        Ok(u8::from(!done))
     }
 }
 

@@ -119,30 +119,14 @@ fn add(args: &AddArgs) -> anyhow::Result<u8> {
         "matchers": args.matchers, "for": args.length, "from": args.from, "until": args.until, "by": args.by,
         "reason": args.reason, "approve_by": args.approve_by, "replaces": args.replaces,
     });
-    submit(&args.place, "/v1/silences", &body, ("add", args.format))
+    args.place.submit("/v1/silences", &body, ("add", args.format))
 }
 
 fn act(args: &ActArgs, verb: &'static str) -> anyhow::Result<u8> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let id = &args.silence;
     anyhow::ensure!(id.chars().all(plain), "`{id}` is no silence's number; write for example SIL-2611-001");
-    submit(&args.place, &format!("/v1/silences/{id}/{verb}"), &json!({ "by": args.by }), (verb, args.format))
-}
-
-/// Sends it and prints the leader's answer: 0 done, 1 refused or already so.
-fn submit(place: &Place, path: &str, body: &Value, (verb, format): (&str, Format)) -> anyhow::Result<u8> {
-    let (status, answer) = place.service()?.post(path, body)?;
-    let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
-    let done = status == 200;
-    anyhow::ensure!(done || matches!(status, 202 | 409), "the service answered {status}: {text}");
-    let mut out = std::io::stdout().lock();
-    match format {
-        Format::Human => output::line(&mut out, &text)?,
-        Format::Json => {
-            output::json(&mut out, json!({ "type": "answer", "verb": verb, "done": done, "answer": text }))?;
-        }
-    }
-    Ok(u8::from(!done))
+    args.place.submit(&format!("/v1/silences/{id}/{verb}"), &json!({ "by": args.by }), (verb, args.format))
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<u8> {
