@@ -160,7 +160,8 @@ impl Book {
         }
     }
 
-    /// The parent is over, or is muted and says nothing to anybody: each child is judged anew, the oldest first, so that of those alike it leads the others.
+    /// The parent is over, or is muted and says nothing to anybody: each child is judged anew, the oldest first, so that
+    /// of those alike it leads the others.
     pub(super) fn set_free(&mut self, parent: &str, out: &mut Decided) {
         for child in self.kin.children(parent) {
             self.rehang(&child, out);
