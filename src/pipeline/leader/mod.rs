@@ -188,14 +188,19 @@ impl Leader {
     /// Writes down in which world is decided from here on, where the ledger does not know it: whoever takes the ledger
     /// again must change worlds at the very place where this leader did, or the one before it ended.
     fn note_world(&mut self, now: Ms) {
-        if self.known_world.as_ref() == Some(&self.world.hash) {
+        let is_known = self.known_world.as_ref() == Some(&self.world.hash);
+        // A release that kept no contacts may have led before: they are kept from its own world on.
+        if is_known && self.known_roster.is_some() {
+            return;
+        }
+        let kept = serde_json::to_string(&self.world.roster).ok();
+        self.commit.notes.push((ROSTER_NOTE.to_owned(), kept));
+        let before = self.known_roster.replace(self.world.roster.clone());
+        if is_known {
             return;
         }
         let hash = self.world.hash.clone();
         self.commit.notes.push((WORLD_NOTE.to_owned(), Some(hash.clone())));
-        let kept = serde_json::to_string(&self.world.roster).ok();
-        self.commit.notes.push((ROSTER_NOTE.to_owned(), kept));
-        let before = self.known_roster.replace(self.world.roster.clone());
         let contacts = before.map_or_else(Vec::new, |before| before.changes(&self.world.roster));
         if self.known_world.replace(hash.clone()).is_some() {
             self.step(&Taken { row: None, input: Input::Reload { hash, contacts } }, now);

@@ -48,3 +48,19 @@ fn a_change_of_the_contacts_stands_in_the_ledger_masked_also_where_a_restart_bro
     let written: String = stand.entries.iter().map(|entry| entry.json.clone()).collect();
     assert!(!written.contains("0000-0001") && !written.contains("1111"), "no number stands in the ledger");
 }
+
+#[test]
+fn after_a_release_that_kept_no_contacts_the_first_change_is_known_too() {
+    let mut stand = Stand::new();
+    stand.world = world(&stand, "1", |_| {});
+    stand.crash();
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    stand.rows.notes.retain(|(key, _)| key != ROSTER_NOTE);
+    stand.crash();
+    stand.signal("cpu", "db-02", Some(Severity::S2));
+    stand.world = world(&stand, "2", |contacts| drop(contacts.remove(0)));
+    stand.crash();
+    stand.signal("cpu", "db-03", Some(Severity::S2));
+    let last = reloads(&stand).pop().expect("a reload");
+    assert!(last["contacts"][0].as_str().is_some_and(|line| line.starts_with("삭제 msp-duty-1")), "{last}");
+}
