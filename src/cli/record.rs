@@ -48,12 +48,21 @@ fn instant(text: &str) -> Result<Ms, String> {
 pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<u8> {
     let loaded = super::run::load(&args.place.config)?;
     super::run::refuse_broken(&loaded)?;
-    let mut source = sides::reader(&loaded.settings, &args.place.data_dir, args.topic.as_deref())?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut range = Range::new(&loaded, source.as_mut(), args)?;
-    range.write(source.as_mut(), &mut out)?;
+    range(&loaded, &args.place, (args.topic.as_deref(), args.from, args.to), &mut out)?;
     out.flush()?;
     Ok(0)
+}
+
+/// Writes the records of `topic` (left out: the configuration's first) from and up to these append times to `out`.
+pub(super) fn range(
+    loaded: &Loaded,
+    place: &Place,
+    (topic, from, to): (Option<&str>, Option<Ms>, Option<Ms>),
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut source = sides::reader(&loaded.settings, &place.data_dir, topic)?;
+    Range::new(loaded, source.as_mut(), from, to)?.write(source.as_mut(), out)
 }
 
 /// What one partition of the range still needs.
@@ -77,7 +86,7 @@ struct Range {
 }
 
 impl Range {
-    fn new(loaded: &Loaded, source: &mut dyn Source, args: &RecordArgs) -> anyhow::Result<Self> {
+    fn new(loaded: &Loaded, source: &mut dyn Source, from: Option<Ms>, to: Option<Ms>) -> anyhow::Result<Self> {
         let topic = source.topic()?;
         let window = horizon(&loaded.rules);
         let mut spans = BTreeMap::new();
@@ -87,12 +96,12 @@ impl Range {
                 Some(time) => source.offset_for_time(partition, time).map(|found| found.unwrap_or(bounds.high)),
                 None => Ok(otherwise),
             };
-            let begin = at(args.from, bounds.low)?;
-            let muted = at(args.from.map(|from| from - window), bounds.low)?.max(bounds.low);
-            let end = at(args.to.map(|to| to + 1), bounds.high)?;
+            let begin = at(from, bounds.low)?;
+            let muted = at(from.map(|from| from - window), bounds.low)?.max(bounds.low);
+            let end = at(to.map(|to| to + 1), bounds.high)?;
             spans.insert(partition, Span { muted, begin, end, next: bounds.low });
         }
-        let state = args.from.map(|_| (lanes(loaded, &topic, spans.keys()), BTreeMap::new()));
+        let state = from.map(|_| (lanes(loaded, &topic, spans.keys()), BTreeMap::new()));
         for (partition, span) in &mut spans {
             if state.is_none() {
                 span.next = span.begin;

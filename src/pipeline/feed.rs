@@ -85,26 +85,41 @@ pub fn read(paths: &[PathBuf], how: &Reading, told: &mut dyn FnMut(usize, usize)
             reader.lines(path, &bytes, told);
         }
     }
-    let Reader { mut feed, mut simulated, .. } = reader;
-    anyhow::ensure!(
-        feed.topic.is_none() || simulated.is_empty(),
-        "recorded lines (with `log`) and lines without cannot be mixed\n  help: replay them one after the other"
-    );
-    if feed.topic.is_some() {
-        feed.records = in_order(std::mem::take(&mut feed.records));
-    } else {
-        // By sample time, so the append time of each is the greatest so far.
-        simulated.sort_by_key(|record| record.at.append);
-        for (offset, record) in (0..).zip(&mut simulated) {
-            record.at.offset = offset;
-        }
-        feed.records = simulated;
-    }
-    feed.samples = feed.records.iter().map(|record| record.decoded.values.len() as u64).sum();
-    Ok(feed)
+    reader.end()
+}
+
+/// The same of lines in memory, named `name` where one of them is refused.
+///
+/// # Errors
+/// Recorded and simulated input are mixed.
+pub fn read_lines(name: &Path, bytes: &[u8], how: &Reading) -> anyhow::Result<Feed> {
+    let mut reader = Reader { how, decoder: Decoder::new(how.limits), feed: Feed::default(), simulated: Vec::new() };
+    reader.lines(name, bytes, &mut |_, _| {});
+    reader.end()
 }
 
 impl Reader<'_> {
+    /// All that was read, in the order in which it must be taken.
+    fn end(self) -> anyhow::Result<Feed> {
+        let Reader { mut feed, mut simulated, .. } = self;
+        anyhow::ensure!(
+            feed.topic.is_none() || simulated.is_empty(),
+            "recorded lines (with `log`) and lines without cannot be mixed\n  help: replay them one after the other"
+        );
+        if feed.topic.is_some() {
+            feed.records = in_order(std::mem::take(&mut feed.records));
+        } else {
+            // By sample time, so the append time of each is the greatest so far.
+            simulated.sort_by_key(|record| record.at.append);
+            for (offset, record) in (0..).zip(&mut simulated) {
+                record.at.offset = offset;
+            }
+            feed.records = simulated;
+        }
+        feed.samples = feed.records.iter().map(|record| record.decoded.values.len() as u64).sum();
+        Ok(feed)
+    }
+
     fn csv(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let metric = self.how.metric.as_deref().with_context(|| {
             format!(

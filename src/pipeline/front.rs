@@ -13,8 +13,9 @@ use crate::console::{
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
+use crate::pipeline::affairs::{filed, no_incident};
 use crate::pipeline::asks::Asks;
-use crate::pipeline::explained::{Affairs, Question, Stands, tell};
+use crate::pipeline::explained::{Question, tell};
 use crate::pipeline::outbox::Contacts;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::silences::{muted_view, preview, silence_view, silences};
@@ -32,8 +33,6 @@ const PAGES_COUNTED_MAX: usize = 10_000;
 /// Incidents that are looked at for the status.
 const INCIDENTS_COUNTED_MAX: usize = 10_000;
 
-/// Incidents of one rule that an explanation looks at.
-const INCIDENTS_EXPLAINED_MAX: usize = 50;
 /// The evaluator answers between two records; while its log is away it looks once a second.
 const EXPLAIN_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -303,41 +302,16 @@ impl View for Front {
     }
 
     fn explain(&self, ask: &ExplainAsk) -> Result<Vec<serde_json::Value>, String> {
-        let all = self.incidents(INCIDENTS_COUNTED_MAX)?;
-        let named = ask.incident.as_ref().map(|id| all.iter().find(|incident| incident.id == *id));
-        let question = match named {
-            Some(None) => return Err(format!("사건 {}이(가) 없습니다", ask.incident.as_deref().unwrap_or_default())),
-            Some(Some(incident)) => Question {
-                rule: incident.rule.to_string(),
-                labels: incident.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            },
-            None => Question { rule: ask.rule.clone(), labels: ask.labels.clone() },
-        };
+        let question = Question { rule: ask.rule.clone(), labels: ask.labels.clone() };
+        let filed = filed(self.store.as_ref(), ask.incident.as_deref(), question, None);
+        let filed = filed.map_err(|error| error.to_string())?;
+        let filed = filed.ok_or_else(|| no_incident(ask.incident.as_deref().unwrap_or_default()))?;
+        let question = &filed.question;
         let looked = self
             .asks
-            .ask(&question, EXPLAIN_WAIT)
+            .ask(question, EXPLAIN_WAIT)
             .ok_or("이 프로세스의 판정 단계가 답하지 않습니다. 판정을 맡은 프로세스에 물어보십시오.")?;
-        let has = |incident: &&Incident| {
-            let wanted = |(name, value): &(String, String)| incident.labels.get(name) == Some(value);
-            *incident.rule == *question.rule && question.labels.iter().all(wanted)
-        };
-        // The newest first in the store, last in the story; one that was asked for is told of alone.
-        let mut incidents: Vec<&Incident> = match named {
-            Some(Some(incident)) => vec![incident],
-            _ => all.iter().filter(has).take(INCIDENTS_EXPLAINED_MAX).collect(),
-        };
-        incidents.reverse();
-        let mut pages = Vec::new();
-        for incident in &incidents {
-            let mut rows = self.pages(Some(&incident.id), PAGES_COUNTED_MAX)?;
-            rows.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
-            pages.extend(rows.into_iter().map(|row| {
-                let PageRow { page, state, detail, sending, .. } = row;
-                Stands { page, state: Some(state), detail, sending }
-            }));
-        }
-        let people = self.contacts.people();
-        let mut told = tell(&question, &looked, &Affairs { incidents, pages, people: Some(&people) });
+        let mut told = tell(question, &looked, &filed.affairs(&self.contacts.people()));
         let is_meant = |view: &&ShadowView| view.rule == question.rule || view.beside.as_ref() == Some(&question.rule);
         for view in self.compared()?.iter().filter(is_meant) {
             told.push(shadow_json(view));

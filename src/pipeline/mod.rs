@@ -5,10 +5,11 @@
 //!   waits at a start.
 //! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
-//! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `explained`, `sentences`: why
+//! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `affairs`, `explained`, `sentences`: why
 //!   an instance is as it is. `sim`: simulated worlds. `crash`: kill -9 under load.
 //! - `promqltest`: PromQL test scripts. `rulerun`, `unittest`: Prometheus rules over samples in memory, and tests of them.
 
+pub mod affairs;
 pub mod asks;
 pub mod backtest;
 mod company;

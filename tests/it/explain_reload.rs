@@ -1,6 +1,6 @@
 //! A running service explains itself, and takes edited files without losing what it knows.
 
-use crate::site::{Site, bongsu, eventually, json_lines, record};
+use crate::site::{Site, eventually, json_lines, record};
 use serde_json::Value;
 
 const RULES: &str = "  - id: load-high
@@ -50,9 +50,35 @@ fn a_running_service_explains_a_state_an_incident_and_silence() {
     assert_eq!((code, &out["near"][0]["misfits"][0]), (Some(1), &"role: \"db\"".into()), "{out}");
     assert_eq!(explain(&site, &["INC-0000-999"]).0, Some(1));
     drop(service);
-    let place = site.place();
-    let args = [&["explain", "--rule", "load-high"][..], &place.each_ref().map(String::as_str)].concat();
-    assert_eq!(bongsu(&args).status.code(), Some(2), "nobody is there to ask");
+}
+
+#[test]
+fn the_past_and_a_service_that_is_killed_are_explained_from_its_log_and_store() {
+    let site = Site::new(RULES);
+    let service = site.start();
+    site.send(&record("known-01", "app.load", 40.0));
+    let asked = ["--rule", "load-high", "--labels", "host=known-01"];
+    let calm = eventually("its first state", || {
+        let (_, told) = explain(&site, &asked);
+        let (at, newest) = (told["at"].as_i64()?, told["newest"].as_i64()?);
+        // By then the log surely held the record that was judged.
+        (told["state"] == "inactive" && at >= newest + 2_000).then(|| at.to_string())
+    });
+    site.send(&record("known-01", "app.load", 99.0));
+    site.page("load-high", "first");
+    let (code, then) = explain(&site, &[&asked[..], &["--at", &calm]].concat());
+    assert_eq!((code, &then["state"], &then["value"]), (Some(0), &"inactive".into(), &40.0.into()), "{then}");
+    assert_eq!(then["incidents"].as_array().map(Vec::len), Some(0), "it had not begun: {then}");
+    drop(service);
+    let (code, told) = explain(&site, &asked);
+    assert_eq!((code, &told["state"], &told["value"]), (Some(0), &"firing".into(), &99.0.into()), "{told}");
+    assert_eq!(told["pages"][0]["state"], "accepted", "{told}");
+    let id = told["incidents"][0]["id"].as_str().unwrap();
+    assert!(says(&explain(&site, &[id]).1, "duty-1"), "{told}");
+    assert_eq!(explain(&site, &[id, "--at", &calm]).0, Some(1), "not open then");
+    assert_eq!(explain(&site, &["INC-0000-999"]).0, Some(1));
+    let out = site.command(&["explain", id, "--at", "2020-01-01"]);
+    assert!(out.status.code() != Some(0), "{out:?}");
 }
 
 #[test]
