@@ -16,6 +16,8 @@ use crate::time::{Clock, MINUTE, Ms, SystemClock, rfc3339, show_duration};
 const ROWS: usize = 20;
 /// The newest pages from which the figures of hops are made while no service runs.
 const PAGES: usize = 10_000;
+/// What stands where nobody knows.
+const UNKNOWN: &str = "–";
 
 /// `bongsu status`.
 #[derive(Debug, clap::Args)]
@@ -119,7 +121,9 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     let open = counts["incidents_open"].as_u64().map_or_else(|| "unknown".to_owned(), |open| open.to_string());
     lines.push(format!(
         "rules {} · records {} · samples {} · open incidents {open}",
-        status["rules"]["count"], counts["records"], counts["samples"]
+        count(&status["rules"]["count"]),
+        count(&counts["records"]),
+        count(&counts["samples"])
     ));
     if status["unknown"].is_string() {
         lines.push("pages, service levels, silences: unknown while the store cannot be read".to_owned());
@@ -142,13 +146,14 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
         }
     }
     for p in status["partitions"].as_array().into_iter().flatten() {
-        let clock = p["clock"].as_i64().map_or_else(String::new, rfc3339);
+        // Before its first record a partition has no clock.
+        let clock = p["clock"].as_i64().filter(|clock| *clock > 0).map_or_else(|| UNKNOWN.to_owned(), rfc3339);
         lines.push(format!(
             "partition {}/{}: offset {} of {}, clock {clock}",
             text(&p["topic"]),
             p["partition"],
             p["offset"],
-            p["high"]
+            count(&p["high"])
         ));
     }
     lines.extend(levels(status));
@@ -269,6 +274,11 @@ fn sources(status: &Value) -> Vec<String> {
         lines.push(format!("  and {} more", unknown.len() - ROWS));
     }
     lines
+}
+
+/// A number, or that nobody knows it: a store alone counts neither records nor rules.
+fn count(value: &Value) -> String {
+    value.as_u64().map_or_else(|| UNKNOWN.to_owned(), |n| n.to_string())
 }
 
 fn text(value: &Value) -> &str {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
 use std::path::Path;
+use std::process::Command;
 
 use bongsu::config::{self, Ask, Loaded};
 use bongsu::model::{Domain, Labels, Reason, Severity, Step, Target, When};
@@ -121,4 +122,21 @@ fn what_fires_already_may_inhibit_it_or_speak_for_it() {
     assert_eq!((other.told.is_empty(), other.behind, other.muted), (false, None, None));
     let unknown = route(&shipped(), &asked(Severity::S3, &[("rule", "sourc-silent")]));
     assert_eq!(unknown, Err(RouteError::UnknownRule("sourc-silent".to_owned())));
+}
+
+#[test]
+fn rule_and_severity_among_the_labels_are_what_they_name() {
+    let asked = |labels: &[&str]| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bongsu"));
+        command.current_dir(root).args(["route", "--at", "2026-11-24T10:00", "--format", "json", "--labels"]);
+        let out = command.args(labels).output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (code, answer, _) = asked(&["rule=cpu-busy-demo", "severity=S4", "host=db-01"]);
+    assert!(code == Some(0) && answer.contains(r#""severity":"S4""#), "{answer}");
+    let (code, _, trouble) = asked(&["severity=S9"]);
+    assert!(code == Some(2) && trouble.contains("`S9` is no severity"), "{trouble}");
+    let (code, _, trouble) = asked(&["rule=nobody-wrote-it"]);
+    assert!(code == Some(2) && trouble.contains("there is no rule `nobody-wrote-it`"), "{trouble}");
 }

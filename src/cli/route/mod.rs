@@ -5,6 +5,7 @@ mod alertmanager;
 
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use serde_json::{Value, json};
 
 use crate::cli::output::{self, Format};
@@ -17,7 +18,8 @@ use crate::time::{Clock, KST, Ms, SystemClock, parse_instant, rfc3339, show_dura
 /// `bongsu route`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RouteArgs {
-    /// Labels of the incident, for example host=db-01; what the inventory says of the host joins them.
+    /// Labels of the incident, for example host=db-01; what the inventory says of the host joins them. `rule` and
+    /// `severity` among them mean what --rule and --severity mean.
     #[arg(long, value_name = "NAME=VALUE", value_parser = label, num_args = 1..)]
     labels: Vec<(String, String)>,
     /// Its rule; left out: any rule.
@@ -78,14 +80,7 @@ pub(crate) fn run(args: &RouteArgs) -> anyhow::Result<u8> {
     }
     let loaded = crate::cli::run::load(&args.config)?;
     crate::cli::run::refuse_broken(&loaded)?;
-    let question = Question {
-        labels: Labels::new(args.labels.clone()),
-        rule: args.rule.clone(),
-        domain: args.domain,
-        severity: args.severity,
-        at: args.at.unwrap_or_else(|| SystemClock.wall()),
-        firing: args.firing.clone(),
-    };
+    let question = question(args)?;
     let route = route(&loaded, &question)?;
     let mut out = std::io::stdout().lock();
     match args.format {
@@ -101,6 +96,28 @@ pub(crate) fn run(args: &RouteArgs) -> anyhow::Result<u8> {
         }
     }
     Ok(u8::from(route.told.is_empty()))
+}
+
+/// What is asked; `rule` and `severity` are no labels of an incident, so they are taken as what they name.
+fn question(args: &RouteArgs) -> anyhow::Result<Question> {
+    let named = |name: &str| args.labels.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+    let labelled = |text: &str| {
+        let found = Severity::parse(text);
+        found.ok_or_else(|| anyhow!("`{text}` is no severity\n  help: write severity=S1, S2, S3 or S4"))
+    };
+    for text in args.firing.iter().filter_map(|labels| labels.get("severity")) {
+        labelled(text)?;
+    }
+    let severity = named("severity").map(labelled).transpose()?;
+    let own = args.labels.iter().filter(|(name, _)| !matches!(name.as_str(), "rule" | "severity"));
+    Ok(Question {
+        labels: Labels::new(own.cloned()),
+        rule: args.rule.clone().or_else(|| named("rule").map(str::to_owned)),
+        domain: args.domain,
+        severity: args.severity.or(severity),
+        at: args.at.unwrap_or_else(|| SystemClock.wall()),
+        firing: args.firing.clone(),
+    })
 }
 
 /// Organisation and roles of a contact, and its address on the channel, masked.
@@ -186,9 +203,11 @@ fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
     let mut table = Columns::new(&["시각", "경과", "단계", "사유", "대상", "소속/역할", "경로", "주소"], 99);
     for told in &route.told {
         let (whose, address) = whose(loaded, told);
+        // A share of a month's error budget falls between seconds; people read seconds, JSON has the milliseconds.
+        let seconds = |at: Ms| at.div_euclid(1_000) * 1_000;
         table.row(vec![
-            rfc3339(told.at),
-            format!("+{}", show_duration(told.at - question.at)),
+            rfc3339(seconds(told.at)),
+            format!("+{}", show_duration(seconds(told.at - question.at))),
             if told.reason == Reason::Sla { "–".to_owned() } else { step_word(told.step) },
             told.reason.word().to_owned(),
             told.to.clone(),
