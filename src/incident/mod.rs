@@ -145,6 +145,7 @@ pub struct Book {
     mutes: mute::Mutes,
     /// The next instant at which a window or silence begins or ends.
     mute_edge: Option<Ms>,
+    mute_ends: muting::MuteEnds,
     services: sla::Services,
     /// The instant of the input at hand.
     now: Ms,
@@ -183,6 +184,7 @@ impl Book {
             blind,
             mutes: mute::Mutes::default(),
             mute_edge: None,
+            mute_ends: muting::MuteEnds::default(),
             services,
             now: Ms::MIN,
             came: None,
@@ -211,6 +213,7 @@ impl Book {
     pub fn apply(&mut self, input: &Input, now: Ms) -> Decided {
         let mut decided = Decided::default();
         self.now = now;
+        self.mute_ends = self.mute_ends(input, now);
         self.came = match input {
             Input::Signal { came, .. } => *came,
             Input::Own(signal) => Some(Came::noticed(signal.at.min(now))),

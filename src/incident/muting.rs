@@ -4,17 +4,34 @@
 //! an incident, a silence or a source of inhibition has it asked again. An incident that another one explained stays
 //! muted for a moment after that one is over ([`LINGER`]): its own end is on the way as a rule, and a page about it
 //! would be wrong by the time it is read.
+//!
+//! What time alone ends, time alone ends: right after a start nothing rings before the log was read, and whatever comes in
+//! meanwhile must not end a silence whose incident may be over further on in the log. The same holds for another
+//! configuration, which a start brings as often as an edit: what it no longer mutes speaks at the next timer.
 
-use crate::model::{Change, Incident, MuteKind, Muted, SILENCE_PREFIX, Severity, SilenceAsk};
+use crate::model::{Change, Incident, Input, MuteKind, Muted, SILENCE_PREFIX, Severity, SilenceAsk};
 use crate::time::{Ms, SECOND};
 
 use super::mute::{Hit, Silences};
+use super::timers::linger_end;
 use super::{Book, Decided, Moved};
 
 /// An incident stays muted at least so long after what explained it; longer where either rule is asked less often.
 const LINGER: Ms = 10 * SECOND;
 /// Note: the mark of the configuration, and the next instant at which a window or silence begins or ends.
 const EDGE: &str = "mute/edge";
+
+/// How the input at hand may end muting; beginning it always may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum MuteEnds {
+    /// At once: it is a timer that rings.
+    Now,
+    /// At once, but for what waits for a timer that should have rung.
+    #[default]
+    Timely,
+    /// At the next timer.
+    Later,
+}
 
 impl Book {
     /// Silences as the notes have them. Where windows or silences were never asked under this configuration, they are
@@ -78,7 +95,35 @@ impl Book {
                 incident.muted = Some(Muted { until: Some(until), ..before });
                 self.put(incident);
             }
+            None if self.is_held(&incident) => self.postpone(),
             None => self.unmute(incident, out),
+        }
+    }
+
+    /// Whether muting ends at the next timer and not now.
+    fn is_held(&self, incident: &Incident) -> bool {
+        match self.mute_ends {
+            MuteEnds::Now => false,
+            MuteEnds::Later => true,
+            MuteEnds::Timely => linger_end(incident).is_some_and(|at| at <= self.now),
+        }
+    }
+
+    /// The next timer asks again, whoever leads by then.
+    fn postpone(&mut self) {
+        self.mute_edge = Some(self.mute_edge.map_or(self.now, |edge| edge.min(self.now)));
+        self.note_edge();
+    }
+
+    /// How an input may end muting.
+    pub(super) fn mute_ends(&self, input: &Input, now: Ms) -> MuteEnds {
+        let before = if let Input::Clock { by } = input { now - by } else { now };
+        let is_overdue = self.mute_edge.is_some_and(|edge| edge <= before);
+        match input {
+            Input::Due | Input::Swept(_) => MuteEnds::Now,
+            Input::Reload { .. } => MuteEnds::Later,
+            _ if is_overdue => MuteEnds::Later,
+            _ => MuteEnds::Timely,
         }
     }
 
@@ -108,11 +153,18 @@ impl Book {
         for id in self.live.iter().cloned().collect::<Vec<_>>() {
             self.judge(&id, out);
         }
-        self.mute_edge = self.mutes.next(&self.names.mute, self.now);
-        if self.mutes.has_times(&self.names.mute) || self.notes.get(EDGE).is_some() {
-            let edge = self.mute_edge.map_or_else(|| "-".to_owned(), |edge| edge.to_string());
-            self.notes.put(EDGE, format!("{} {edge}", self.names.mute.mark));
+        let is_held = self.mute_ends == MuteEnds::Later && self.mute_edge.is_some_and(|edge| edge <= self.now);
+        if !is_held {
+            self.mute_edge = self.mutes.next(&self.names.mute, self.now);
+            if self.mutes.has_times(&self.names.mute) || self.notes.get(EDGE).is_some() {
+                self.note_edge();
+            }
         }
+    }
+
+    fn note_edge(&mut self) {
+        let edge = self.mute_edge.map_or_else(|| "-".to_owned(), |edge| edge.to_string());
+        self.notes.put(EDGE, format!("{} {edge}", self.names.mute.mark));
     }
 
     /// Asks of every incident whose source of inhibition came or went.

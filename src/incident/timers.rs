@@ -114,7 +114,7 @@ fn ack_end(incident: &Incident) -> Option<Ms> {
 }
 
 /// When an incident is no longer muted by one that is over. Windows and silences end by their own clock.
-fn linger_end(incident: &Incident) -> Option<Ms> {
+pub(super) fn linger_end(incident: &Incident) -> Option<Ms> {
     incident.muted.as_ref().filter(|muted| muted.kind == MuteKind::Inhibition).and_then(|muted| muted.until)
 }
 

@@ -174,3 +174,20 @@ fn a_configuration_with_mistakes_is_refused_before_anything_starts() {
     assert!(text.contains("rules.yaml:4:5"), "{text}");
     assert!(!site.data().exists(), "nothing was made");
 }
+
+#[test]
+fn an_edit_of_the_contacts_stands_in_their_history_though_nothing_else_happens() {
+    let site = Site::new(RULE);
+    let service = site.start();
+    let history = || String::from_utf8_lossy(&site.command(&["contacts", "history"]).stdout).into_owned();
+    for (from, to) in [("0001", "0007"), ("0007", "0008")] {
+        site.edit("contacts.yaml", &format!("010-0000-{from}"), &format!("010-0000-{to}"));
+        let line = format!("전화 010-****-{from} → 010-****-{to}");
+        eventually("the change in the history", || history().contains(&line).then_some(()));
+    }
+    assert!(site.get("/v1/incidents")["incidents"].as_array().is_none_or(Vec::is_empty), "nothing else happened");
+    let reloads = history().lines().filter(|line| line.contains("변경 duty-1")).count();
+    assert_eq!(reloads, 2, "each is written down once: {}", history());
+    assert_eq!(service.end(), Some(0), "{}", site.service_log());
+    assert_eq!(site.command(&["ledger", "verify"]).status.code(), Some(0));
+}

@@ -51,6 +51,8 @@ mod scenes;
 #[cfg(test)]
 mod stand;
 #[cfg(test)]
+mod starts;
+#[cfg(test)]
 mod storms;
 #[cfg(test)]
 mod topologies;
@@ -59,15 +61,10 @@ mod windows;
 mod world;
 
 pub use world::World;
+use world::{ROSTER_NOTE, WORLD_NOTE};
 
 /// Live incidents at most, S1 aside.
 pub const OPEN_INCIDENTS: usize = 10_000;
-
-/// The note that keeps the hash of the world in which was decided last.
-const WORLD_NOTE: &str = "leader/world";
-
-/// The note that keeps the contacts as they were then, masked.
-const ROSTER_NOTE: &str = "leader/roster";
 
 /// Timers that ring inside one instant at most this often: more would be a timer that does not move.
 const DUE_ROUNDS: usize = 1_000;
@@ -174,44 +171,17 @@ impl Leader {
         self.finish()
     }
 
-    /// Does what is due at `now`, or notes that rules in shadow are compared from now on; `None` where nothing is.
+    /// Does what is due at `now`, or writes down that another world is in force, or that rules in shadow are compared from
+    /// now on; `None` where there is nothing of all that.
     pub fn due(&mut self, now: Ms) -> Option<BookCommit> {
-        let due = self.next_due().is_some_and(|at| at <= now) || self.shadows.differs(&self.world.shadows);
+        let is_due = self.next_due().is_some_and(|at| at <= now);
+        let due = is_due || self.is_world_news() || self.shadows.differs(&self.world.shadows);
         due.then(|| self.take(&[], now))
     }
 
     /// When something is due next.
     pub fn next_due(&self) -> Option<Ms> {
         [self.book.next_due(), self.desk.next_due()].into_iter().flatten().min()
-    }
-
-    /// Writes down in which world is decided from here on, where the ledger does not know it: whoever takes the ledger
-    /// again must change worlds at the very place where this leader did, or the one before it ended.
-    fn note_world(&mut self, now: Ms) {
-        let is_known = self.known_world.as_ref() == Some(&self.world.hash);
-        // A release that kept no contacts may have led before: they are kept from its own world on.
-        if is_known && self.known_roster.is_some() {
-            return;
-        }
-        let kept = serde_json::to_string(&self.world.roster).ok();
-        self.commit.notes.push((ROSTER_NOTE.to_owned(), kept));
-        let before = self.known_roster.replace(self.world.roster.clone());
-        if is_known {
-            return;
-        }
-        let hash = self.world.hash.clone();
-        self.commit.notes.push((WORLD_NOTE.to_owned(), Some(hash.clone())));
-        let contacts = before.map_or_else(Vec::new, |before| before.changes(&self.world.roster));
-        if self.known_world.replace(hash.clone()).is_some() {
-            self.step(&Taken { row: None, input: Input::Reload { hash, contacts } }, now);
-        }
-    }
-
-    /// Uses another world from now on; the next entry of the ledger says so.
-    pub fn reload(&mut self, world: Arc<World>) {
-        self.book.rename(world.names.clone(), world.ground.clone());
-        self.desk.reload(world.people.clone(), world.guard.clone());
-        self.world = world;
     }
 
     /// All incidents that are not closed, by number.

@@ -17,7 +17,7 @@ fn with(muting: &Muting) -> Stand {
 }
 
 /// `node-down` mutes `cpu` on the same host.
-fn inhibiting() -> Stand {
+pub(super) fn inhibiting() -> Stand {
     let inhibit = InhibitRule {
         source: matchers(&["rule=node-down"]),
         target: matchers(&["rule=cpu"]),

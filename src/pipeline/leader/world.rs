@@ -1,7 +1,7 @@
 //! What a leader looks things up in: rules, people, resources, and what is derived from them once.
 //!
-//! The idea: a world is a value made from edited files; a leader changes it whole, between two inputs. Nothing here
-//! decides.
+//! The idea: a world is a value made from edited files; a leader changes it whole, between two inputs, and writes down that
+//! it did as soon as it may, not only when something happens under it. Nothing here decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,11 +9,17 @@ use std::sync::Arc;
 use crate::incident::group::{Ground, STORM_AFTER};
 use crate::incident::sla::Subjects;
 use crate::incident::{Names, mute};
-use crate::model::{AckKey, Inventory, Muting, OUTAGE_NOTICE, People, Roster, RuleSet};
+use crate::model::{AckKey, Input, Inventory, Muting, OUTAGE_NOTICE, People, Roster, RuleSet, Taken};
 use crate::page::guard::GuardSet;
 use crate::pipeline::shadow::{Meanings, meanings};
+use crate::time::Ms;
 
-use super::OPEN_INCIDENTS;
+use super::{Leader, OPEN_INCIDENTS};
+
+/// The note that keeps the hash of the world in which was decided last.
+pub(super) const WORLD_NOTE: &str = "leader/world";
+/// The note that keeps the contacts as they were then, masked.
+pub(super) const ROSTER_NOTE: &str = "leader/roster";
 
 /// What the leader looks things up in. Another world comes with an [`crate::model::Input::Reload`].
 #[derive(Debug, Clone)]
@@ -81,5 +87,41 @@ impl World {
     /// What incidents are grouped by.
     pub fn ground(&self) -> &Ground {
         &self.ground
+    }
+}
+
+impl Leader {
+    /// Whether the ledger does not know of the world that is in force. A release that kept no contacts may have led before:
+    /// they are kept from its own world on.
+    pub(super) fn is_world_news(&self) -> bool {
+        self.known_world.as_ref() != Some(&self.world.hash) || self.known_roster.is_none()
+    }
+
+    /// Writes down in which world is decided from here on, where the ledger does not know it: whoever takes the ledger
+    /// again must change worlds at the very place where this leader did, or the one before it ended.
+    pub(super) fn note_world(&mut self, now: Ms) {
+        if !self.is_world_news() {
+            return;
+        }
+        let is_known = self.known_world.as_ref() == Some(&self.world.hash);
+        let kept = serde_json::to_string(&self.world.roster).ok();
+        self.commit.notes.push((ROSTER_NOTE.to_owned(), kept));
+        let before = self.known_roster.replace(self.world.roster.clone());
+        if is_known {
+            return;
+        }
+        let hash = self.world.hash.clone();
+        self.commit.notes.push((WORLD_NOTE.to_owned(), Some(hash.clone())));
+        let contacts = before.map_or_else(Vec::new, |before| before.changes(&self.world.roster));
+        if self.known_world.replace(hash.clone()).is_some() {
+            self.step(&Taken { row: None, input: Input::Reload { hash, contacts } }, now);
+        }
+    }
+
+    /// Uses another world from now on; the next entry of the ledger says so.
+    pub fn reload(&mut self, world: Arc<World>) {
+        self.book.rename(world.names.clone(), world.ground.clone());
+        self.desk.reload(world.people.clone(), world.guard.clone());
+        self.world = world;
     }
 }
