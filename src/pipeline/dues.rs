@@ -5,8 +5,11 @@
 //! is over. So what is due waits until every partition that was ever read has been read to its end *since*, and until what
 //! was found there has been taken. Whoever reads all of the log in the same process says so itself ([`AtEnd`]). Others say
 //! so in their rows, and a row may have been written by a process that ended long ago: it counts once it is another one
-//! than when the leader began. The wait is bounded ([`WAIT_MAX`]): a partition that nobody reads must not silence
-//! everything. Signals, and whatever else comes in, are taken meanwhile as ever.
+//! than when the leader began. Rows of topics and partitions that the configuration no longer knows are of nobody who will
+//! ever say so, and do not count ([`Places`]). The wait is bounded ([`WAIT_MAX`]): a partition that nobody reads must not
+//! silence everything. Signals, and whatever else comes in, are taken meanwhile as ever.
+//!
+//! To its end means judged to its end: see `evaluator::judged`.
 //!
 //! Not here: when pages that were decided may leave (`gate`).
 
@@ -25,8 +28,8 @@ const LOOK_EVERY: Ms = 200;
 /// A partition's row, and the epoch of whoever reads it.
 type Row = (i64, Progress);
 
-/// When this process last stood at the end of the whole log, and all that this had caused was durable. A clone is another
-/// handle on it.
+/// The latest instant as of which this process had read and judged the whole log, with all signals durable. A clone is
+/// another handle on it.
 #[derive(Debug, Clone)]
 pub struct AtEnd(Arc<AtomicI64>);
 
@@ -38,9 +41,9 @@ impl Default for AtEnd {
 }
 
 impl AtEnd {
-    /// It stands there at `now`, elapsed time.
-    pub fn say(&self, now: Ms) {
-        self.0.store(now, Ordering::SeqCst);
+    /// All that there was at `at`, elapsed time, is judged.
+    pub fn say(&self, at: Ms) {
+        self.0.store(at, Ordering::SeqCst);
     }
 
     /// Elapsed time.
@@ -49,9 +52,30 @@ impl AtEnd {
     }
 }
 
+/// What is read of the log under the present configuration; by default everything that has a row. A store outlives
+/// configurations: a topic that was renamed and partitions that were taken away leave rows that nobody moves on.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Option<Arc<BTreeMap<String, Option<i32>>>>);
+
+impl Places {
+    /// These topics and how many partitions each has; `None`: as many as it has rows (Kafka's partitions only grow).
+    pub fn of(topics: impl IntoIterator<Item = (String, Option<i32>)>) -> Self {
+        Self(Some(Arc::new(topics.into_iter().collect())))
+    }
+
+    /// Whether a row is of a partition that somebody is to read. Wide rules have no records of their own.
+    pub fn holds(&self, topic: &str, partition: i32) -> bool {
+        let known = self.0.as_ref().is_none_or(|topics| {
+            topics.get(topic).is_some_and(|partitions| partitions.is_none_or(|partitions| partition < partitions))
+        });
+        partition >= 0 && known
+    }
+}
+
 /// Whether timers may ring.
 #[derive(Debug)]
 pub struct Dues {
+    places: Places,
     /// What is read in this process.
     at_end: AtEnd,
     /// When the leader began, elapsed time.
@@ -64,14 +88,14 @@ pub struct Dues {
 
 impl Dues {
     /// Closed, for a leader that begins at `now`, elapsed time, beside a reader or without one.
-    pub fn closed(at_end: AtEnd, store: &dyn Store, now: Ms) -> Self {
+    pub fn closed(at_end: AtEnd, places: Places, store: &dyn Store, now: Ms) -> Self {
         // Where the store is away, it is asked again at the first look.
-        Self { at_end, began: now, unread: rows(store).ok(), looked: now, is_open: false }
+        Self { unread: rows(store, &places).ok(), at_end, places, began: now, looked: now, is_open: false }
     }
 
     /// The same again, for a leader that begins at `now`.
     pub fn anew(&self, store: &dyn Store, now: Ms) -> Self {
-        Self::closed(self.at_end.clone(), store, now)
+        Self::closed(self.at_end.clone(), self.places.clone(), store, now)
     }
 
     /// Whether timers ring.
@@ -107,7 +131,7 @@ impl Dues {
             return Ok(self.unread.as_ref().is_some_and(BTreeMap::is_empty));
         }
         self.looked = now;
-        let there = rows(store)?;
+        let there = rows(store, &self.places)?;
         let unread = self.unread.get_or_insert_with(|| there.clone());
         unread.retain(|place, before| there.get(place).is_some_and(|row| row == before || !row.1.caught_up));
         Ok(unread.is_empty())
@@ -126,11 +150,13 @@ impl Dues {
     }
 }
 
-/// Every partition that was ever read. Wide rules have no records of their own.
-fn rows(store: &dyn Store) -> Result<BTreeMap<(String, i32), Row>> {
+/// Every partition that was ever read and still is to be.
+fn rows(store: &dyn Store, places: &Places) -> Result<BTreeMap<(String, i32), Row>> {
     let mut rows = BTreeMap::new();
-    for (topic, partition, _) in store.partitions()?.into_iter().filter(|(_, partition, _)| *partition >= 0) {
-        if let Some(row) = store.progress(&topic, partition)? {
+    for (topic, partition, _) in store.partitions()? {
+        if places.holds(&topic, partition)
+            && let Some(row) = store.progress(&topic, partition)?
+        {
             rows.insert((topic, partition), row);
         }
     }
@@ -166,7 +192,7 @@ mod tests {
     }
 
     fn closed(store: &MemoryStore, now: Ms) -> Dues {
-        Dues::closed(AtEnd::default(), store, now)
+        Dues::closed(AtEnd::default(), Places::default(), store, now)
     }
 
     fn may_open(dues: &mut Dues, store: &MemoryStore, now: Ms) -> bool {
@@ -210,7 +236,7 @@ mod tests {
         own(&store);
         let at_end = AtEnd::default();
         at_end.say(999);
-        let mut dues = Dues::closed(at_end.clone(), &store, 1_000);
+        let mut dues = Dues::closed(at_end.clone(), Places::default(), &store, 1_000);
         assert!(!may_open(&mut dues, &store, 1_000), "that was before");
         at_end.say(1_000);
         assert!(may_open(&mut dues, &store, 1_000));
@@ -225,5 +251,21 @@ mod tests {
         let mut dues = closed(&store, 0);
         assert!(!may_open(&mut dues, &store, WAIT_MAX - 1));
         assert!(may_open(&mut dues, &store, WAIT_MAX));
+    }
+
+    #[test]
+    fn rows_of_what_the_configuration_no_longer_knows_hold_nothing_up() {
+        let store = MemoryStore::default();
+        own(&store);
+        for (places, opens) in [
+            (Places::of([(TOPIC.to_owned(), None)]), false),
+            (Places::of([(TOPIC.to_owned(), Some(1))]), false),
+            (Places::of([(TOPIC.to_owned(), Some(0))]), true),
+            (Places::of([("renamed".to_owned(), None)]), true),
+        ] {
+            let mut dues = Dues::closed(AtEnd::default(), places.clone(), &store, 0);
+            assert_eq!(may_open(&mut dues, &store, 1_000), opens, "{places:?}");
+            assert_eq!(may_open(&mut dues.anew(&store, 2_000), &store, 3_000), opens, "{places:?}, the next leader");
+        }
     }
 }

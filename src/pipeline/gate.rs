@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::SignalKey;
+use crate::pipeline::dues::Places;
 use crate::store::{Store, StoreError};
 use crate::time::{Ms, SECOND};
 
@@ -22,8 +23,9 @@ pub const WAIT_MAX: Ms = 60 * SECOND;
 pub struct Gate {
     /// Elapsed time of the start; `None`: open from the beginning.
     began: Option<Ms>,
-    /// The log is read here; else the rows say how far others are.
+    /// The log is read here; else the rows of `places` say how far others are.
     reads: bool,
+    places: Places,
     read: AtomicBool,
     led: AtomicBool,
     open: AtomicBool,
@@ -37,6 +39,7 @@ impl Default for Gate {
         Self {
             began: None,
             reads: false,
+            places: Places::default(),
             read: AtomicBool::new(true),
             led: AtomicBool::new(true),
             open: AtomicBool::new(true),
@@ -47,12 +50,12 @@ impl Default for Gate {
 
 impl Gate {
     /// A closed gate of a process that started at `now`, elapsed time, and reads the log itself or not.
-    pub fn closed(now: Ms, reads: bool) -> Self {
+    pub fn closed(now: Ms, reads: bool, places: Places) -> Self {
         let no = || AtomicBool::new(false);
-        Self { began: Some(now), reads, read: no(), led: no(), open: no(), told: Mutex::default() }
+        Self { began: Some(now), reads, places, read: no(), led: no(), open: no(), told: Mutex::default() }
     }
 
-    /// The evaluator has read everything once, and what that raised is durable.
+    /// The evaluator has read and judged everything once, and what that raised is durable.
     pub fn has_read(&self) {
         self.read.store(true, Ordering::SeqCst);
     }
@@ -86,7 +89,9 @@ impl Gate {
         let other_leads = || store.seat().is_ok_and(|seat| !seat.is_free() && seat.owner != owner);
         let others_read = || {
             let rows = store.partitions();
-            !self.reads && rows.is_ok_and(|rows| rows.iter().all(|(_, partition, at)| *partition < 0 || at.caught_up))
+            !self.reads
+                && rows
+                    .is_ok_and(|rows| rows.iter().all(|(topic, n, at)| !self.places.holds(topic, *n) || at.caught_up))
         };
         let mut missing = Vec::new();
         if !self.led.load(Ordering::SeqCst) && !other_leads() {
@@ -132,13 +137,13 @@ mod tests {
     #[test]
     fn pages_wait_for_a_leader_and_the_end_of_the_log_but_a_minute_at_most() {
         let store = MemoryStore::default();
-        let gate = Gate::closed(1_000, true);
+        let gate = Gate::closed(1_000, true, Places::default());
         assert!(!gate.is_open(&store, "a", 1_000));
         gate.is_led();
         assert!(!gate.is_open(&store, "a", 2_000), "the log has not been read");
         gate.has_read();
         assert!(gate.is_open(&store, "a", 2_001));
-        let gate = Gate::closed(1_000, true);
+        let gate = Gate::closed(1_000, true, Places::default());
         assert!(!gate.is_open(&store, "a", 1_000 + WAIT_MAX - 1));
         assert!(gate.is_open(&store, "a", 1_000 + WAIT_MAX));
         assert!(gate.is_open(&store, "a", 1_000), "it does not close again");
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn a_process_that_sends_alone_looks_at_who_leads_and_how_far_they_read() {
         let store = MemoryStore::default();
-        let gate = Gate::closed(0, false);
+        let gate = Gate::closed(0, false, Places::default());
         assert!(!gate.is_open(&store, "sender", 1), "nobody leads");
         let seat = store.seat().expect("memory is never away");
         store.lead("leader", &seat).expect("memory is never away").expect("the seat is free");

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::model::wire::input_from_json;
 use crate::model::{BookCommit, BookRows, Committed, Entry, Input, Outcome, PageState, Seat, SignalKey, Taken};
-use crate::pipeline::dues::{AtEnd, Dues};
+use crate::pipeline::dues::{AtEnd, Dues, Places};
 use crate::pipeline::gate::WAIT_MAX;
 use crate::pipeline::leader::{Leader, World};
 use crate::store::{Store, StoreError};
@@ -96,7 +96,7 @@ impl Leading {
     /// Leads nothing yet: [`Leading::step`] takes the seat where it is free. `owner` must be this process's own: who sits
     /// under it when this one begins is taken for a process before it that ended.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, owner: &str, world: Arc<World>) -> Self {
-        let dues = Dues::closed(AtEnd::default(), store.as_ref(), clock.elapsed());
+        let dues = Dues::closed(AtEnd::default(), Places::default(), store.as_ref(), clock.elapsed());
         Self {
             dues,
             wall: WallWatch::default(),
@@ -118,10 +118,11 @@ impl Leading {
         }
     }
 
-    /// The log is read in this process, too, by whoever says `at_end`.
+    /// The log is read in this process, too, by whoever says `at_end`; of its rows those of `places` count.
     #[must_use]
-    pub fn beside(mut self, at_end: &AtEnd) -> Self {
-        self.dues = Dues::closed(at_end.clone(), self.store.as_ref(), self.clock.elapsed());
+    pub fn beside(mut self, at_end: &AtEnd, places: &Places) -> Self {
+        let (store, now) = (self.store.as_ref(), self.clock.elapsed());
+        self.dues = Dues::closed(at_end.clone(), places.clone(), store, now);
         self
     }
 

@@ -13,7 +13,7 @@ use crate::log::Sink;
 use crate::model::{AckKey, Muting, RuleSet};
 use crate::notify::{Gateway, Paced, Unwritten, Worker};
 use crate::pipeline::data_dir::DataDir;
-use crate::pipeline::dues::AtEnd;
+use crate::pipeline::dues::{AtEnd, Places};
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::front::{DecodeFrame, Desk, Front, LogIntake, Standing};
 use crate::pipeline::gate::Gate;
@@ -144,7 +144,7 @@ impl Service {
         let store = stores::open(settings, &dir.path)?;
         let metrics = Arc::new(Metrics::new(clock.wall()));
         let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), metrics);
-        shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), on(Role::Evaluate)));
+        shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), on(Role::Evaluate), places(settings)));
         let people = Arc::new(loaded.people.clone());
         let codes = ack_key(settings, &dir)?;
         let world = world(loaded, Some(&codes));
@@ -265,6 +265,12 @@ fn serve(app: console::App, listener: std::net::TcpListener) -> anyhow::Result<C
     Ok((stop, std::thread::Builder::new().name("bongsu-console".to_owned()).spawn(body)?))
 }
 
+/// What is read of the log under these settings: of its topics the first.
+fn places(settings: &Settings) -> Places {
+    let partitions = (settings.log.kind == LogKind::Embedded).then_some(settings.log.partitions);
+    Places::of(settings.log.topics.first().map(|topic| (topic.name.clone(), partitions)))
+}
+
 /// The name under which this process holds partitions, the lead and leases: the same after a restart, so that it need
 /// not wait for itself, and no other process's, as one process at a time has the directory.
 fn owner(settings: &Settings, dir: &DataDir) -> String {
@@ -323,7 +329,8 @@ fn start_stages(shell: &mut Shell, making: &Making<'_>, log: &mut LogSides) -> a
     }
     if on(Role::Incident) {
         let (store, world) = (Arc::clone(&shell.shared.store), Arc::clone(&making.world));
-        let leading = Leading::new(store, Arc::clone(&making.clock), &making.owner, world).beside(&at_end);
+        let leading =
+            Leading::new(store, Arc::clone(&making.clock), &making.owner, world).beside(&at_end, &places(settings));
         let mail = Arc::clone(&worlds);
         shell.start("incident", move |shared, stop| shell::lead(leading, &mail, shared, stop))?;
     }

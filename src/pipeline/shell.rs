@@ -199,7 +199,6 @@ impl Shell {
 /// The `evaluate` role: turns until it is stopped, then what is still there, then a last flush.
 pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shared, stop: &Wake) -> Result<(), String> {
     let mut published: Option<Ms> = None;
-    let mut at_end = None;
     let began = shared.clock.elapsed();
     while !stop.is_stopped() {
         let reloaded = mail.take().map_or(Ok(()), |setup| evaluator.reload(setup));
@@ -229,15 +228,8 @@ pub fn evaluate(mut evaluator: Evaluator, mail: &Mail<Arc<Setup>>, shared: &Shar
         // At a first start the log's end is where work begins: what is sent before that is the past.
         let starting = evaluator.places().next().is_none() && now - began < STARTING_MAX;
         let trouble = trouble.or_else(|| starting.then(|| STARTING.to_owned()));
-        let mut places = evaluator.places().peekable();
-        let read = places.peek().is_some() && places.all(|(_, next, high)| next >= high);
-        if read && !evaluator.owes_signals() {
-            // What came last is judged at the tick after it, which a pulse closes where nothing else does.
-            let ticks = evaluator.next_ticks();
-            let at_end = at_end.get_or_insert_with(|| ticks.clone());
-            if ticks.iter().all(|(partition, due)| due.is_none() || at_end.get(partition) != Some(due)) {
-                shared.gate.has_read();
-            }
+        if evaluator.has_judged() {
+            shared.gate.has_read();
         }
         shared.board.report("evaluate", now, trouble);
         shared.board.store("evaluate", now, away || evaluator.lacks_store());

@@ -6,6 +6,7 @@
 //! (`flush`). `owning`: partitions that come and go, and what they were when they were last ours.
 
 mod came;
+mod judged;
 mod owning;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::log::{Event, LogError, Sink, Source, Topic};
 use crate::model::{Batch, Came, Flushed, Labels, Rule, RuleSet, Signal, WIDE};
 use crate::pipeline::dues::AtEnd;
 use crate::pipeline::evaluator::came::Arrivals;
+use crate::pipeline::evaluator::judged::Judged;
 use crate::pipeline::flush::{self, Pending};
 use crate::pipeline::pulse::Pulses;
 use crate::pipeline::stages::{At, Fed, Lanes};
@@ -109,6 +111,7 @@ struct Read {
     since: Ms,
     /// The first record that is new.
     resume: i64,
+    judged: Judged,
 }
 
 /// How far the muted past of a partition has been read, which fills the windows.
@@ -225,15 +228,16 @@ impl Evaluator {
         store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
     }
 
-    /// The next tick of each partition, where anything is to be judged.
-    pub fn next_ticks(&self) -> BTreeMap<i32, Option<Ms>> {
-        let next = |partition: &i32| self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
-        self.read.keys().map(|partition| (*partition, next(partition))).collect()
+    /// Whether it has read all that its partitions hold, judged it, and made the signals durable.
+    pub fn has_judged(&self) -> bool {
+        self.judged_at().is_some()
     }
 
-    /// Whether signals are not durable yet.
-    pub fn owes_signals(&self) -> bool {
-        self.pending.values().any(Pending::has_signals)
+    /// As of when that is so, elapsed time.
+    fn judged_at(&self) -> Option<Ms> {
+        let owes = self.pending.values().any(Pending::has_signals);
+        let each = self.read.values().map(|read| read.judged.at());
+        each.min().flatten().filter(|_| !owes)
     }
 
     /// Whether the store refused its last flush.
@@ -253,18 +257,16 @@ impl Evaluator {
         // First what is known: a pulse into a log that is away takes its time, and the store needs no log.
         self.flush_if_due(&mut turn)?;
         read?;
-        if !turn.heard && self.is_at_end() {
-            self.at_end.say(self.sides.clock.elapsed());
+        if let Some(at) = self.judged_at().filter(|_| !turn.heard && self.has_all()) {
+            self.at_end.say(at);
         }
         self.pulse();
         Ok(turn)
     }
 
-    /// Whether all of the log has been read, and what that caused is durable.
-    fn is_at_end(&self) -> bool {
-        let n = usize::try_from(self.topic.partitions).unwrap_or(usize::MAX);
-        let is_read = self.read.len() >= n && self.read.values().all(|read| read.next >= read.high);
-        is_read && self.pending.values().all(|pending| pending.backlog() == 0)
+    /// Whether every partition of the topic is with this process.
+    fn has_all(&self) -> bool {
+        usize::try_from(self.topic.partitions).is_ok_and(|n| self.read.len() >= n)
     }
 
     fn read_on(&mut self, wait: Duration, turn: &mut Turn) -> Result<(), EvaluateError> {
@@ -374,8 +376,15 @@ impl Evaluator {
         let now = self.sides.clock.elapsed();
         for (partition, read) in &mut self.read {
             read.high = self.sides.source.end(*partition)?;
+            match read.next >= read.high {
+                true => {
+                    let lane = self.lanes.partition(*partition);
+                    read.judged.stands(now, lane.and_then(crate::evaluate::Partition::next_tick));
+                }
+                false => read.judged.is_behind(),
+            }
             if let Some(pending) = self.pending.get_mut(partition) {
-                pending.set_caught_up(read.next >= read.high, now);
+                pending.set_caught_up(read.judged.at().is_some(), now);
             }
         }
         Ok(())

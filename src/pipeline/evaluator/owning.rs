@@ -96,7 +96,10 @@ impl Evaluator {
         };
         self.pending.insert(partition, pending);
         let (at, resume) = (self.sides.clock.elapsed(), resume.offset);
-        self.read.insert(partition, Read { next: start, high: bounds.high, at, start, since: at, resume });
+        self.read.insert(
+            partition,
+            Read { next: start, high: bounds.high, at, start, since: at, resume, judged: Default::default() },
+        );
         // What was read of it before it is sought anew is not what follows.
         self.stash.retain(|event| !matches!(event, Event::Batch(batch) if batch.partition == partition));
         self.sides.source.seek(partition, start)?;

@@ -12,7 +12,7 @@ use crate::evaluate::Setup;
 use crate::log::{NewRecord, Sink};
 use crate::model::{Builtin, Input, Labels, PULSE_KEY, Signal, State, WIDE};
 use crate::notify::Worker;
-use crate::pipeline::dues::AtEnd;
+use crate::pipeline::dues::{AtEnd, Places};
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
@@ -146,7 +146,8 @@ impl Stage {
     }
 
     fn leading(&self) -> Leading {
-        Leading::new(self.store(), self.clock(), OWNER, Arc::clone(&self.set.world)).beside(&self.at_end)
+        Leading::new(self.store(), self.clock(), OWNER, Arc::clone(&self.set.world))
+            .beside(&self.at_end, &Places::default())
     }
 
     fn worker(&mut self) -> Worker {
