@@ -72,8 +72,21 @@ impl WallWatch {
         }
     }
 
+    /// The wall clock had shown `last` before this watch began to look. Where it shows more than [`CLOCK_STEP`] less now,
+    /// it was set back meanwhile, by that much at least: the time that passed unseen is not known and taken for none, so
+    /// what waits comes late by that time at most. Where it shows more, nobody can tell a clock that was set from time that
+    /// passed; it counts as time, so that what waits comes early rather than late.
+    pub fn showed(&mut self, last: Ms, (wall, elapsed): (Ms, Ms)) {
+        if self.ahead.is_none() && wall < last - CLOCK_STEP {
+            self.ahead = Some(last - elapsed);
+        }
+    }
+
     /// By how much the wall clock was set since it was reckoned with last, where that is more than [`CLOCK_STEP`]. The
     /// first look reckons with what it sees.
+    ///
+    /// Less is no step: clocks are put right by a second or two all the time, each of which would be an entry of the ledger.
+    /// Small steps add up until they are more than that, so whatever waits is never off by more than [`CLOCK_STEP`].
     pub fn step(&mut self, (wall, elapsed): (Ms, Ms)) -> Option<Ms> {
         let by = wall - elapsed - *self.ahead.get_or_insert(wall - elapsed);
         (by.abs() > CLOCK_STEP).then_some(by)
@@ -273,6 +286,36 @@ mod tests {
         clock.step(HOUR);
         watch.forget();
         assert_eq!(watch.step(WallWatch::read(&clock)), None);
+    }
+
+    #[test]
+    fn small_steps_add_up_until_they_are_one() {
+        let clock = ManualClock::at(1_000_000);
+        let mut watch = WallWatch::default();
+        assert_eq!(watch.step(WallWatch::read(&clock)), None);
+        for _ in 0..5 {
+            clock.step(SECOND);
+            assert_eq!(watch.step(WallWatch::read(&clock)), None);
+        }
+        clock.step(SECOND);
+        assert_eq!(watch.step(WallWatch::read(&clock)), Some(6 * SECOND));
+    }
+
+    #[test]
+    fn a_clock_that_shows_less_than_it_did_before_anybody_looked_was_set_back() {
+        let clock = ManualClock::at(10 * HOUR);
+        let by = |last: Ms| {
+            let mut watch = WallWatch::default();
+            watch.showed(last, WallWatch::read(&clock));
+            watch.step(WallWatch::read(&clock))
+        };
+        assert_eq!(by(11 * HOUR), Some(-HOUR));
+        assert_eq!(by(10 * HOUR + CLOCK_STEP), None);
+        assert_eq!(by(9 * HOUR), None, "an hour may have passed");
+        let mut watch = WallWatch::default();
+        assert_eq!(watch.step(WallWatch::read(&clock)), None);
+        watch.showed(11 * HOUR, WallWatch::read(&clock));
+        assert_eq!(watch.step(WallWatch::read(&clock)), None, "whoever looked all the time knows better");
     }
 
     #[test]

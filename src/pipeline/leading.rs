@@ -322,6 +322,9 @@ impl Leading {
             self.dues = self.dues.anew(self.store.as_ref(), self.clock.elapsed());
         }
         (self.ours, self.watched) = (true, None);
+        if let Some(last) = self.store.ledger(rows.input_no - 1, 1)?.first() {
+            self.wall.showed(last.at, WallWatch::read(self.clock.as_ref()));
+        }
         as_the_ledger_has_it(&mut rows, self.store.as_ref())?;
         let cursors = rows.cursors.iter().map(|c| ((c.topic.clone(), c.partition), c.seq)).collect();
         let leader = Leader::load(&rows, Arc::clone(&self.world));

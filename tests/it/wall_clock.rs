@@ -319,19 +319,9 @@ fn steps(store: &dyn Store) -> usize {
     store.ledger(0, 1_000).unwrap().iter().filter(|entry| entry.kind == "clock").count()
 }
 
-/// The chain of [`people`] asks the second person 30 s after the first, whatever the wall clock does meanwhile, over a
-/// database, and whether the answer to the leader's write gets lost or not.
-fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("state.db").display());
-    let store: Arc<dyn Store> = Arc::new(bongsu::store::open(&url).unwrap());
-    let mortal = Arc::new(Mortal::new(Arc::clone(&store)));
-    let clock = Arc::new(ManualClock::at(BEGINNING));
-    let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
-    let (theirs, time) = (Arc::clone(&mortal) as Arc<dyn Store>, Arc::clone(&clock) as Arc<dyn Clock>);
-    let mut leading = Leading::new(theirs, time, "one", Arc::clone(&world));
+fn firing() -> Signal {
     let labels = Labels::new([("host", "db-01")]);
-    let signal = Signal {
+    Signal {
         rule: "disk".into(),
         fingerprint: Fingerprint::of("disk", &labels),
         labels,
@@ -344,8 +334,21 @@ fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
         since: None,
         ended: None,
         acted: true,
-    };
-    store.add_input(&Input::Own(signal), BEGINNING).unwrap();
+    }
+}
+
+/// The chain of [`people`] asks the second person 30 s after the first, whatever the wall clock does meanwhile, over a
+/// database, and whether the answer to the leader's write gets lost or not.
+fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("state.db").display());
+    let store: Arc<dyn Store> = Arc::new(bongsu::store::open(&url).unwrap());
+    let mortal = Arc::new(Mortal::new(Arc::clone(&store)));
+    let clock = Arc::new(ManualClock::at(BEGINNING));
+    let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
+    let (theirs, time) = (Arc::clone(&mortal) as Arc<dyn Store>, Arc::clone(&clock) as Arc<dyn Clock>);
+    let mut leading = Leading::new(theirs, time, "one", Arc::clone(&world));
+    store.add_input(&Input::Own(firing()), BEGINNING).unwrap();
     let mut work = || while leading.step().unwrap() {};
     let told = || store.pages(None, 100).unwrap().into_iter().map(|row| row.page.to).collect::<Vec<_>>();
     work();
@@ -384,5 +387,38 @@ fn a_chain_goes_on_at_its_distances_when_the_wall_clock_is_set() {
         for is_answer_lost in [false, true] {
             a_chain_goes_on(by, is_answer_lost);
         }
+    }
+}
+
+/// The process ends, the wall clock is set back, and another one begins: it has no look of before to compare with.
+#[test]
+fn a_clock_that_is_set_back_while_nobody_leads_makes_nothing_late() {
+    for (by, expected) in [(-HOUR, 1), (-4 * SECOND, 0), (0, 0)] {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let clock = Arc::new(ManualClock::at(BEGINNING));
+        let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
+        let begin = || {
+            let time = Arc::clone(&clock) as Arc<dyn Clock>;
+            Leading::new(Arc::clone(&store), time, "one", Arc::clone(&world))
+        };
+        store.add_input(&Input::Own(firing()), BEGINNING).unwrap();
+        let mut leading = begin();
+        while leading.step().unwrap() {}
+        let told = || store.pages(None, 100).unwrap().len();
+        assert_eq!(told(), 1);
+        drop(leading);
+        clock.step(by);
+        let mut leading = begin();
+        while leading.step().unwrap() {}
+        assert_eq!(steps(store.as_ref()), expected, "{by}");
+        let off = if expected == 0 { by.abs() } else { 0 };
+        clock.advance(30 * SECOND + off - 1);
+        while leading.step().unwrap() {}
+        assert_eq!(told(), 1, "{by}: nothing early");
+        clock.advance(1);
+        while leading.step().unwrap() {}
+        assert_eq!(told(), 3, "{by}: the second person, by text and by mail, 30 s after the first");
+        let entries = store.ledger(0, 1_000).unwrap();
+        Leader::load(&BookRows::default(), world).replay(&entries, |_| None).expect("the same bytes");
     }
 }
