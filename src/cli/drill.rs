@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::service::Place;
-use crate::model::DRILL_PREFIX;
+use crate::model::{DRILL_LABEL, DRILL_PREFIX};
 use crate::time::rfc3339;
 
 /// `bongsu drill`.
@@ -23,7 +23,7 @@ enum Verb {
     Start(StartArgs),
     /// End one before its time; those who were told are told.
     Stop(StopArgs),
-    /// Drills that run.
+    /// Drills that run: since when and until when, who started each, who has it, and who was told.
     List(ListArgs),
 }
 
@@ -113,23 +113,71 @@ fn stop(args: &StopArgs) -> anyhow::Result<u8> {
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<u8> {
-    let (status, answer) = args.place.service()?.get("/v1/incidents?limit=1000")?;
-    anyhow::ensure!(status == 200, "the service answered {status}: {answer}");
-    let text = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
-    let runs =
-        |it: &&Value| text(it, "id").starts_with(DRILL_PREFIX) && ["open", "acked"].contains(&&*text(it, "state"));
+    let service = args.place.service()?;
+    let get = |path: &str| -> anyhow::Result<Value> {
+        let (status, answer) = service.get(path)?;
+        anyhow::ensure!(status == 200, "the service answered {status}: {answer}");
+        Ok(answer)
+    };
+    let all = get("/v1/incidents?limit=1000")?;
+    let runs = |it: &&Value| {
+        text(it, "id").starts_with(DRILL_PREFIX)
+            && ["open", "acked"].contains(&it["state"].as_str().unwrap_or_default())
+    };
     let mut out = std::io::stdout().lock();
-    for it in answer["incidents"].as_array().into_iter().flatten().filter(runs) {
-        if args.format == Format::Json {
-            output::json(&mut out, it.clone())?;
-            continue;
+    let mut any = false;
+    for it in all["incidents"].as_array().into_iter().flatten().filter(runs) {
+        let pages = get(&format!("/v1/pages?incident={}&limit=1000", text(it, "id")))?;
+        let told = told(&pages);
+        any = true;
+        match args.format {
+            Format::Json => {
+                let mut one = it.clone();
+                one["told"] = told.into();
+                output::json(&mut out, one)?;
+            }
+            Format::Human => lines(it, &told).iter().try_for_each(|line| output::line(&mut out, line))?,
         }
-        let labels = it["labels"].as_object().into_iter().flatten();
-        let labels: Vec<String> =
-            labels.filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
-        let since = rfc3339(it["detected"].as_i64().unwrap_or_default());
-        let line = ["id", "severity", "state", "rule"].map(|name| text(it, name)).join(" ");
-        output::line(&mut out, &format!("{line} {} since {since}", labels.join(" ")))?;
+    }
+    if !any && args.format == Format::Human {
+        output::line(&mut out, "no drill runs")?;
     }
     Ok(0)
+}
+
+fn text(it: &Value, name: &str) -> String {
+    it[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// Who was told on which channel, in the order in which they were: pages that have left.
+fn told(pages: &Value) -> Vec<String> {
+    let left = |page: &&Value| ["accepted", "delivered"].contains(&page["state"].as_str().unwrap_or_default());
+    let mut rows: Vec<&Value> = pages["pages"].as_array().into_iter().flatten().filter(left).collect();
+    rows.sort_by_key(|page| page["decided"].as_i64());
+    let mut told: Vec<String> = Vec::new();
+    for seat in rows.into_iter().map(|page| format!("{} ({})", text(page, "to"), text(page, "channel"))) {
+        if !told.contains(&seat) {
+            told.push(seat);
+        }
+    }
+    told
+}
+
+/// What stands where, then from when until when and by whom, then who was told.
+fn lines(it: &Value, told: &[String]) -> Vec<String> {
+    let labels = it["labels"].as_object().into_iter().flatten().filter(|(name, _)| *name != DRILL_LABEL);
+    let labels: Vec<String> = labels.filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
+    let head = ["id", "severity", "state", "rule"].map(|name| text(it, name)).join(" ");
+    let taken = it["ack"]["by"].as_str().map_or_else(String::new, |by| format!(", taken by {by}"));
+    let since = rfc3339(it["detected"].as_i64().unwrap_or_default());
+    let until = it["drill"]["until"].as_i64().map_or_else(|| "-".to_owned(), rfc3339);
+    let by = it["drill"]["by"].as_str().unwrap_or("-");
+    let note = it["drill"]["note"].as_str().filter(|note| !note.is_empty());
+    let note = note.map_or_else(String::new, |note| format!(": {note}"));
+    let told = if told.is_empty() { "nobody yet".to_owned() } else { told.join(", ") };
+    vec![
+        format!("{head} {}{taken}", labels.join(" ")),
+        format!("  {since} to {until}, started by {by}{note}"),
+        format!("  told: {told}"),
+    ]
 }

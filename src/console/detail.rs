@@ -29,6 +29,11 @@ pub(super) fn incident_detail(html: &mut Html, it: &Incident, contacts: &[Contac
         if let Some(ended) = it.ended {
             fact(html, "복구 사유", ended_word(ended));
         }
+        if let Some(drill) = &it.drill {
+            fact(html, "훈련 시작", &drill.by);
+            fact_time(html, "훈련 종료 예정", Some(drill.until));
+            fact(html, "훈련 메모", &drill.note);
+        }
         if let Some(ack) = &it.ack {
             fact(html, "수신확인", &ack.by);
             fact_time(html, "수신확인 만료", Some(ack.until));

@@ -9,11 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{App, api};
-use crate::model::{DRILL_MAX, DRILL_MIN, DrillAsk, Input, Labels, Severity};
-use crate::time::{MINUTE, Ms, parse_duration, show_duration};
-
-/// How long it lasts where nobody says.
-const HOLD: Ms = 30 * MINUTE;
+use crate::model::{DRILL_HOLD, DRILL_MAX, DRILL_MIN, DrillAsk, Input, Labels, Severity};
+use crate::time::{parse_duration, show_duration};
 
 /// The body of a request.
 #[derive(Debug, Default, Deserialize)]
@@ -50,7 +47,7 @@ fn ask(body: Body) -> Result<DrillAsk, String> {
     };
     let severity = Severity::parse(&body.severity).ok_or("`severity` is one of S1, S2, S3, S4")?;
     let hold = match body.hold.as_deref() {
-        None => HOLD,
+        None => DRILL_HOLD,
         Some(text) => {
             let known = parse_duration(text).filter(|hold| (DRILL_MIN..=DRILL_MAX).contains(hold));
             known.ok_or_else(|| {
@@ -64,6 +61,7 @@ fn ask(body: Body) -> Result<DrillAsk, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::MINUTE;
 
     fn read(text: &str) -> Result<DrillAsk, String> {
         api::json_body(text.as_bytes()).and_then(ask)
@@ -81,7 +79,7 @@ mod tests {
             note: "합동".to_owned(),
         };
         assert_eq!(read(full), Ok(wanted));
-        assert_eq!(read(r#"{"rule":"r","severity":"S3"}"#).map(|ask| ask.hold), Ok(HOLD));
+        assert_eq!(read(r#"{"rule":"r","severity":"S3"}"#).map(|ask| ask.hold), Ok(DRILL_HOLD));
         for wrong in [
             r#"{"severity":"S1"}"#,
             r#"{"rule":"r"}"#,

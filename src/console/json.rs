@@ -26,6 +26,7 @@ pub(super) fn incident(it: &Incident) -> Value {
         "notify_by": it.notify_by,
         "notified": it.notified,
         "muted": it.muted.as_ref().map(crate::model::wire::muted_to_json),
+        "drill": it.drill.as_ref().map(crate::model::wire::drilled_to_json),
     })
 }
 

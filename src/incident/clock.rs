@@ -46,6 +46,9 @@ fn moved(incident: &Incident, by: Ms) -> Incident {
         ahead(&mut clocks.ack_by);
         ahead(&mut clocks.recover_by);
     }
+    if let Some(drill) = &mut it.drill {
+        drill.until += by;
+    }
     ahead(&mut it.group.tally.last);
     it.group.said = it.group.said.map(|(n, at)| (n, at + by));
     it

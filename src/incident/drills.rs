@@ -1,12 +1,14 @@
 //! Drills (모의훈련): a person starts an incident that never happened, and time or a person ends it.
 //!
 //! The idea: nothing but its beginning and its end is different. It opens by the signal that its rule would have raised,
-//! with the label that makes it a drill, so pages, chains, acks and codes are those of a real one; a note keeps when it
-//! ends, so that no drill outlives whoever started it.
+//! with the label that makes it a drill, so pages, chains, acks and codes are those of a real one; it keeps who started it
+//! and when it ends, so that no drill outlives whoever did.
 
 use std::sync::Arc;
 
-use crate::model::{DRILL_LABEL, DRILL_MAX, DRILL_MIN, DrillAsk, Fingerprint, Incident, Labels, Signal, State};
+use crate::model::{
+    DRILL_LABEL, DRILL_MAX, DRILL_MIN, DrillAsk, Drilled, Fingerprint, Incident, Labels, Signal, State,
+};
 use crate::time::{Ms, rfc3339};
 
 use super::signals::Arrival;
@@ -49,12 +51,12 @@ impl Book {
         };
         self.signal(&signal, &Arrival { origin: None, late: false, now }, out);
         let opened = self.by_fingerprint.get(&fingerprint).and_then(|id| self.incidents.get(id)).cloned();
-        let Some(opened) = opened else {
+        let Some(mut opened) = opened else {
             "the limit of open incidents is reached: no drill now.".clone_into(&mut out.answer);
             return;
         };
         let until = now + ask.hold.clamp(DRILL_MIN, DRILL_MAX);
-        self.notes.put(&key(&opened.id), until.to_string());
+        opened.drill = Some(Drilled { by: ask.by.clone(), until, note: ask.note.clone() });
         out.refused = false;
         out.answer = format!("{} is a drill until {}.", opened.id, rfc3339(until));
         // Its timer is another one now.
@@ -63,7 +65,9 @@ impl Book {
 
     /// When a drill that somebody started ends by itself.
     pub(super) fn drill_end(&self, incident: &Incident) -> Option<Ms> {
-        self.notes.get(&key(&incident.id))?.parse().ok()
+        // A release before this one kept the end in a note.
+        let noted = || self.notes.get(&key(&incident.id))?.parse().ok();
+        incident.drill.as_ref().map(|drill| drill.until).or_else(noted)
     }
 
     /// Its time is over.
@@ -73,7 +77,7 @@ impl Book {
     }
 }
 
-/// The note with a drill's end.
+/// The note in which a release before this one kept a drill's end.
 pub(super) fn key(id: &str) -> String {
     format!("drill/{id}")
 }

@@ -124,6 +124,7 @@ impl Book {
             parent: None,
             group: Default::default(),
             came: Some(self.came.unwrap_or(Came::noticed(arrival.now))),
+            drill: None,
         };
         incident.notify_by = self.notify_by(&incident, signal.at);
         self.hang(&mut incident);

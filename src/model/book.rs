@@ -275,6 +275,8 @@ pub struct Incident {
     pub group: Group,
     /// How the input that changed it last came in: its pages carry this.
     pub came: Option<Came>,
+    /// Who started it and until when, where it is a drill.
+    pub drill: Option<crate::model::Drilled>,
 }
 
 /// Who took an incident.

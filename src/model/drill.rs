@@ -16,6 +16,9 @@ pub const DRILL_MIN: Ms = MINUTE;
 /// … and at most so long: one that never ends is forgotten, and then taken for the real thing.
 pub const DRILL_MAX: Ms = 8 * HOUR;
 
+/// How long one lasts where nobody says.
+pub const DRILL_HOLD: Ms = 30 * MINUTE;
+
 /// What somebody asks for who starts a drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillAsk {
@@ -30,6 +33,17 @@ pub struct DrillAsk {
     /// Contact id, or who says so.
     pub by: String,
     /// What to note in the ledger.
+    pub note: String,
+}
+
+/// What an incident remembers of whoever started it as a drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drilled {
+    /// Contact id, or who said so.
+    pub by: String,
+    /// When it ends by itself.
+    pub until: Ms,
+    /// What they noted.
     pub note: String,
 }
 

@@ -40,6 +40,7 @@ fn incident(title: &str) -> Incident {
         parent: None,
         group: Default::default(),
         came: None,
+        drill: None,
     }
 }
 

@@ -89,6 +89,9 @@ pub fn look(lanes: &Lanes, rules: &RuleSet, question: &Question) -> Looked {
 /// The answer: one object for each instance, or one that says why there is none.
 pub fn tell(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Vec<Value> {
     let Some(rule) = &looked.rule else { return vec![no_rule(question, looked, affairs)] };
+    if let Some(drill) = affairs.incidents.last().filter(|it| it.is_drill() && looked.found.is_empty()) {
+        return vec![a_drill(question, drill, affairs)];
+    }
     if looked.found.is_empty() {
         return vec![no_instance(question, rule, looked, affairs)];
     }
@@ -125,6 +128,16 @@ fn no_rule(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Value
         "incidents": incidents_json(&mine), "pages": pages_json(&mine) })
 }
 
+/// A drill has no instance: nothing was judged, somebody said so.
+fn a_drill(question: &Question, drill: &Incident, affairs: &Affairs<'_>) -> Value {
+    let mine = of(affairs, &question.rule, None);
+    let mut lines = sentences::drill(drill);
+    lines.extend(sentences::told(None, &mine));
+    json!({ "type": "explain", "rule": question.rule, "labels": drill.labels.to_json(), "found": true,
+        "drill": drill.drill.as_ref().map(crate::model::wire::drilled_to_json), "lines": lines,
+        "incidents": incidents_json(&mine), "pages": pages_json(&mine) })
+}
+
 fn no_instance(question: &Question, rule: &Rule, looked: &Looked, affairs: &Affairs<'_>) -> Value {
     let mine = of(affairs, &rule.id, None);
     let near: Vec<Value> = looked
@@ -135,6 +148,7 @@ fn no_instance(question: &Question, rule: &Rule, looked: &Looked, affairs: &Affa
         })
         .collect();
     let mut lines = sentences::nothing(rule, &question.labels, &looked.near, looked.clock);
+    lines.insert(2, sentences::never_judged(!mine.incidents.is_empty()));
     if !mine.incidents.is_empty() {
         lines.extend(sentences::told(None, &mine));
     }

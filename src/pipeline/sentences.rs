@@ -181,7 +181,6 @@ pub(super) fn nothing(rule: &Rule, labels: &[(String, String)], near: &[Near], c
     let mut lines = vec![
         format!("{} ({}){of} — {} 기준", rule.id, rule.title, rfc3339(clock)),
         format!("식: {}", expression(rule)),
-        "이 식별자로 판정한 적이 없습니다. 그래서 아무에게도 알리지 않았습니다.".to_owned(),
     ];
     if near.is_empty() {
         lines.push(match &rule.watch {
@@ -200,6 +199,34 @@ pub(super) fn nothing(rule: &Rule, labels: &[(String, String)], near: &[Near], c
         } else {
             format!("  {key}: match 조건에 맞지 않음 — {}", near.misfits.join(", "))
         });
+    }
+    lines
+}
+
+/// That nothing is judged: nobody was told, unless there had been an incident.
+pub(super) fn never_judged(had_incidents: bool) -> String {
+    match had_incidents {
+        true => "이 식별자를 지금은 판정하지 않습니다. 아래 사건은 그 전의 것입니다.".to_owned(),
+        false => "이 식별자로 판정한 적이 없습니다. 그래서 아무에게도 알리지 않았습니다.".to_owned(),
+    }
+}
+
+/// That an incident is a drill, who started it, and when it is over.
+pub(super) fn drill(incident: &Incident) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} ({}) 모의훈련입니다: 실제로 판정된 장애가 아니며, 통보는 [훈련]으로 시작합니다",
+        incident.rule, incident.title
+    )];
+    let since = rfc3339(incident.detected);
+    if let Some(drill) = &incident.drill {
+        let end = match incident.resolved {
+            Some(_) => String::new(),
+            None => format!(", {}에 스스로 끝납니다", rfc3339(drill.until)),
+        };
+        lines.push(format!("  {}이(가) {since}에 시작했습니다{end}", drill.by));
+        if !drill.note.is_empty() {
+            lines.push(format!("  메모: {}", drill.note));
+        }
     }
     lines
 }

@@ -42,6 +42,7 @@ pub(crate) fn incident(id: &str, host: &str) -> Incident {
         parent: None,
         group: Default::default(),
         came: None,
+        drill: None,
     }
 }
 

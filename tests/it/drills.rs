@@ -34,6 +34,22 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     });
     let listed = json_lines(&site.command(&["drill", "list", "--format", "json"]));
     assert_eq!((listed.len(), listed[0]["id"].as_str()), (1, Some(number.as_str())), "{listed:?}");
+    let drill = &listed[0]["drill"];
+    let length = drill["until"].as_i64().unwrap() - listed[0]["detected"].as_i64().unwrap();
+    assert_eq!((drill["by"].as_str(), length), (Some("duty-1"), 10 * 60_000), "{drill}");
+    assert_eq!(listed[0]["told"], serde_json::json!(["duty-1 (sms)"]));
+    let shown = said(&site.command(&["drill", "list"]));
+    assert!(shown.contains("started by duty-1") && shown.contains("told: duty-1 (sms)"), "{shown}");
+    assert!(!shown.contains("drill=true"), "its number says so: {shown}");
+
+    let explained = site.command(&["explain", &number]);
+    let lines = said(&explained);
+    assert_eq!(explained.status.code(), Some(0), "{lines}");
+    assert!(
+        lines.contains("모의훈련입니다") && lines.contains("duty-1이(가)") && lines.contains("스스로 끝납니다"),
+        "{lines}"
+    );
+    assert!(!lines.contains("알리지 않았습니다"), "somebody was told: {lines}");
 
     assert_eq!(site.command(&start).status.code(), Some(1), "it runs already");
     let unknown = site.command(&["drill", "start", "--rule", "nothing"]);
@@ -47,6 +63,7 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     let resolved = site.page("load-high", "resolved");
     assert_eq!(resolved["incident"], number.as_str(), "whoever heard of it hears of its end");
     assert!(json_lines(&site.command(&["drill", "list", "--format", "json"])).is_empty());
+    assert!(said(&site.command(&["drill", "list"])).contains("no drill runs"));
     let left = site.incidents("load-high").into_iter().find(|it| it["id"] == real["id"]).unwrap();
     assert_eq!(left["state"], "open", "the real one goes on");
     assert_eq!(service.end(), Some(0), "{}", site.service_log());

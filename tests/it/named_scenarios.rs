@@ -49,3 +49,8 @@ fn absence_is_told_as_what_it_is() {
 fn what_speaks_for_others_and_what_does_not() {
     hold("tests/scenarios/group");
 }
+
+#[test]
+fn a_drill_goes_the_whole_way_and_touches_nothing_real() {
+    hold("tests/scenarios/drill");
+}

@@ -193,6 +193,7 @@ pub(crate) fn incident(id: &str, n: i64) -> Incident {
         parent: None,
         group: Default::default(),
         came: None,
+        drill: None,
     }
 }
 

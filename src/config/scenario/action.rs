@@ -8,7 +8,7 @@ use super::{Action, Answer, ClockOf, Fate, Verb, Which, reload};
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::tree::Data;
-use crate::model::Channel;
+use crate::model::{Channel, DRILL_HOLD, DrillAsk, Severity};
 use crate::time::{self, Ms};
 
 /// Repetitions of one action at most.
@@ -24,6 +24,7 @@ const VERBS: &[(&str, &[&str], &[&str])] = &[
     ("silence", &["by", "for", "reason"], &["approver"]),
     ("expire", &[], &["by"]),
     ("approve", &["by"], &[]),
+    ("drill", &["by"], &["labels", "severity", "for", "note"]),
     ("gateway", &["answers"], &["for", "look_up"]),
     ("reload", &[], &["rules", "contacts", "chains", "resources", "sla"]),
     ("restart", &[], &["for"]),
@@ -54,6 +55,7 @@ const PARTS: &[&str] = &[
     "resources",
     "sla",
     "approver",
+    "severity",
 ];
 
 /// One entry of `do:`, spread.
@@ -102,6 +104,17 @@ fn action(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
             by: part.owned("by").unwrap_or_else(|| "scenario".to_owned()),
         }),
         "approve" => Some(Verb::Approve { matchers: part.matchers(name), by: part.owned("by")? }),
+        "drill" => {
+            known(part, name, "rule", ids.rules, notes);
+            Some(Verb::Drill(DrillAsk {
+                rule: part.owned(name)?,
+                labels: part.labels("labels"),
+                severity: part.word("severity", Severity::parse).unwrap_or(Severity::S1),
+                hold: part.duration("for").unwrap_or(DRILL_HOLD),
+                by: part.owned("by")?,
+                note: part.owned("note").unwrap_or_default(),
+            }))
+        }
         "receipt" => receipt(part, ids, notes),
         "reload" => reload::reload(part, ids, notes).map(Verb::Reload),
         _ => world(part, name, notes),

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    Cause, Chain, Channel, Contact, Ended, InhibitRule, Inventory, Labels, Matcher, Reason, Rota, Rule, Severity,
-    SlaPlan, State, Window,
+    Cause, Chain, Channel, Contact, DrillAsk, Ended, InhibitRule, Inventory, Labels, Matcher, Reason, Rota, Rule,
+    Severity, SlaPlan, State, Window,
 };
 use crate::time::Ms;
 
@@ -229,6 +229,8 @@ pub enum Verb {
         /// Who.
         by: String,
     },
+    /// Starts a drill.
+    Drill(DrillAsk),
     /// What the gateway of a channel answers from now on.
     Gateway {
         /// The channel.

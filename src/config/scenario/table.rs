@@ -65,6 +65,8 @@ pub(super) static DO: Table = Table {
         may("expire", Kind::Map(&Kind::Matcher), "what its silence is about that ends"),
         may("approve", Kind::Map(&Kind::Matcher), "what its silence is about that is approved"),
         may("approver", Kind::Id, "contact who shall approve the silence"),
+        may("drill", Kind::Id, "rule that a drill pretends to fire at `severity`, `for` so long [S1, 30m]"),
+        may("severity", SEVERITY, "severity of the drill"),
         may("gateway", CHANNEL, "channel whose gateway answers otherwise, `for` so long"),
         may("reload", Kind::Any, "`true`, `broken`, a file, or a map of rules, contacts, chains, resources"),
         may("rules", Kind::Any, "with `reload: true`: the rules from now on"),

@@ -21,6 +21,7 @@ mod group;
 #[cfg(test)]
 mod tests;
 
+pub use drill::drilled_to_json;
 pub use fields::twelve_digits;
 pub use group::{suspect as suspect_to_json, triage as triage_to_json};
 pub use mute::{matcher_from_json, matcher_to_json, muted_to_json, silence_from_json, silence_to_json};
@@ -281,6 +282,7 @@ pub fn incident_to_json(incident: &Incident) -> Value {
         .maybe("parent", incident.parent.as_deref())
         .maybe("group", group::write(&incident.group))
         .maybe("came", incident.came.as_ref().map(came_to_json))
+        .maybe("drill", incident.drill.as_ref().map(drill::drilled_to_json))
         .done()
 }
 
@@ -320,6 +322,7 @@ pub fn incident_from_json(value: &Value) -> Option<Incident> {
         parent: reader.maybe("parent", Reader::string)?,
         group: reader.maybe("group", |reader, name| group::read(reader.get(name)?))?.unwrap_or_default(),
         came: reader.maybe("came", came_from_json)?,
+        drill: reader.maybe("drill", |reader, name| drill::drilled_from_json(reader.get(name)?))?,
     })
 }
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    DrillAsk, Evidence, Group, Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Suspect, SuspectKind,
-    Tally, Test, Tie, Triage,
+    DrillAsk, Drilled, Evidence, Group, Matcher, MuteKind, Muted, Paused, Preview, Silence, SilenceAsk, Suspect,
+    SuspectKind, Tally, Test, Tie, Triage,
 };
 use crate::model::{SlaClock, SlaClocks};
 
@@ -136,13 +136,15 @@ prop_compose! {
         muted in prop::option::of(muted()),
         sla in prop::option::of(clocks()),
         (parent, group, came) in (prop::option::of(text()), group(), prop::option::of(came())),
+        is_drill in any::<bool>(),
     ) -> Incident {
+        let drill = is_drill.then(|| Drilled { by: by.clone(), until, note: note.clone() });
         let [held_until, notify_by, notified, calm_since] = times;
         Incident {
             id, fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, title, domain, state,
             severity, occurred: at, detected: until, resolved, ended: signal.ended,
             ack: acked.then_some(Ack { by, at, until, note }), reopened, flapping, occurrence: at, held_until,
-            partition, notify_by, notified, calm_since, codes_used, muted, sla, parent, group, came,
+            partition, notify_by, notified, calm_since, codes_used, muted, sla, parent, group, came, drill,
         }
     }
 }

@@ -116,6 +116,7 @@ impl Play<'_> {
                 let Some(silence) = self.silence(matchers) else { return Ok(false) };
                 self.ask(deed, Input::Approve { silence, by: by.clone() })?;
             }
+            Verb::Drill(ask) => self.ask(deed, Input::Drill(Box::new(ask.clone())))?,
             _ => return Ok(self.by_hand(deed, verb)),
         }
         Ok(true)
