@@ -103,9 +103,9 @@ impl Index {
         self.counts.get(parent).copied().unwrap_or_default()
     }
 
-    /// The oldest live incident that is alike.
-    pub(super) fn elder(&self, key: &Likeness) -> Option<&String> {
-        self.alike.get(key)?.first().map(|(_, id)| id)
+    /// Live incidents that are alike, the oldest first.
+    pub(super) fn alike(&self, key: &Likeness) -> impl Iterator<Item = &String> {
+        self.alike.get(key).into_iter().flatten().map(|(_, id)| id)
     }
 
     /// Openings in a blast domain that stand alone and happened within [`RUSH`] before `now`, the oldest first.

@@ -12,6 +12,8 @@ use crate::model::{Explains, Incident, STORM};
 
 /// Parents are followed no further.
 const DEPTH: usize = 32;
+/// So many of its like are looked at, the oldest first.
+const ELDERS: usize = 16;
 
 /// Incidents, their lists, and the ground.
 #[derive(Debug, Clone, Copy)]
@@ -124,14 +126,12 @@ impl<'a> Scene<'a> {
         storms.next().map(|storm| storm.id.clone())
     }
 
-    /// The oldest live incident that is alike, where that is another one.
+    /// The oldest live incident that is alike and may speak for this one, where it is older.
     pub(super) fn elder(&self, incident: &Incident) -> Option<String> {
-        let elder = self.index.elder(&self.ground.likeness(incident)?)?;
-        let elder = self
-            .get(elder)
-            .filter(|it| it.id != incident.id && it.speaks_to(incident) && !self.stands_on(it, &incident.id))?;
-        let older = (elder.detected, &elder.id) < (incident.detected, &incident.id);
-        older.then(|| elder.id.clone())
+        let key = self.ground.likeness(incident)?;
+        let alike = self.index.alike(&key).take(ELDERS).filter_map(|id| self.get(id));
+        let mut elders = alike.take_while(|it| (it.detected, &it.id) < (incident.detected, &incident.id));
+        elders.find(|it| it.speaks_to(incident) && !self.stands_on(it, &incident.id)).map(|it| it.id.clone())
     }
 
     /// Live incidents that stand alone, or only with their like, where `cause` may show.

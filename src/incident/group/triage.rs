@@ -41,7 +41,9 @@ impl<'a> Scene<'a> {
         let spot = self.ground.spot(&incident.labels);
         let at = |spots: Vec<u32>| -> Vec<&'a Incident> {
             let ids = spots.into_iter().flat_map(|spot| self.index.at(spot));
-            ids.filter_map(|id| self.get(id)).filter(|it| *it.rule != *STORM.id).take(LOOKED_AT).collect()
+            // What is only rehearsed says nothing of what is real.
+            let counts = |it: &&Incident| *it.rule != *STORM.id && it.is_drill() == incident.is_drill();
+            ids.filter_map(|id| self.get(id)).filter(counts).take(LOOKED_AT).collect()
         };
         let service = spot.and_then(|spot| graph.service_of(spot));
         let above = spot.map(|spot| graph.above(spot)).unwrap_or_default();

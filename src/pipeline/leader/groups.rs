@@ -285,6 +285,24 @@ fn alike_incidents_hang_under_the_oldest_and_the_next_one_leads_when_it_is_over(
 }
 
 #[test]
+fn a_drill_neither_leads_nor_explains_what_is_real() {
+    let mut stand = Stand::with(site());
+    let labels = Labels::new([("host", "vm-00")]);
+    let (by, note) = ("msp-duty-1".to_owned(), String::new());
+    let drill = DrillAsk { rule: "slow".to_owned(), labels, severity: Severity::S1, hold: HOUR, by, note };
+    assert!(stand.input(Input::Drill(Box::new(drill))).0);
+    for n in [0, 2, 4] {
+        stand.pass(MINUTE);
+        stand.signal("slow", &format!("vm-{n:02}"), S2);
+    }
+    let led = Some("INC-2611-001".to_owned());
+    assert_eq!((1..=3).map(|n| parent(&stand, n)).collect::<Vec<_>>(), [None, led.clone(), led]);
+    let real = stand.rows.incidents.iter().filter(|it| !it.is_drill());
+    let evidence: Vec<_> = real.filter_map(|it| it.group.triage.clone()).flat_map(|it| it.evidence).collect();
+    assert!(!evidence.is_empty() && evidence.iter().all(|it| it.incident.starts_with("INC")), "{evidence:?}");
+}
+
+#[test]
 fn a_parent_that_is_muted_hides_nobody() {
     let mut stand = Stand::with(site());
     stand.signal("down", "node-1", S1);
