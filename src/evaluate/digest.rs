@@ -6,6 +6,7 @@
 //! differences lose nothing. How a window is cut into stretches depends on its content alone, so its value is the same
 //! bit for bit whoever computes it. Which window it is, and what a function makes of it, is not known here.
 
+use crate::evaluate::blocks::Stretch;
 use crate::evaluate::ring::Point;
 use crate::time::Ms;
 
@@ -42,9 +43,8 @@ pub(super) struct Digest {
     pub(super) lost: f64,
 }
 
-impl Digest {
-    /// That of one sample.
-    pub(super) fn of(point: Point) -> Self {
+impl Stretch for Digest {
+    fn of(point: Point) -> Self {
         Self {
             count: 1.0,
             first: point,
@@ -63,8 +63,7 @@ impl Digest {
         }
     }
 
-    /// This stretch and `later`, which begins after it has ended.
-    pub(super) fn join(&self, later: &Self) -> Self {
+    fn join(&self, later: &Self) -> Self {
         let count = self.count + later.count;
         let (value, time) =
             (later.mean - self.mean, seconds(later.first.time - self.first.time) + later.when - self.when);
@@ -89,6 +88,12 @@ impl Digest {
         }
     }
 
+    fn begins(&self) -> Ms {
+        self.first.time
+    }
+}
+
+impl Digest {
     /// The population's standard deviation.
     pub(super) fn deviation(&self) -> f64 {
         (self.squares / self.count).max(0.0).sqrt()

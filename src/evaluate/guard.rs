@@ -6,6 +6,7 @@
 //! is visited, neither when they come nor when old ones leave. A guard is always allowed to say no; it never says yes
 //! where a visit would find something: bounds keep a distance from thresholds that is far above the rounding of sums.
 
+use crate::evaluate::blocks::Samples as _;
 use crate::evaluate::part::Part;
 use crate::evaluate::ring::Ring;
 use crate::evaluate::terms::Terms;

@@ -28,6 +28,7 @@ mod plan;
 pub mod promql;
 mod ring;
 mod series;
+mod sorted;
 mod sources;
 mod status;
 pub mod template;

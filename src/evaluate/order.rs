@@ -1,15 +1,12 @@
 //! The values of a window in order of size: exact quantiles without sorting at every visit.
 //!
-//! The idea: sorted runs of a few hundred values. A value finds its run and its place in it by halving, and moves at
-//! most one run's tail; a rank is found by counting whole runs. So an in-order sample costs O(log n) comparisons and a
-//! move within one run when it comes and the same when it leaves, and a visit one step for each run: n / 512 or so.
-//! What a quantile is stands in [`of_sorted`]; which samples a window holds is not known here.
+//! The idea: the values are kept [`Sorted`] while samples come and leave; a visit asks for two of them by their places.
+//! What a quantile is stands in [`at_rank`]; which samples a window holds is not known here.
 
+use crate::evaluate::blocks::Samples as _;
 use crate::evaluate::ring::{Ring, Span, View};
+use crate::evaluate::sorted::Sorted;
 use crate::time::Ms;
-
-/// A run that grows beyond it is cut in two.
-const RUN: usize = 512;
 
 /// The quantile at `part` millionths of `n` values in order of size, `at` gives the one at a place: between the two
 /// nearest it is interpolated, as Prometheus does (rank = q × (n − 1)). `None` of nothing.
@@ -38,8 +35,7 @@ pub(super) fn of_sorted(part: u32, window: View<'_>) -> Option<f64> {
 /// What is remembered of one series' window from visit to visit.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    runs: Vec<Vec<f64>>,
-    held: usize,
+    values: Sorted,
     /// The window's left edge and its newest sample as of the last refresh.
     edge: Ms,
     upto: Ms,
@@ -52,65 +48,22 @@ impl Order {
         let edge = span.at - span.over;
         let left = ring.since(self.edge).len() - ring.since(edge.min(self.upto).max(self.edge)).len();
         let stays = ring.since(edge.min(self.upto)).len() - ring.since(self.upto).len();
-        if self.edge > edge || self.held != left + stays {
+        if self.edge > edge || self.values.len() != left + stays {
             *self = Self { edge, upto: edge, ..Self::default() };
         } else {
             let gone: Vec<f64> = ring.since(self.edge).take(left).map(|point| point.value).collect();
-            gone.into_iter().for_each(|value| self.remove(value));
+            gone.into_iter().for_each(|value| self.values.remove(value));
             self.edge = edge;
         }
         for point in ring.since(self.upto.max(edge)).take_while(|point| point.time <= span.at) {
-            self.insert(point.value);
+            self.values.insert(point.value);
             self.upto = point.time;
         }
     }
 
     /// The quantile as of the last refresh.
     pub(super) fn quantile(&self, part: u32) -> Option<f64> {
-        at_rank(part, self.held, |n| self.nth(n))
-    }
-
-    fn nth(&self, mut n: usize) -> f64 {
-        for run in &self.runs {
-            match run.get(n) {
-                Some(value) => return *value,
-                None => n -= run.len(),
-            }
-        }
-        f64::NAN
-    }
-
-    /// The first run whose greatest value is not below `value`.
-    fn run(&self, value: f64) -> usize {
-        let below = |run: &Vec<f64>| run.last().is_some_and(|last| last.total_cmp(&value).is_lt());
-        self.runs.partition_point(below)
-    }
-
-    fn insert(&mut self, value: f64) {
-        self.held += 1;
-        let place = self.run(value).min(self.runs.len().saturating_sub(1));
-        let Some(run) = self.runs.get_mut(place) else {
-            self.runs.push(vec![value]);
-            return;
-        };
-        run.insert(run.partition_point(|held| held.total_cmp(&value).is_lt()), value);
-        if run.len() > RUN {
-            let tail = run.split_off(RUN / 2);
-            self.runs.insert(place + 1, tail);
-        }
-    }
-
-    fn remove(&mut self, value: f64) {
-        let place = self.run(value);
-        let Some(run) = self.runs.get_mut(place) else { return };
-        let at = run.partition_point(|held| held.total_cmp(&value).is_lt());
-        if run.get(at).is_some_and(|held| held.total_cmp(&value).is_eq()) {
-            run.remove(at);
-            self.held -= 1;
-        }
-        if run.is_empty() {
-            self.runs.remove(place);
-        }
+        at_rank(part, self.values.len(), |n| self.values.nth(n))
     }
 }
 

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 
+use crate::evaluate::blocks::Stretch as _;
 use crate::evaluate::digest::Digest;
 use crate::evaluate::ring::{Point, SAMPLE};
 use crate::model::Function;

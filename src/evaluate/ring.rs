@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use crate::evaluate::blocks::Samples;
 use crate::evaluate::passed;
 use crate::time::Ms;
 
@@ -157,12 +158,6 @@ impl Ring {
         self.points.is_empty()
     }
 
-    /// All samples newer than `edge`, in time order, also those that a broken clock left in the future.
-    pub(super) fn since(&self, edge: Ms) -> impl DoubleEndedIterator<Item = Point> + ExactSizeIterator {
-        let low = self.points.partition_point(|point| point.time <= edge);
-        self.points.range(low..).copied()
-    }
-
     /// The samples of a window.
     pub(super) fn view(&self, span: Span) -> View<'_> {
         let low = self.points.partition_point(|point| point.time <= span.at - span.over);
@@ -171,6 +166,14 @@ impl Ring {
             _ => self.points.partition_point(|point| point.time <= span.at).max(low),
         };
         View { ring: self, span, low, high }
+    }
+}
+
+impl Samples for Ring {
+    /// Also those that a broken clock left in the future.
+    fn since(&self, edge: Ms) -> impl DoubleEndedIterator<Item = Point> + ExactSizeIterator {
+        let low = self.points.partition_point(|point| point.time <= edge);
+        self.points.range(low..).copied()
     }
 }
 

@@ -7,7 +7,7 @@
 //! is all it takes, or in [`of_digest`] where its value follows from what [`Digest`] keeps; then its cost does not grow
 //! with the window, and it works in panes. `slope`, for example, is one line there.
 
-use crate::evaluate::blocks::{self, Blocks, WORTH};
+use crate::evaluate::blocks::{Blocks, WORTH, chunk, fold};
 use crate::evaluate::digest::Digest;
 use crate::evaluate::order::{self, Order};
 use crate::evaluate::panes::Panes;
@@ -50,7 +50,7 @@ fn plain(function: Function, window: View<'_>, span: Span, samples: usize) -> Op
         Function::Rate | Function::Increase | Function::Delta => extrapolated(function, window, span),
         Function::Quantile(part) => order::of_sorted(part, window),
         Function::Stddev | Function::Changes | Function::Resets | Function::Slope | Function::Forecast(_) => {
-            of_digest(function, &blocks::fold(window, span.over)?, span)
+            of_digest(function, &folded(window, span)?, span)
         }
     }
 }
@@ -116,7 +116,7 @@ pub(super) struct Memo {
 #[derive(Debug)]
 enum What {
     /// For values that follow from a digest.
-    Blocks(Blocks),
+    Blocks(Blocks<Digest>),
     /// For quantiles.
     Order(Order),
 }
@@ -151,7 +151,7 @@ impl Memo {
     pub(super) fn refresh(&mut self, ring: &Ring, span: Span) {
         self.at = span.at;
         match &mut self.what {
-            What::Blocks(blocks) => blocks.refresh(ring, span),
+            What::Blocks(blocks) => blocks.refresh(ring, span.at),
             What::Order(order) => order.refresh(ring, span),
         }
     }
@@ -191,10 +191,11 @@ fn seconds(length: Ms) -> f64 {
     length as f64 / 1_000.0
 }
 
-/// The length of a chunk in ms as a power of two: about a 32nd of the window.
-pub(super) fn chunk(over: Ms) -> u32 {
-    let part = u64::try_from(over / 32).unwrap_or(0).max(1);
-    part.next_power_of_two().trailing_zeros()
+/// The digest of a window, from nothing.
+fn folded(window: View<'_>, span: Span) -> Option<Digest> {
+    let shift = chunk(span.over);
+    let (head, others) = window.split(shift);
+    fold(head.iter(), others.iter(), shift)
 }
 
 fn sum(window: View<'_>, span: Span) -> f64 {
@@ -223,7 +224,7 @@ fn extrapolated(function: Function, window: View<'_>, span: Span) -> Option<f64>
         (last_at, last, gaps) = (time, value, gaps + 1);
     }
     // In the order in which who remembers chunks adds them up.
-    let lost = if fell && function != Function::Delta { blocks::fold(window, span.over)?.lost } else { 0.0 };
+    let lost = if fell && function != Function::Delta { folded(window, span)?.lost } else { 0.0 };
     let (first, last) = (Point { time: first_at, value: first }, Point { time: last_at, value: last });
     drawn_out(function, Drawn { first, last, gaps: number(gaps), lost }, span)
 }

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
+use crate::evaluate::blocks::chunk;
 use crate::evaluate::ring::{Ring, Same, Span};
-use crate::evaluate::window::{Memo, chunk, value};
+use crate::evaluate::window::{Memo, value};
 use crate::model::{FUNCTIONS, Function};
 use crate::time::Ms;
 
