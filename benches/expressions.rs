@@ -3,6 +3,9 @@
 //! Each figure is one evaluation of all rules at one tick, CPU time of this thread; `plain` evaluates every rule by itself
 //! over the same windows, `together` as rules run live: equal parts once, and what no sample has touched not at all. Both
 //! are measured in one run, so that the ratio holds on a noisy machine, and their results are compared.
+//!
+//! The last table is what one sample costs one window function where every tick brings one to each series: `read`, by
+//! reading its window, and `carried on`, as it is done live; the last column is the latter against that of 2 m.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -125,5 +128,73 @@ fn main() {
             let rule = [format!("{function}(net_bytes_total[{over}]) > 1e18")];
             World::new(&rule).run(&format!("{function} over {over}, a tick each s"), length, (20, 1_000));
         }
+    }
+    for call in CALLS {
+        let mut shortest = None;
+        for (over, length) in [("2m", 120_000), ("20m", 1_200_000), ("2h", 7_200_000), ("7d", 604_800_000)] {
+            per_sample(call, (over, length), &mut shortest);
+        }
+    }
+}
+
+/// What one sample costs, with `W` for the window.
+const CALLS: [&str; 9] = [
+    "max_over_time(m[W])",
+    "min_over_time(m[W])",
+    "quantile_over_time(0.9, m[W])",
+    "rate(m[W])",
+    "changes(m[W])",
+    "avg_over_time(m[W])",
+    "stddev_over_time(m[W])",
+    "predict_linear(m[W], 3600)",
+    "count_over_time(m[W])",
+];
+
+/// Some series, each of which gets a sample before each tick; a tick each 10 s.
+fn per_sample(call: &str, (over, length): (&str, i64), shortest: &mut Option<f64>) {
+    const SERIES: usize = 10;
+    let text = call.replace('W', over);
+    let together = Together::new(vec![parse(&text).expect("it reads")]);
+    let (mut windows, kept) = (Windows::default(), RefCell::new(Kept::default()));
+    windows.watch(together.sets(), &std::sync::Arc::default());
+    let series: Vec<Labels> = (0..SERIES).map(|n| Labels::new([(NAME, "m"), ("host", &format!("host-{n}"))])).collect();
+    let mut rng = fastrand::Rng::with_seed(7);
+    let come = |windows: &mut Windows, at: i64, rng: &mut fastrand::Rng| {
+        for labels in &series {
+            windows.insert(labels, at, rng.f64() * 100.0, usize::MAX);
+        }
+    };
+    (1..=length / EVERY).for_each(|n| come(&mut windows, n * EVERY, &mut rng));
+    let (mut read, mut carried, mut reads) = (0, 0, 0);
+    // Enough of them for the blocks of a week to pass by.
+    let ticks = 4_000;
+    for n in 0..ticks + 1 {
+        let at = (length / EVERY + n) * EVERY;
+        come(&mut windows, at, &mut rng);
+        let began = cpu();
+        together.begin(&kept, &windows.touched());
+        let shared = together.instant(0, &windows, &kept, at);
+        // The first one reads the window.
+        carried += if n == 0 { 0 } else { cpu() - began };
+        if n % 400 == 0 {
+            let began = cpu();
+            let plain = instant(&together.exprs()[0], &windows, at);
+            (read, reads) = (read + cpu() - began, reads + 1);
+            assert!(plain == shared, "both ways give the same");
+        }
+        if n % 6 == 0 {
+            windows.trim(at - length - 60_000);
+        }
+    }
+    let (read, carried) = (per(read, reads), per(carried, ticks));
+    let first = *shortest.get_or_insert(carried);
+    println!(
+        "{text:<32} read {read:>9.0} ns/sample   carried on {carried:>6.0} ns/sample   {:>7.1} times less   × {:.2}",
+        read / carried,
+        carried / first
+    );
+
+    fn per(ns: i64, ticks: i64) -> f64 {
+        ns as f64 / ticks as f64 / SERIES as f64
     }
 }

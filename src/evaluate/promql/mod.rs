@@ -7,8 +7,12 @@
 //!
 //! - `lexer`, `text`, `parser`, `check`: bytes → tree. `ast`, `matcher`, `operator`: the tree.
 //! - `functions`, `aggregate`, `operator`: one table per kind; a new row is all that a new function needs.
-//! - `eval`: the tree over a storage. `storage`, `windows`, `value`: what goes in and comes out.
+//! - `eval`: the tree over a storage. `storage`, `windows`, `held`, `value`: what goes in and comes out.
 //! - `together`: many expressions tick by tick, each equal part of them once.
+//!
+//! Sums, means, deviations and trends over windows of 128 samples and more are folded in blocks that are aligned to
+//! absolute time (`functions::stretch`), so that their cost per sample does not grow with the window; from Prometheus's
+//! they differ by some units in the last place, as a sum does that is taken in another order.
 //!
 //! Three results differ from Prometheus's on purpose: the date of NaN is NaN (there, it depends on the processor);
 //! `timestamp(x offset d @ t)` heeds the offset; a range below one millisecond is refused instead of empty.
@@ -21,6 +25,7 @@ mod check;
 mod cut;
 mod eval;
 mod functions;
+mod held;
 mod lexer;
 mod matcher;
 mod number;

@@ -4,6 +4,7 @@
 //! 1e100 is 10 and the order of series hardly shows. NaN and infinity go through as in Prometheus; each rule stands at
 //! its function.
 
+use crate::evaluate::sorted::sort;
 use crate::time::Ms;
 
 /// A sum that remembers what its additions lost.
@@ -28,6 +29,23 @@ impl Sum {
             self.lost += (value - next) + self.sum;
         }
         self.sum = next;
+    }
+
+    /// Adds another sum, and what that one remembers.
+    pub(super) fn join(&mut self, later: Self) {
+        self.add(later.sum);
+        self.lost += later.lost;
+    }
+
+    /// How much it is more than `other`.
+    pub(super) fn above(self, other: Self) -> f64 {
+        (self.sum - other.sum) + (self.lost - other.lost)
+    }
+
+    /// The sum by `count`, rounded about once.
+    pub(super) fn by(self, count: f64) -> f64 {
+        let part = self.sum / count;
+        part + ((-part).mul_add(count, self.sum) + self.lost) / count
     }
 
     pub(super) fn value(self) -> f64 {
@@ -85,15 +103,21 @@ pub(super) fn variance(values: impl IntoIterator<Item = f64>) -> f64 {
 
 impl Sum {
     /// As [`Sum::value`], but infinity and what was lost mix: a deviation with an infinite value is NaN.
-    fn raw(self) -> f64 {
+    pub(super) fn raw(self) -> f64 {
         self.sum + self.lost
     }
 }
 
-/// The φ-quantile: the values sorted (NaN smallest), interpolated between neighbours. −∞ below 0, +∞ above 1, NaN of
-/// none or of φ NaN.
+/// The φ-quantile: the values sorted (NaN smallest, −0 below 0), interpolated between neighbours. −∞ below 0, +∞ above
+/// 1, NaN of none or of φ NaN.
 pub(super) fn quantile(phi: f64, mut values: Vec<f64>) -> f64 {
-    if values.is_empty() || phi.is_nan() {
+    sort(&mut values);
+    quantile_of(phi, values.len(), |n| values[n])
+}
+
+/// The same of `count` values in that order, which `nth` gives.
+pub(super) fn quantile_of(phi: f64, count: usize, nth: impl Fn(usize) -> f64) -> f64 {
+    if count == 0 || phi.is_nan() {
         return f64::NAN;
     }
     if phi < 0.0 {
@@ -102,15 +126,16 @@ pub(super) fn quantile(phi: f64, mut values: Vec<f64>) -> f64 {
     if phi > 1.0 {
         return f64::INFINITY;
     }
-    values.sort_by(|a, b| b.is_nan().cmp(&a.is_nan()).then(a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal)));
     #[expect(clippy::cast_precision_loss, reason = "no window holds 2^52 values")]
-    let rank = phi * (values.len() - 1) as f64;
+    let rank = phi * (count - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the number of values")]
-    let below = (rank.floor() as usize).min(values.len() - 1);
-    let above = (below + 1).min(values.len() - 1);
+    let below = (rank.floor() as usize).min(count - 1);
     let weight = rank - rank.floor();
     // Without weight the neighbour does not count, not even an infinite one.
-    if weight == 0.0 { values[below] } else { values[below] * (1.0 - weight) + values[above] * weight }
+    if weight == 0.0 {
+        return nth(below);
+    }
+    nth(below) * (1.0 - weight) + nth((below + 1).min(count - 1)) * weight
 }
 
 /// A straight line through `points` by least squares: (slope per second, value at `origin`). `None` below two points.

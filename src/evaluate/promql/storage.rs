@@ -32,7 +32,7 @@ pub fn is_stale(value: f64) -> bool {
 pub struct Slice {
     /// All labels, the metric's name as `__name__` among them.
     pub labels: Labels,
-    /// Time and value, by time, each time once. Stale markers are among them.
+    /// Time and value, by time, each time once.
     pub points: Vec<(Ms, f64)>,
 }
 
@@ -54,12 +54,21 @@ pub struct Sought<'a> {
 pub struct Part<'a> {
     /// All labels, the metric's name as `__name__` among them.
     pub labels: &'a Labels,
-    /// Time and value, by time, each time once; stale markers are among them. Never empty.
+    /// Time and value, by time, each time once, without stale markers. Never empty.
     pub points: &'a [(Ms, f64)],
+    /// The same points, and before them those in front of the part that the storage still has.
+    pub reach: &'a [(Ms, f64)],
     /// Names the content, where the storage can: two parts of the same length with one stamp hold the same points.
     pub stamp: Option<Stamp>,
-    /// There is surely no stale marker among the points.
-    pub plain: bool,
+    /// Time of the newest stale marker in the part.
+    pub ended: Option<Ms>,
+}
+
+impl Part<'_> {
+    /// The newest point, unless the series has ended behind it.
+    pub fn newest(&self) -> Option<(Ms, f64)> {
+        self.points.last().copied().filter(|(time, _)| self.ended.is_none_or(|ended| ended < *time))
+    }
 }
 
 /// A selector that is known beforehand.
@@ -84,24 +93,36 @@ pub struct Stamp {
 
 /// What an expression can be evaluated over.
 pub trait Storage {
-    /// Shows each series that all matchers match and that has a sample in the part that is asked for. Sorted by labels,
+    /// Shows each series that all matchers match and that has a point in the part that is asked for. Sorted by labels,
     /// each label set once.
     fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>));
 
-    /// The same, copied.
+    /// The same, copied; a series that has ended there shows its newest stale marker last.
     fn select(&self, matchers: &[Matcher], after: Ms, until: Ms) -> Vec<Slice> {
         let mut found = Vec::new();
         self.each(Sought { matchers, set: None, after, until }, &mut |part| {
-            found.push(Slice { labels: part.labels.clone(), points: part.points.to_vec() });
+            let mut points = part.points.to_vec();
+            if part.newest().is_none() {
+                points.extend(part.ended.map(|ended| (ended, stale())));
+            }
+            found.push(Slice { labels: part.labels.clone(), points });
         });
         found
     }
 }
 
+/// One series of a [`Memory`].
+#[derive(Debug, Clone, Default)]
+struct Remembered {
+    points: Vec<(Ms, f64)>,
+    /// Times of stale markers.
+    markers: Vec<Ms>,
+}
+
 /// All samples, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    series: BTreeMap<Labels, Vec<(Ms, f64)>>,
+    series: BTreeMap<Labels, Remembered>,
 }
 
 impl Memory {
@@ -113,11 +134,20 @@ impl Memory {
         } else {
             labels.clone()
         };
-        let points = self.series.entry(labels).or_default();
-        let at = points.partition_point(|(known, _)| *known < t);
-        match points.get_mut(at) {
-            Some(point) if point.0 == t => point.1 = value,
-            _ => points.insert(at, (t, value)),
+        let Remembered { points, markers } = self.series.entry(labels).or_default();
+        let (at, mark) = (points.partition_point(|(known, _)| *known < t), markers.partition_point(|known| *known < t));
+        let (known, marked) = (points.get(at).is_some_and(|point| point.0 == t), markers.get(mark) == Some(&t));
+        match (is_stale(value), known, marked) {
+            (true, _, true) => {}
+            (true, _, false) => {
+                points.drain(at..at + usize::from(known));
+                markers.insert(mark, t);
+            }
+            (false, true, _) => points[at].1 = value,
+            (false, false, _) => {
+                markers.drain(mark..mark + usize::from(marked));
+                points.insert(at, (t, value));
+            }
         }
     }
 
@@ -134,12 +164,16 @@ impl Memory {
 
 impl Storage for Memory {
     fn each(&self, sought: Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
-        for (labels, points) in &self.series {
+        for (labels, Remembered { points, markers }) in &self.series {
             let from = points.partition_point(|(t, _)| *t <= sought.after);
             let to = points.partition_point(|(t, _)| *t <= sought.until);
-            let points = points.get(from..to).unwrap_or_default();
+            let reach = points.get(..to).unwrap_or_default();
+            let points = reach.get(from..).unwrap_or_default();
+            let before = markers.partition_point(|t| *t <= sought.until);
+            let ended = before.checked_sub(1).and_then(|last| markers.get(last)).copied();
+            let ended = ended.filter(|t| *t > sought.after);
             if !points.is_empty() && sought.matchers.iter().all(|matcher| matcher.accepts(labels)) {
-                see(Part { labels, points, stamp: None, plain: false });
+                see(Part { labels, points, reach, stamp: None, ended });
             }
         }
     }

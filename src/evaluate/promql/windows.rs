@@ -10,14 +10,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::storage::{NAME, Part, Set, Sought, Stamp, Storage, is_stale};
+use super::held::Held;
+use super::storage::{NAME, Part, Set, Sought, Stamp, Storage};
 use crate::model::{Inventory, Labels};
 use crate::time::Ms;
 
 /// All samples at hand.
 #[derive(Debug, Default)]
 pub struct Windows {
-    series: Vec<Option<Held>>,
+    series: Vec<Option<Known>>,
     free: Vec<u32>,
     index: HashMap<Labels, u32>,
     metrics: BTreeMap<Box<str>, Metric>,
@@ -29,17 +30,10 @@ pub struct Windows {
 
 /// One series.
 #[derive(Debug)]
-struct Held {
+struct Known {
     labels: Labels,
     number: u64,
-    edition: u32,
-    points: Vec<(Ms, f64)>,
-    /// So many points at the front are out of sight.
-    head: usize,
-    /// So many are gone before them.
-    gone: u64,
-    /// Time of the newest stale marker.
-    marker: Ms,
+    held: Held,
 }
 
 /// The series of one metric, by labels.
@@ -79,8 +73,8 @@ impl Windows {
     /// Takes one sample. `false` where it would be a series more than `limit`.
     pub fn insert(&mut self, labels: &Labels, time: Ms, value: f64, limit: usize) -> bool {
         let Some(id) = self.index.get(labels).copied().or_else(|| self.bear(labels, limit)) else { return false };
-        let Some(held) = self.series.get_mut(id as usize).and_then(Option::as_mut) else { return false };
-        held.insert(time, value);
+        let Some(known) = self.series.get_mut(id as usize).and_then(Option::as_mut) else { return false };
+        known.held.insert(time, value);
         let metric = self.metrics.get_mut(labels.get(NAME).unwrap_or_default());
         if let Some(metric) = metric.filter(|metric| metric.earliest.is_none_or(|earliest| time < earliest)) {
             metric.earliest = Some(time);
@@ -93,15 +87,7 @@ impl Windows {
             return None;
         }
         self.born += 1;
-        let held = Held {
-            labels: labels.clone(),
-            number: self.born,
-            edition: 0,
-            points: Vec::new(),
-            head: 0,
-            gone: 0,
-            marker: Ms::MIN,
-        };
+        let known = Known { labels: labels.clone(), number: self.born, held: Held::default() };
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
@@ -109,7 +95,7 @@ impl Windows {
                 u32::try_from(self.series.len() - 1).ok()?
             }
         };
-        self.series[id as usize] = Some(held);
+        self.series[id as usize] = Some(known);
         self.index.insert(labels.clone(), id);
         let metric = self.metrics.entry(Box::from(labels.get(NAME).unwrap_or_default())).or_default();
         enter(&self.series, &mut metric.members, id, labels);
@@ -126,11 +112,11 @@ impl Windows {
     /// Forgets what is at or before `edge`.
     pub fn trim(&mut self, edge: Ms) {
         let mut empty = Vec::new();
-        for (id, held) in (0..).zip(&mut self.series) {
-            let Some(series) = held else { continue };
-            if !series.trim(edge) {
+        for (id, known) in (0..).zip(&mut self.series) {
+            let Some(series) = known else { continue };
+            if !series.held.trim(edge) {
                 self.index.remove(&series.labels);
-                *held = None;
+                *known = None;
                 empty.push(id);
             }
         }
@@ -148,11 +134,11 @@ impl Windows {
     pub fn watch(&mut self, sets: &[Set], inventory: &Arc<Inventory>) {
         self.inventory = Arc::clone(inventory);
         self.watched = sets.iter().map(|set| Watched { set: set.clone(), members: Vec::new() }).collect();
-        for (id, held) in (0..).zip(&self.series) {
-            let Some(held) = held else { continue };
-            let joined = inventory.join(&held.labels);
+        for (id, known) in (0..).zip(&self.series) {
+            let Some(known) = known else { continue };
+            let joined = inventory.join(&known.labels);
             for watched in &mut self.watched {
-                let labels = watched.fits(&held.labels, &joined);
+                let labels = watched.fits(&known.labels, &joined);
                 watched.members.extend(labels.map(|labels| Member { id, labels }));
             }
         }
@@ -181,70 +167,24 @@ impl Windows {
     }
 
     fn show(&self, id: u32, labels: Option<&Labels>, sought: &Sought<'_>, see: &mut dyn FnMut(Part<'_>)) {
-        let Some(held) = self.series.get(id as usize).and_then(Option::as_ref) else { return };
-        let (from, points) = held.between(sought.after, sought.until);
-        let fits = || labels.is_some() || sought.matchers.iter().all(|matcher| matcher.accepts(&held.labels));
-        if points.is_empty() || !fits() {
+        let Some(known) = self.series.get(id as usize).and_then(Option::as_ref) else { return };
+        let seen = known.held.between(sought.after, sought.until);
+        let fits = || labels.is_some() || sought.matchers.iter().all(|matcher| matcher.accepts(&known.labels));
+        if seen.points.is_empty() || !fits() {
             return;
         }
-        let stamp = Stamp { series: held.number, edition: held.edition, first: held.gone + from as u64 };
-        see(Part {
-            labels: labels.unwrap_or(&held.labels),
-            points,
-            stamp: Some(stamp),
-            plain: held.marker <= sought.after,
-        });
+        let stamp = Stamp { series: known.number, edition: seen.edition, first: seen.first };
+        let labels = labels.unwrap_or(&known.labels);
+        see(Part { labels, points: seen.points, reach: seen.reach, stamp: Some(stamp), ended: seen.ended });
     }
 }
 
 /// Puts a series at its place.
-fn enter(series: &[Option<Held>], members: &mut Vec<u32>, id: u32, labels: &Labels) {
+fn enter(series: &[Option<Known>], members: &mut Vec<u32>, id: u32, labels: &Labels) {
     let before =
         |other: &u32| series.get(*other as usize).and_then(Option::as_ref).is_some_and(|other| other.labels < *labels);
     let at = members.partition_point(before);
     members.insert(at, id);
-}
-
-impl Held {
-    fn insert(&mut self, time: Ms, value: f64) {
-        if is_stale(value) {
-            self.marker = self.marker.max(time);
-        }
-        if self.points.last().is_none_or(|(last, _)| *last < time) {
-            self.points.push((time, value));
-            return;
-        }
-        self.edition += 1;
-        let seen = self.points.get(self.head..).unwrap_or_default();
-        let at = self.head + seen.partition_point(|(held, _)| *held < time);
-        match self.points.get_mut(at).filter(|(held, _)| *held == time) {
-            Some(point) => point.1 = value,
-            None => self.points.insert(at, (time, value)),
-        }
-    }
-
-    /// `false` where nothing is left.
-    fn trim(&mut self, edge: Ms) -> bool {
-        let seen = self.points.get(self.head..).unwrap_or_default();
-        self.head += seen.partition_point(|(time, _)| *time <= edge);
-        if self.head > self.points.len() / 2 {
-            self.gone += self.head as u64;
-            self.points.drain(..self.head);
-            self.head = 0;
-        }
-        !self.points.is_empty()
-    }
-
-    /// The points in (`after`, `until`], and the place of the first.
-    fn between(&self, after: Ms, until: Ms) -> (usize, &[(Ms, f64)]) {
-        let seen = self.points.get(self.head..).unwrap_or_default();
-        let from = seen.partition_point(|(time, _)| *time <= after);
-        let to = match seen.last() {
-            Some((last, _)) if *last <= until => seen.len(),
-            _ => seen.partition_point(|(time, _)| *time <= until).max(from),
-        };
-        (self.head + from, seen.get(from..to).unwrap_or_default())
-    }
 }
 
 impl Storage for Windows {
@@ -257,7 +197,7 @@ impl Storage for Windows {
         let fitting = self.metrics.iter().filter(|(name, _)| names.iter().all(|it| it.accepts_value(name)));
         let mut members: Vec<u32> = fitting.flat_map(|(_, metric)| &metric.members).copied().collect();
         // Within a metric they are sorted already; several metrics are a rare selector.
-        members.sort_by_key(|id| self.series.get(*id as usize).and_then(Option::as_ref).map(|held| &held.labels));
+        members.sort_by_key(|id| self.series.get(*id as usize).and_then(Option::as_ref).map(|known| &known.labels));
         members.into_iter().for_each(|id| self.show(id, None, &sought, see));
     }
 }
@@ -298,7 +238,7 @@ mod tests {
         let stamp = |windows: &Windows, after, until| {
             let mut found = Vec::new();
             let sought = Sought { matchers: &matchers, set: Some(0), after, until };
-            windows.each(sought, &mut |part| found.push((part.stamp.unwrap(), part.points.len(), part.plain)));
+            windows.each(sought, &mut |part| found.push((part.stamp.unwrap(), part.points.len(), part.ended)));
             found
         };
         for time in 1..=8 {
@@ -310,7 +250,8 @@ mod tests {
         windows.trim(4);
         assert_eq!(stamp(&windows, 4, 7).len(), 1, "of one host");
         assert_eq!((stamp(&windows, 4, 7)[0].0, before[0].1), (before[0].0, 3), "newer samples change nothing");
-        assert!(!stamp(&windows, 4, 7)[0].2 && stamp(&windows, 9, 99).is_empty());
+        assert_eq!((stamp(&windows, 4, 8)[0].2, stamp(&windows, 4, 9)[0].2), (None, Some(9)));
+        assert!(stamp(&windows, 8, 99).is_empty(), "a stale marker is no point");
         windows.insert(&of("m", "a"), 6, 1.0, 9);
         assert_ne!(stamp(&windows, 4, 7), before, "another value does");
         assert_eq!(windows.touched(), [(Box::from("m"), 1)]);

@@ -19,7 +19,7 @@ use std::ops::Range;
 use crate::evaluate::promql::aggregate;
 use crate::evaluate::promql::ast::{Expr, LOOK_BACK, Node, Pin, Place, Selector, Shift, Sign, What};
 use crate::evaluate::promql::functions;
-use crate::evaluate::promql::storage::{Part, Sought, Storage, is_stale};
+use crate::evaluate::promql::storage::{Part, Sought, Storage};
 use crate::evaluate::promql::together::Kept;
 use crate::evaluate::promql::value::{Answer, Level, Note, Sample, Series, Trouble, Value};
 use crate::model::Labels;
@@ -241,8 +241,7 @@ impl Scene<'_> {
     pub(super) fn newest(&self, selector: &Selector, at: Ms) -> Vec<(Labels, (Ms, f64))> {
         let mut found = Vec::new();
         self.parts(selector, self.edges(selector, at), &mut |part| {
-            let last = part.points.last().filter(|(_, value)| !is_stale(*value));
-            found.extend(last.map(|point| (part.labels.clone(), *point)));
+            found.extend(part.newest().map(|point| (part.labels.clone(), point)));
         });
         found
     }
@@ -255,10 +254,7 @@ impl Scene<'_> {
         let (after, until) = self.edges(selector, at);
         let mut series = Vec::new();
         self.parts(selector, (after, until), &mut |part| {
-            let points: Vec<(Ms, f64)> = part.points.iter().copied().filter(|(_, value)| !is_stale(*value)).collect();
-            if !points.is_empty() {
-                series.push(Track { labels: part.labels.clone(), points, nameless: false });
-            }
+            series.push(Track { labels: part.labels.clone(), points: part.points.to_vec(), nameless: false });
         });
         Got::Range(Tracks { series, after, until })
     }

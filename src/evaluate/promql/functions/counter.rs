@@ -6,21 +6,30 @@
 //! them.
 
 use crate::evaluate::promql::ast::Kind::{Range, Vector};
+use crate::evaluate::promql::functions::moving::Memory;
 use crate::evaluate::promql::functions::{Body, Function, Window, row, window};
 use crate::time::Ms;
 
 pub(super) const TABLE: &[Function] = &[
-    drawn("rate", Drawn { counter: true, per_second: true }),
-    drawn("increase", Drawn { counter: true, per_second: false }),
+    drawn("rate", Drawn { counter: true, per_second: true }).recalling(Memory::Falls),
+    drawn("increase", Drawn { counter: true, per_second: false }).recalling(Memory::Falls),
     drawn("delta", Drawn { counter: false, per_second: false }),
     window("irate", |w| last_two(w, true)),
     window("idelta", |w| last_two(w, false)),
-    window("changes", |w| {
-        let same = |(a, b): &(f64, f64)| a == b || (a.is_nan() && b.is_nan());
-        Some(count(w.pairs().filter(|pair| !same(pair))))
-    }),
-    window("resets", |w| Some(count(w.pairs().filter(|(before, after)| after < before)))),
+    window("changes", |w| Some(count(w.pairs().filter(changed)))).recalling(Memory::Pairs(changed)),
+    window("resets", |w| Some(count(w.pairs().filter(fell)))).recalling(Memory::Pairs(fell)),
 ];
+
+/// Whether the second value is another than the first.
+#[expect(clippy::float_cmp, reason = "a value that stays is the same to the last bit")]
+fn changed((before, after): &(f64, f64)) -> bool {
+    before != after && !(before.is_nan() && after.is_nan())
+}
+
+/// Whether the second value is below the first.
+fn fell((before, after): &(f64, f64)) -> bool {
+    after < before
+}
 
 /// A change that is drawn out to the window's edges.
 #[derive(Debug, Clone, Copy)]
@@ -47,19 +56,14 @@ fn seconds(ms: i64) -> f64 {
 impl Drawn {
     /// The change from the first sample to the last; of a counter with its falls added back. `None` below two samples.
     pub(super) fn change(self, points: &[(Ms, f64)]) -> Option<f64> {
-        let (first, last) = (points.first()?, points.last()?);
-        if points.len() < 2 {
-            return None;
-        }
-        let mut change = last.1 - first.1;
-        if self.counter {
-            for (before, after) in points.windows(2).map(|pair| (pair[0].1, pair[1].1)) {
-                if after < before {
-                    change += before;
-                }
-            }
-        }
-        Some(change)
+        let pairs = points.windows(2).map(|pair| (pair[0].1, pair[1].1));
+        self.change_of(points, pairs.filter(|pair| self.counter && fell(pair)).map(|(before, _)| before))
+    }
+
+    /// The same where the values before each fall are known, in time order.
+    pub(super) fn change_of(self, points: &[(Ms, f64)], falls: impl Iterator<Item = f64>) -> Option<f64> {
+        let [first, .., last] = points else { return None };
+        Some(falls.fold(last.1 - first.1, |change, before| change + before))
     }
 
     /// The change drawn out. Toward an edge it is stretched to the edge if that is nearer than 1.1 times the mean

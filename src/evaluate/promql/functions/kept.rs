@@ -3,15 +3,16 @@
 //! The idea: from tick to tick most windows hold the same samples: none came, none left. What a function made of those
 //! is kept for each series beside the stamp of its part, and asked for again instead of being computed. `rate` and its
 //! kin keep the change, which hangs on the samples alone, and draw it out to edges that move with the clock. Where
-//! something did change the function runs over the samples where they lie. The result is that of a plain evaluation, bit
-//! for bit; only remarks about it are not made here.
+//! something did change, a long window is carried on (`moving`) and a short one is read where it lies. The result is
+//! that of a plain evaluation, bit for bit; only remarks about it are not made here.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::evaluate::promql::ast::{Call, Node, Selector, What};
 use crate::evaluate::promql::eval::{Got, Item, Scene};
+use crate::evaluate::promql::functions::moving::Moving;
 use crate::evaluate::promql::functions::{Body, Function, Window};
-use crate::evaluate::promql::storage::{Part, Stamp, is_stale};
+use crate::evaluate::promql::storage::{Part, Stamp};
 use crate::evaluate::promql::value::Trouble;
 use crate::model::Labels;
 use crate::time::Ms;
@@ -28,7 +29,7 @@ pub(in crate::evaluate::promql) struct Kept {
 }
 
 /// What is kept of one series.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Entry {
     stamp: Option<Stamp>,
     length: usize,
@@ -36,6 +37,8 @@ struct Entry {
     labels: Labels,
     /// The value, or the change that it is drawn from.
     core: Option<f64>,
+    /// What is remembered of the window, so that the next value costs less.
+    moving: Option<Box<Moving>>,
 }
 
 /// The value of a call of a window function over a selector; `None` for any other call.
@@ -54,7 +57,9 @@ pub(in crate::evaluate::promql) fn eval(
     }
     let bits = params.iter().map(|value| value.to_bits());
     if !kept.params.iter().copied().eq(bits.clone()) {
-        *kept = Kept { params: bits.collect(), ..Kept::default() };
+        kept.params = bits.collect();
+        // Their windows are what they were, their values are not.
+        kept.entries.iter_mut().for_each(|entry| entry.length = usize::MAX);
     }
     let (after, until) = scene.edges(selector, at);
     let mut old = Old::new(std::mem::take(&mut kept.entries));
@@ -88,30 +93,20 @@ fn over(call: &Call) -> Option<(usize, &Selector)> {
 
 /// What is to be kept of one series, and its value.
 fn one(function: &Function, part: &Part<'_>, edges: &Window<'_>, known: Option<Entry>) -> (Entry, Option<f64>) {
-    let labels = known.as_ref().map(|known| known.labels.clone());
-    let labels = labels.unwrap_or_else(|| function.result_of(part.labels));
-    let mut entry = Entry { stamp: part.stamp, length: part.points.len(), labels, core: None };
-    if !part.plain && part.points.iter().any(|(_, value)| is_stale(*value)) {
-        let points: Vec<(Ms, f64)> = part.points.iter().copied().filter(|(_, value)| !is_stale(*value)).collect();
-        // Its number is known, and its content is not kept.
-        entry.length = usize::MAX;
-        let window = Window { points: &points, ..*edges };
-        let value = if points.is_empty() { None } else { function.of_window(&window) };
-        return (entry, value);
+    let w = Window { points: part.points, ..*edges };
+    let (stamp, length) = (part.stamp, part.points.len());
+    let same = known.as_ref().is_some_and(|known| (known.stamp, known.length) == (stamp, length));
+    let known = known.unwrap_or_else(|| Entry::new(function.result_of(part.labels)));
+    // A body that hangs on the time has no value to keep, and a memory beside its samples must be at their edge.
+    let moves = matches!(function.body, Body::Moving(_));
+    if same && !moves {
+        let value = function.drawn(&w, known.core);
+        return (known, value);
     }
-    let window = Window { points: part.points, ..*edges };
-    let same = known.filter(|known| (known.stamp, known.length) == (entry.stamp, entry.length));
-    let value = match &function.body {
-        Body::Drawn(drawn) => {
-            entry.core = same.map_or_else(|| drawn.change(part.points), |same| same.core);
-            entry.core.and_then(|change| drawn.out(&window, change))
-        }
-        Body::Window(_) => {
-            entry.core = same.map_or_else(|| function.of_window(&window), |same| same.core);
-            entry.core
-        }
-        _ => function.of_window(&window),
-    };
+    let moving = Moving::on(known.moving, function.memory, part, &w);
+    let core = function.carried_on(&w, moving.as_deref());
+    let entry = Entry { stamp, length, labels: known.labels, core, moving };
+    let value = function.drawn(&w, core);
     (entry, value)
 }
 
@@ -158,7 +153,32 @@ impl Old {
     }
 }
 
+impl Entry {
+    fn new(labels: Labels) -> Self {
+        Self { stamp: None, length: 0, labels, core: None, moving: None }
+    }
+}
+
 impl Function {
+    /// The value, or the change that it is drawn from, from what is remembered or from the samples.
+    fn carried_on(&self, w: &Window<'_>, moving: Option<&Moving>) -> Option<f64> {
+        match &self.body {
+            Body::Drawn(drawn) => match moving.and_then(Moving::falls) {
+                Some(falls) => drawn.change_of(w.points, falls),
+                None => drawn.change(w.points),
+            },
+            _ => moving.and_then(|moving| moving.value(self.memory, w)).or_else(|| self.of_window(w)),
+        }
+    }
+
+    /// The value, of which `core` is what was kept.
+    fn drawn(&self, w: &Window<'_>, core: Option<f64>) -> Option<f64> {
+        match &self.body {
+            Body::Drawn(drawn) => drawn.out(w, core?),
+            _ => core,
+        }
+    }
+
     /// The labels of a result for a series.
     fn result_of(&self, labels: &Labels) -> Labels {
         if self.keeps_name { labels.clone() } else { crate::evaluate::promql::eval::labels::without_meta(labels) }

@@ -9,6 +9,9 @@
 //! ```text
 //! window("spread_over_time", |w| Some(greatest(w.values()) - least(w.values()))),
 //! ```
+//!
+//! Such a body reads the window again whenever a sample came. Where its value can be carried on from sample to sample
+//! the row also says by which memory (`moving`): `.recalling(Memory::…)`.
 
 mod clock;
 mod counter;
@@ -16,7 +19,9 @@ mod histogram;
 mod kept;
 mod label;
 mod math;
+mod moving;
 mod over_time;
+mod stretch;
 mod vector;
 
 use std::ops::Range;
@@ -28,6 +33,7 @@ use crate::evaluate::promql::value::{Level, Trouble};
 use crate::time::Ms;
 
 pub(super) use kept::{Kept, eval as kept};
+use moving::Memory;
 
 /// One function.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub struct Function {
     /// What it gives.
     pub gives: Kind,
     body: Body,
+    /// What helps it when the window moves on.
+    memory: Memory,
     keeps_name: bool,
 }
 
@@ -76,10 +84,25 @@ const fn window(name: &'static str, f: fn(&Window<'_>) -> Option<f64>) -> Functi
 
 /// A row whose arguments are all needed.
 const fn row(name: &'static str, takes: &'static [Kind], gives: Kind, body: Body) -> Function {
-    Function { name, takes, least: takes.len(), repeats: false, gives, body, keeps_name: false }
+    Function {
+        name,
+        takes,
+        least: takes.len(),
+        repeats: false,
+        gives,
+        body,
+        memory: Memory::Nothing,
+        keeps_name: false,
+    }
 }
 
 impl Function {
+    /// The same with a memory, from which the body's value follows bit for bit.
+    const fn recalling(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
+    }
+
     /// Its value for one series; `None` leaves the series out, also where it looks at no window.
     fn of_window(&self, window: &Window<'_>) -> Option<f64> {
         match &self.body {

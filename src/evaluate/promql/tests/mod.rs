@@ -6,6 +6,7 @@ mod functions;
 mod operators;
 mod selection;
 mod syntax;
+mod moving;
 mod together;
 
 use super::*;

@@ -93,7 +93,7 @@ fn labels((name, h, d): (&str, &str, &str)) -> Labels {
 }
 
 /// A result with the bits of its numbers.
-fn bits(value: Result<Value, Trouble>) -> String {
+pub(super) fn bits(value: Result<Value, Trouble>) -> String {
     let number = |value: f64| if value.is_nan() { "nan".to_owned() } else { format!("{:x}", value.to_bits()) };
     match value {
         Ok(Value::Vector(samples)) => {
