@@ -33,7 +33,11 @@ fn keys(node: &Node, table: &'static Table, at: Mark, notes: &mut Notes) {
         }
     }
     for key in table.keys {
-        if key.need == Need::Must && node.get(key.name).is_none() {
+        // What a misspelt key was told to be is not missing, too.
+        if key.need == Need::Must
+            && node.get(key.name).is_none()
+            && !(Obj { table, node: Some(node) }).misspells(&[key.name])
+        {
             let help = format!("{}: {}", key.name, key.doc);
             notes.error("missing-key", at, format!("{} without `{}`", table.name, key.name), help);
         }
@@ -307,6 +311,13 @@ impl<'a> Obj<'a> {
     /// Whether `key` was written.
     pub(super) fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
+    }
+
+    /// Whether an unknown key was told to be one of `keys`: then that one is not missing, too.
+    pub(super) fn misspells(&self, keys: &[&str]) -> bool {
+        let words: Vec<&str> = self.table.keys.iter().map(|key| key.name).collect();
+        let unknown = self.entries().iter().filter(|entry| self.table.key(&entry.key).is_none());
+        unknown.filter_map(|entry| nearest(&entry.key, &words)).any(|near| keys.contains(&near))
     }
 
     /// Where the value of `key` is, or where the map begins.

@@ -20,10 +20,9 @@ const NUMBERS: [&str; 3] = ["overrides", "min_samples", "no_data"];
 pub(super) fn spread(rule: &mut Node) {
     let Some(short) = rule.get("severity").and_then(Node::as_text).and_then(Severity::parse) else { return };
     let Data::Map(entries) = &mut rule.data else { return };
-    if !entries.iter().any(|entry| entry.key == "expr") {
-        return;
-    }
-    let held = entries.iter().position(|entry| entry.key == "for").map(|n| entries.remove(n));
+    // Without an expression it lacks a threshold, and `for` is told where it stands.
+    let alone = entries.iter().any(|entry| entry.key == "expr");
+    let held = entries.iter().position(|entry| entry.key == "for" && alone).map(|n| entries.remove(n));
     let Some(severity) = entries.iter_mut().find(|entry| entry.key == "severity") else { return };
     let at = severity.value.at;
     let level = Node { at, data: Data::Map(held.into_iter().collect()) };

@@ -39,10 +39,10 @@ pub(super) fn check(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
 fn missing(item: Obj<'_>, notes: &mut Notes) {
     let conditions = join(item).is_some() || item.has("expr");
     let needed = [("window", "which samples count"), ("when", "compares the value with the threshold")];
-    for (key, what) in needed.into_iter().filter(|(key, _)| !conditions && !item.has(key)) {
+    for (key, what) in needed.into_iter().filter(|(key, _)| !conditions && !item.has(key) && !item.misspells(&[*key])) {
         notes.error("missing-key", item.place(), format!("rule without `{key}`"), format!("{key}: {what}"));
     }
-    if !item.has("severity") {
+    if !item.has("severity") && !item.misspells(&["severity"]) {
         let help = "severity: { S2: { value: 90% } }";
         notes.error("missing-key", item.place(), "rule without `severity`", help);
     }
@@ -50,7 +50,8 @@ fn missing(item: Obj<'_>, notes: &mut Notes) {
     for name in Severity::ALL.into_iter().filter(|name| severity.has(name.code())) {
         if !conditions && !severity.sub(name.code()).has("value") {
             let message = format!("{} without `value`", name.code());
-            notes.error("missing-key", severity.at(name.code()), message, "value: the threshold, such as 90%");
+            let help = format!("severity: {{ {}: {{ value: 90% }} }}; a bare severity goes with `expr`", name.code());
+            notes.error("missing-key", severity.at(name.code()), message, help);
         }
     }
 }
@@ -130,11 +131,16 @@ fn title(item: Obj<'_>, around: Around<'_>, notes: &mut Notes) {
     }
 }
 
+/// Keys that say what to watch.
+const WATCHED: [&str; 6] = ["metric", "log", "ratio", "all", "any", "expr"];
+
 fn watch(item: Obj<'_>, notes: &mut Notes) {
     let other = item.has("ratio") || item.has("expr") || join(item).is_some();
     match (item.has("metric"), item.has("log")) {
-        (false, false) if !other => {
-            notes.error("watch", item.place(), "rule without `metric` or `log`", "say what to watch: metric: NAME");
+        (false, false) if !other && !item.misspells(&WATCHED) => {
+            let help =
+                "say what to watch: metric: NAME, log: { … }, ratio: { … }, all: or any: of conditions, or expr: TEXT";
+            notes.error("watch", item.place(), "rule that watches nothing", help);
         }
         (true, _) | (_, true) if item.has("ratio") => {
             let help = "what is divided stands under `ratio`: of and to";
