@@ -46,7 +46,7 @@ use crate::model::{Comparison, Function, Inventory, RowChange, Rule, RuleSet, Se
 use crate::time::{MINUTE, Ms};
 
 pub use explain::{expression, is_local};
-pub use exprs::{prometheus_label, prometheus_labels, prometheus_metric};
+pub use exprs::{Parts as ExprParts, prometheus_label, prometheus_labels, prometheus_metric};
 pub use inspect::{Inspection, Near, SERIES_LISTED, SeriesSeen};
 pub use leaf::LeafTick;
 pub use partition::Partition;

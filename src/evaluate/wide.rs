@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::evaluate::board::Board;
-use crate::evaluate::exprs::{Exprs, is_expr};
+use crate::evaluate::exprs::{Exprs, Parts, is_expr};
 use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::leaf::{Changed, Leaf, LeafTick, Offer, Seen};
@@ -267,6 +267,12 @@ impl Wide {
     /// The instances of expressions, and what they gave at the last tick.
     pub(super) fn expressions(&self) -> impl Iterator<Item = (&Instance, Option<f64>)> {
         self.exprs.iter()
+    }
+
+    /// What each part of a rule that is an expression gave at the last tick.
+    pub fn expression_parts(&self, rule: &str) -> Option<Parts> {
+        let interval = self.plan.rules.iter().find(|compiled| *compiled.rule.id == *rule)?.rule.interval;
+        self.exprs.parts(&self.plan, rule, passed(self.clock, interval))
     }
 
     /// Why expressions gave no result at their last tick, by rule.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::evaluate::{Inspection, Near, expression};
+use crate::evaluate::{ExprParts, Inspection, Near, expression};
 use crate::model::{Incident, Labels, Page, PageState, People, Rule, RuleSet, Sending, builtin};
 use crate::pipeline::stages::Lanes;
-use crate::pipeline::{company, sentences, stamped};
+use crate::pipeline::{apart, company, sentences, stamped};
 use crate::time::Ms;
 
 /// Instances that are told of at most; the others are counted.
@@ -39,6 +39,8 @@ pub struct Looked {
     pub rules: Vec<Arc<str>>,
     /// The furthest clock of the partitions at hand.
     pub clock: Ms,
+    /// Of an expression: what each part of it gives.
+    pub parts: Option<ExprParts>,
 }
 
 /// What is known of what became of it.
@@ -83,7 +85,8 @@ pub fn look(lanes: &Lanes, rules: &RuleSet, question: &Question) -> Looked {
     } else {
         Vec::new()
     };
-    Looked { rule: Some(Arc::clone(rule)), found, near, rules: Vec::new(), clock }
+    let parts = lanes.wide().expression_parts(&rule.id);
+    Looked { rule: Some(Arc::clone(rule)), found, near, rules: Vec::new(), clock, parts }
 }
 
 /// The answer: one object for each instance, or one that says why there is none.
@@ -96,11 +99,15 @@ pub fn tell(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Vec<
         return vec![no_instance(question, rule, looked, affairs)];
     }
     let all = looked.found.iter().take(TOLD).map(|seen| {
-        let mine = of(affairs, &rule.id, Some(&seen.labels));
+        let mine = of(affairs, &rule.id, |labels| *labels == seen.labels);
         let mut lines = sentences::instance(seen);
+        lines.extend(looked.parts.iter().flat_map(|parts| apart::lines(parts, &wanted(&seen.labels))));
         lines.extend(sentences::told(Some(seen), &mine));
         let mut told = json_of(seen, &mine);
         told["lines"] = lines.into();
+        if let Some(parts) = &looked.parts {
+            told["parts"] = apart::json(parts, &wanted(&seen.labels));
+        }
         told
     });
     let mut all: Vec<Value> = all.collect();
@@ -113,7 +120,7 @@ pub fn tell(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Vec<
 }
 
 fn no_rule(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Value {
-    let mine = of(affairs, &question.rule, None);
+    let mine = of(affairs, &question.rule, |labels| question.fits(labels));
     let mut lines = match builtin(&question.rule) {
         Some(own) => vec![format!("`{}`({})은 엔진 자체 규칙으로, 설정한 임계값이 없습니다.", own.id, own.title)],
         None => {
@@ -139,7 +146,7 @@ fn a_drill(question: &Question, drill: &Incident, affairs: &Affairs<'_>) -> Valu
 }
 
 fn no_instance(question: &Question, rule: &Rule, looked: &Looked, affairs: &Affairs<'_>) -> Value {
-    let mine = of(affairs, &rule.id, None);
+    let mine = of(affairs, &rule.id, |labels| question.fits(labels));
     let near: Vec<Value> = looked
         .near
         .iter()
@@ -148,18 +155,33 @@ fn no_instance(question: &Question, rule: &Rule, looked: &Looked, affairs: &Affa
         })
         .collect();
     let mut lines = sentences::nothing(rule, &question.labels, &looked.near, looked.clock);
-    lines.insert(2, sentences::never_judged(!mine.incidents.is_empty()));
+    lines.insert(2, sentences::never_judged(rule, !mine.incidents.is_empty()));
+    lines.extend(looked.parts.iter().flat_map(|parts| apart::lines(parts, &question.labels)));
     if !mine.incidents.is_empty() {
         lines.extend(sentences::told(None, &mine));
     }
-    json!({ "type": "explain", "rule": rule.id.as_ref(), "found": false, "expression": expression(rule), "near": near,
-        "lines": lines, "incidents": incidents_json(&mine), "pages": pages_json(&mine) })
+    let mut told = json!({ "type": "explain", "rule": rule.id.as_ref(), "found": false, "expression": expression(rule),
+        "near": near, "lines": lines, "incidents": incidents_json(&mine), "pages": pages_json(&mine) });
+    if let Some(parts) = &looked.parts {
+        told["parts"] = apart::json(parts, &question.labels);
+    }
+    told
 }
 
-/// The affairs of one rule, and of one identity where it is given.
-fn of<'a>(affairs: &Affairs<'a>, rule: &str, labels: Option<&Labels>) -> Affairs<'a> {
-    let mine =
-        |incident: &&&Incident| *incident.rule == *rule && labels.is_none_or(|labels| incident.labels == *labels);
+fn wanted(labels: &Labels) -> Vec<(String, String)> {
+    labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+impl Question {
+    /// Whether an identity is one of those asked for.
+    fn fits(&self, labels: &Labels) -> bool {
+        self.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+    }
+}
+
+/// The affairs of one rule, of the identities that are meant.
+fn of<'a>(affairs: &Affairs<'a>, rule: &str, meant: impl Fn(&Labels) -> bool) -> Affairs<'a> {
+    let mine = |incident: &&&Incident| *incident.rule == *rule && meant(&incident.labels);
     let incidents: Vec<&Incident> = affairs.incidents.iter().filter(mine).copied().collect();
     let theirs = |page: &Page| incidents.iter().any(|incident| incident.id == page.incident);
     let pages = affairs.pages.iter().filter(|it| theirs(&it.page)).cloned().collect();

@@ -10,6 +10,7 @@
 //! - `promqltest`: PromQL test scripts. `rulerun`, `unittest`: Prometheus rules over samples in memory, and tests of them.
 
 pub mod affairs;
+mod apart;
 pub mod asks;
 pub mod backtest;
 mod company;

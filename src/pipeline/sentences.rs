@@ -18,7 +18,7 @@ const PAGES_LISTED: usize = 20;
 const SERIES_SHOWN: usize = 8;
 
 /// A number as people read it: at most six significant digits.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
     rounded.to_string()
 }
@@ -183,13 +183,13 @@ pub(super) fn nothing(rule: &Rule, labels: &[(String, String)], near: &[Near], c
         format!("식: {}", expression(rule)),
     ];
     if near.is_empty() {
-        lines.push(match &rule.watch {
-            Watch::Metric { name, .. } => format!("지표 `{name}`의 계열이 하나도 들어오지 않았습니다"),
-            Watch::Log { .. } => "조건에 맞는 로그가 들어오지 않았습니다".to_owned(),
+        lines.extend(match &rule.watch {
+            Watch::Metric { name, .. } => Some(format!("지표 `{name}`의 계열이 하나도 들어오지 않았습니다")),
+            Watch::Log { .. } => Some("조건에 맞는 로그가 들어오지 않았습니다".to_owned()),
             Watch::Ratio { of, to, .. } => {
-                format!("지표 `{}`, `{}`의 계열이 하나도 들어오지 않았습니다", of.name, to.name)
+                Some(format!("지표 `{}`, `{}`의 계열이 하나도 들어오지 않았습니다", of.name, to.name))
             }
-            Watch::Expr { .. } => "식의 결과에 이 식별자가 없습니다".to_owned(),
+            Watch::Expr { .. } => None,
         });
     }
     for near in near {
@@ -204,11 +204,16 @@ pub(super) fn nothing(rule: &Rule, labels: &[(String, String)], near: &[Near], c
 }
 
 /// That nothing is judged: nobody was told, unless there had been an incident.
-pub(super) fn never_judged(had_incidents: bool) -> String {
-    match had_incidents {
-        true => "이 식별자를 지금은 판정하지 않습니다. 아래 사건은 그 전의 것입니다.".to_owned(),
-        false => "이 식별자로 판정한 적이 없습니다. 그래서 아무에게도 알리지 않았습니다.".to_owned(),
-    }
+pub(super) fn never_judged(rule: &Rule, had_incidents: bool) -> String {
+    let expression = matches!(rule.watch, Watch::Expr { .. });
+    let text = match had_incidents {
+        _ if expression => {
+            "지금 식의 결과에 이 식별자가 없습니다: 조건이 성립하지 않았거나, 식의 한 부분이 비어 있습니다."
+        }
+        true => "이 식별자를 지금은 판정하지 않습니다. 아래 사건은 그 전의 것입니다.",
+        false => "이 식별자로 판정한 적이 없습니다. 그래서 아무에게도 알리지 않았습니다.",
+    };
+    text.to_owned()
 }
 
 /// That an incident is a drill, who started it, and when it is over.

@@ -23,7 +23,8 @@ For each instance: the rule as an expression, the value and the samples in its w
 holds or how far the value is from it, the state, what recovery still needs, why nothing is known where nothing is, the \
 series behind it, and the incidents and pages that came of it, each page with the eight stamps of its way (수집, 적재, \
 판독, 결정, 대기열, 발송, 접수, 도착) and how long each hop took. Where no instance fits: the series that come closest, and \
-the condition that keeps them out.
+the condition that keeps them out. Of a rule that is an expression: what each part of it gives, and which samples find no \
+partner on the other side.
 
 A running service is asked about now. With --at, or while no service runs, the rules of -c judge again what its log still \
 holds, and incidents and pages are those of its store. With --input the past is made again from what `bongsu record` wrote, \
@@ -36,7 +37,7 @@ Exit code: 0 explained, 1 nothing fits, 2 could not ask.";
 #[command(after_long_help = NOTES)]
 pub(crate) struct ExplainArgs {
     /// The incident's number, for example INC-2611-001. With --input: its number in the replay, which counts from 001.
-    #[arg(required_unless_present = "rule", conflicts_with_all = ["rule", "labels"])]
+    #[arg(conflicts_with_all = ["rule", "labels"])]
     incident: Option<String>,
     /// A rule's id, instead of an incident.
     #[arg(long, value_name = "ID")]
@@ -70,6 +71,10 @@ pub(crate) struct ExplainArgs {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<u8> {
+    anyhow::ensure!(
+        args.incident.is_some() || args.rule.is_some(),
+        "nothing to explain\n  help: name an incident (bongsu explain INC-2611-001 …, before --input), or a rule (--rule ID --labels host=db-01)"
+    );
     let told = match args.at {
         _ if args.rules.is_some() => past::past(args)?,
         Some(at) => logged::logged(args, Some(at))?,

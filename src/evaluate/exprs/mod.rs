@@ -22,7 +22,7 @@ use crate::evaluate::instance::{Instance, LONG_AGO};
 use crate::evaluate::judge::{self, Next};
 use crate::evaluate::limits::Refusals;
 use crate::evaluate::plan::Plan;
-use crate::evaluate::promql::{Kept, NAME, Windows, stale};
+use crate::evaluate::promql::{Branch, Kept, NAME, Windows, branches, stale};
 use crate::evaluate::{Effects, Setup, next, passed};
 use crate::model::{Cause, Ended, Fingerprint, Labels, StateRow, Watch};
 use crate::time::{MINUTE, Ms};
@@ -43,6 +43,17 @@ pub(super) struct Sampled {
     pub(super) time: Ms,
     /// The number.
     pub(super) value: f64,
+}
+
+/// An expression taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts {
+    /// Its text.
+    pub text: String,
+    /// When it was evaluated.
+    pub at: Ms,
+    /// Its parts, each before those around it.
+    pub branches: Vec<Branch>,
 }
 
 /// Samples and instances of all expressions.
@@ -124,6 +135,15 @@ impl Exprs {
         let from = self.begun.filter(|_| self.live || plan.exprs.records)?.max(clock);
         let limits = self.refusals.next(from).filter(|_| self.live && self.builtins);
         plan.exprs.groups.iter().map(|group| next(from, group.interval)).chain(limits).min()
+    }
+
+    /// What each part of a rule's expression gives at the tick `at`; `None` where it is no expression.
+    pub(super) fn parts(&self, plan: &Plan, rule: &str, at: Ms) -> Option<Parts> {
+        let is = |step: &&Step| matches!(step.what, Use::Alert(place) if *plan.rules[place].rule.id == *rule);
+        let found = plan.exprs.groups.iter().find_map(|group| Some((group, group.steps.iter().find(is)?)));
+        let (group, step) = found?;
+        let (expr, at) = (plan.exprs.together.expr(step.expr)?, at - group.behind);
+        Some(Parts { text: expr.text().to_owned(), at, branches: branches(expr, &self.windows, at) })
     }
 
     /// Why rules gave no result at their last tick, by id.

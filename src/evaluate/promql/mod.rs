@@ -8,6 +8,7 @@
 //! - `lexer`, `text`, `parser`, `check`: bytes → tree. `ast`, `matcher`, `operator`: the tree.
 //! - `functions`, `aggregate`, `operator`: one table per kind; a new row is all that a new function needs.
 //! - `eval`: the tree over a storage. `storage`, `windows`, `held`, `value`: what goes in and comes out.
+//! - `branches`: what each part of an expression gives, for `explain`.
 //! - `together`: many expressions tick by tick, each equal part of them once.
 //!
 //! Sums, means, deviations and trends over windows of 128 samples and more are folded in blocks that are aligned to
@@ -21,6 +22,7 @@
 
 mod aggregate;
 mod ast;
+mod branches;
 mod check;
 mod cut;
 mod eval;
@@ -49,6 +51,7 @@ pub use ast::{
     Aggregate, Binary, Call, Expr, Grouping, Kind, LOOK_BACK, Leaf, Many, Matching, Node, Pin, SUBQUERY_STEP, Selector,
     Shift, Sign, Subquery, What,
 };
+pub use branches::{Branch, Given, branches};
 pub use cut::{Cut, constant, cut};
 pub use functions::Function;
 pub use lexer::UNQUOTED;

@@ -123,7 +123,7 @@ pub(super) fn range(expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms), late
 }
 
 impl<'a> Scene<'a> {
-    fn new(storage: &'a dyn Storage, (start, end): (Ms, Ms), late: bool) -> Self {
+    pub(super) fn new(storage: &'a dyn Storage, (start, end): (Ms, Ms), late: bool) -> Self {
         Self { storage, start, end, late, notes: RefCell::default(), steps: Cell::default(), kept: None }
     }
 }
