@@ -199,6 +199,8 @@ pub struct ShadowSide {
     pub firing_ms: Ms,
     /// First pages, estimated: the first step of the chain each time that an incident would open.
     pub pages: usize,
+    /// All pages, estimated, where nobody acks: each step, the repeats, and those that tell of the end.
+    pub pages_unacked: usize,
 }
 
 /// The newest span that only one of the two rules has.

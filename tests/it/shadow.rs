@@ -56,6 +56,11 @@ fn a_rule_in_shadow_is_compared_with_the_live_one_and_the_figures_outlive_a_cras
         (Some(4), Some(2)),
         "one person on two channels for each that would have opened"
     );
+    assert_eq!(
+        (view["shadow"]["pages_unacked"].as_u64(), view["live"]["pages_unacked"].as_u64()),
+        (Some(6), Some(2)),
+        "and those told of the one that ended hear of the end"
+    );
     assert!(site.incidents("load-high-shadow").is_empty(), "nobody is told");
 
     service.kill();
@@ -69,7 +74,7 @@ fn a_rule_in_shadow_is_compared_with_the_live_one_and_the_figures_outlive_a_cras
     let said = String::from_utf8_lossy(&site.command(&["status"]).stdout).into_owned();
     assert!(said.contains("함께 감지 1건, 시험만 1건, 운영만 0건"), "{said}");
     assert!(said.contains("host=other-01 S1 시험만 감지"), "{said}");
-    assert!(said.contains("첫 통보 4건 예상 / 운영: 발생 1건 (진행 중 1건)"), "{said}");
+    assert!(said.contains("첫 통보 4건 예상(수신확인이 없으면 모두 6건) / 운영: 발생 1건 (진행 중 1건)"), "{said}");
     let page = site.text("/");
     assert!(page.contains("data-shadow=\"load-high-shadow\""), "{page}");
     for rule in ["load-high", "load-high-shadow"] {

@@ -4,9 +4,9 @@
 //! from which the two may be compared in the leader's notes, so a restart loses nothing; what was read once is not read
 //! again. `spans` finds the differences, `since` the beginning, `words` says it in Korean. Nobody is told of anything here.
 //!
-//! Pages are an estimate, the same for both rules: each time that an incident would open or open again, the people and
-//! channels of the first step of its chain at that instant. Later steps depend on whether somebody acks.
+//! Pages are an estimate (`pages`), the same for both rules.
 
+mod pages;
 mod since;
 mod spans;
 mod words;
@@ -18,18 +18,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{ShadowLast, ShadowSide, ShadowView};
-use crate::incident::REOPEN_WITHIN;
-use crate::model::{Inventory, Labels, People, Rule, RuleSet, chain_labels};
-use crate::page::{Asked, Chooser, told_by};
+use crate::model::{Inventory, People, Rule, RuleSet};
+use crate::page::Chooser;
 use crate::store::{Store, StoreError};
 use crate::time::{DAY, Ms};
+
+use pages::Pages;
 
 /// Signals are kept so long (SEMANTICS §9).
 const KEPT: Ms = 90 * DAY;
 /// Signals read at once.
 const BITE: usize = 5_000;
-/// So many openings in a row, each soon after the last end, are told of; then it is flapping, and quiet.
-const OPENINGS: usize = 4;
 
 /// What was read of the signals, up to where.
 #[derive(Debug, Default)]
@@ -79,7 +78,7 @@ impl Shadows {
             // The leader has not noted it yet: it begins now.
             let since = noted.of(&shadow.id, means).unwrap_or(now).max(now - KEPT);
             let spans = |rule: &Arc<Rule>| kept.spans.get(&rule.id).map_or_else(Vec::new, |spans| spans.since(since));
-            let pages = |rule: &Rule, spans: &[Span]| pages(rule, spans, force, &chooser);
+            let pages = |rule: &Rule, spans: &[Span]| Pages::of(rule, spans, (force, &chooser), now);
             let own = spans(shadow);
             let beside = live.map(|live| (live, spans(live)));
             view(shadow, &own, beside, (since, now), &pages)
@@ -116,13 +115,17 @@ fn view(
     own: &[Span],
     live: Option<(&Arc<Rule>, Vec<Span>)>,
     (since, now): (Ms, Ms),
-    pages: &dyn Fn(&Rule, &[Span]) -> usize,
+    pages: &dyn Fn(&Rule, &[Span]) -> Pages,
 ) -> ShadowView {
-    let side = |rule: &Rule, spans: &[Span]| ShadowSide {
-        episodes: spans.len(),
-        firing_ms: firing(spans, now),
-        open: spans.iter().filter(|span| span.to.is_none()).count(),
-        pages: pages(rule, spans),
+    let side = |rule: &Rule, spans: &[Span]| {
+        let Pages { first, unacked } = pages(rule, spans);
+        ShadowSide {
+            episodes: spans.len(),
+            firing_ms: firing(spans, now),
+            open: spans.iter().filter(|span| span.to.is_none()).count(),
+            pages: first,
+            pages_unacked: unacked,
+        }
     };
     let mut view =
         ShadowView { rule: shadow.id.to_string(), since, shadow: side(shadow, own), ..ShadowView::default() };
@@ -147,36 +150,4 @@ fn last(span: &Span, in_shadow: bool) -> ShadowLast {
         from: span.from,
         to: span.to,
     }
-}
-
-/// First pages that `spans` of `rule` would have been, see the file's head.
-fn pages(rule: &Rule, spans: &[Span], force: InForce<'_>, chooser: &Chooser) -> usize {
-    let mut before: BTreeMap<&Labels, (Ms, usize)> = BTreeMap::new();
-    let mut pages = 0;
-    for span in spans {
-        let row = before.entry(&span.labels).or_insert((Ms::MIN, 0));
-        row.1 = if row.0 > Ms::MIN && span.from - row.0 < REOPEN_WITHIN { row.1 + 1 } else { 1 };
-        row.0 = span.to.unwrap_or(Ms::MAX);
-        if row.1 <= OPENINGS {
-            pages += told(rule, span, force, chooser);
-        }
-    }
-    pages
-}
-
-/// How many messages the first step of the chain is.
-fn told(rule: &Rule, span: &Span, force: InForce<'_>, chooser: &Chooser) -> usize {
-    let labels = chain_labels(force.inventory, &span.labels, (&rule.id, rule.domain, span.severity));
-    let asked = Asked { named: rule.chain.as_deref(), labels: &labels };
-    let Some(chain) = chooser.choose(force.people, asked, span.from) else { return 0 };
-    let plan = chain.plan(span.severity);
-    if plan.digest || (plan.digest_off_hours && !force.people.calendar.is_business(span.from)) {
-        return 0;
-    }
-    let at = span.from;
-    let is_there = |when: &crate::model::When| force.people.calendar.holds(when, at);
-    let steps = chain.steps.iter().filter(|step| step.when.as_ref().is_none_or(is_there));
-    let mut groups = steps.map(|step| told_by(force.people, &step.to, &step.by, rule.domain, at).len());
-    let first = groups.find(|count| *count > 0);
-    first.unwrap_or_else(|| told_by(force.people, &chain.last.to, &chain.last.by, rule.domain, at).len())
 }

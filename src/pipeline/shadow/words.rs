@@ -35,7 +35,8 @@ pub(super) fn lines(view: &ShadowView, now: Ms) -> Vec<String> {
 
 fn side(name: &str, side: &ShadowSide) -> String {
     let open = if side.open > 0 { format!(" (진행 중 {}건)", side.open) } else { String::new() };
-    format!("{name}: 발생 {}건{open}, 지속 {}, 첫 통보 {}건 예상", side.episodes, length(side.firing_ms), side.pages)
+    let told = format!("첫 통보 {}건 예상(수신확인이 없으면 모두 {}건)", side.pages, side.pages_unacked);
+    format!("{name}: 발생 {}건{open}, 지속 {}, {told}", side.episodes, length(side.firing_ms))
 }
 
 /// A length to the minute, shorter ones to the second.
