@@ -117,6 +117,8 @@ fn promtool_tests_give_their_verdict() {
     assert!(failed.contains("expected: {} 3") && failed.contains("came: {} 4"), "{failed}");
     let chosen = json(&file, &["--run", "서버"]);
     assert_eq!((chosen.code, chosen.summary()), (0, (4, 0, 0)), "{}", chosen.text);
+    let none = json(&file, &["--run", "없는 이름"]);
+    assert_eq!(none.code, 2, "a filter that fits nothing is no success: {}", none.text);
     let whole = json(folder.path(), &[]);
     assert_eq!(whole.summary(), ran.summary(), "a folder is what is in it: {}", whole.text);
 }

@@ -116,6 +116,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<u8> {
         "no tests below {}\n  help: write `scenarios:` beside the rules, or name a test file",
         paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     );
+    anyhow::ensure!(
+        !cases.is_empty() || args.run.is_empty(),
+        "no test has a name that fits --run {}\n  help: --format json without --run lists the names",
+        args.run.iter().map(|wanted| format!("`{wanted}`")).collect::<Vec<_>>().join(", ")
+    );
     let coverage = args.coverage.then(|| shown.measure(&found));
     if let Some(path) = &args.junit {
         std::fs::write(path, junit::xml(&cases))

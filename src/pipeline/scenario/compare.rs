@@ -4,12 +4,13 @@
 //! so that as many as possible are met (augmenting paths). One with a `count` counts all that fit in its time.
 
 use crate::config::{Expect, Kind, Scenario, Told, What, Which};
-use crate::model::{Channel, Labels, Page, Signal, State, ack_code};
+use crate::model::{Channel, Labels, Page, Signal};
 use crate::page::ksx1001;
 use crate::time::Ms;
 
 use super::Failure;
 use super::seen::{Of, Seen, Thing};
+use super::words::{self, plain_text, show};
 
 /// How far two values may differ to print the same 12 digits.
 const VALUE_SLACK: f64 = 1e-11;
@@ -44,7 +45,8 @@ pub(super) fn compare(scenario: &Scenario, seen: &[Seen]) -> Vec<Failure> {
                 (least, usize::MAX) => format!("{least} or more"),
                 (least, most) => format!("{least} to {most}"),
             };
-            let what = format!("happened {count} times from {from} to {until}, not {wanted}: {:?}", expect.what);
+            let what =
+                format!("happened {count} times from {from} to {until}, not {wanted}: {}", words::asked(&expect.what));
             failures.push(Failure { line: expect.line, what });
         }
     }
@@ -92,8 +94,11 @@ fn missing(expect: &Expect, seen: &[Seen]) -> Failure {
     let near = alike.min_by_key(|seen| (other(seen), (seen.at - expect.at).abs()));
     let near =
         near.map_or_else(|| "nothing of the kind happened".to_owned(), |near| format!("nearest: {}", show(near)));
-    let at = crate::time::show_duration(expect.at);
-    Failure { line: expect.line, what: format!("did not happen at {at}: {:?}; {near}", expect.what) }
+    let mut at = crate::time::show_duration(expect.at);
+    if expect.until > expect.at {
+        at = format!("{at} to {}", crate::time::show_duration(expect.until));
+    }
+    Failure { line: expect.line, what: format!("did not happen at {at}: {}; {near}", words::asked(&expect.what)) }
 }
 
 fn kind(seen: &Seen) -> Kind {
@@ -166,11 +171,6 @@ fn fits_page(told: &Told, of: &Of<Page>) -> bool {
         && has(&told.labels, &of.labels)
 }
 
-/// A page's text without the mark of its one-time code, which no scenario knows.
-fn plain_text(page: &Page) -> String {
-    ack_code::fill(&page.text, &page.incident, page.occurrence, None)
-}
-
 /// What kind of message a page is: a text message with a title is a long one.
 fn form_of(page: &Page) -> &'static str {
     if page.channel == Channel::Sms && !page.title.is_empty() { "lms" } else { page.channel.word() }
@@ -178,28 +178,4 @@ fn form_of(page: &Page) -> &'static str {
 
 fn same_value(expected: f64, signal: &Signal) -> bool {
     signal.value.is_some_and(|value| (value - expected).abs() <= VALUE_SLACK * expected.abs().max(1.0))
-}
-
-fn show(seen: &Seen) -> String {
-    let at = crate::time::show_duration(seen.at);
-    match &seen.thing {
-        Thing::Signal(s) => {
-            let to = if s.to == State::Resolved { "resolved" } else { s.to.word() };
-            let unknown = s.unknown.map(|cause| format!(" unknown({})", cause.word())).unwrap_or_default();
-            let (rule, labels, from) = (&s.rule, &s.labels, s.from.word());
-            format!("at {at}, signal {rule}{labels} {from} → {to} {:?} {:?}{unknown}", s.severity, s.value)
-        }
-        Thing::Incident(i) => {
-            format!("at {at}, incident {} {}{} {} {:?}", i.id, i.rule, i.labels, i.state.word(), i.severity)
-        }
-        Thing::Page(of) => format!("at {at}, page {}", show_page(&of.page)),
-        Thing::Arrival(of) => format!("at {at}, arrival {}", show_page(&of.page)),
-        Thing::Outcome(of, outcome) => {
-            format!("at {at}, outcome {} {}: {}", outcome.word(), outcome.detail(), show_page(&of.page))
-        }
-    }
-}
-
-fn show_page(p: &Page) -> String {
-    format!("{} {} {} step {}: {}", p.to, p.channel.word(), p.reason.word(), p.step, plain_text(p))
 }

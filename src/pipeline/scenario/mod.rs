@@ -16,6 +16,7 @@ mod run;
 mod seen;
 mod stage;
 mod ways;
+mod words;
 
 pub use seen::{Seen, Thing};
 
