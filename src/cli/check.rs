@@ -37,8 +37,8 @@ pub struct CheckArgs {
     /// Warnings count as problems
     #[arg(long)]
     pub strict: bool,
-    /// Explains a problem id and ends; `all` lists every one
-    #[arg(long, value_name = "ID")]
+    /// Explains a problem id and ends; `all`, or none, lists every one
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "all")]
     pub explain: Option<String>,
     /// Prints every key of every edited file and ends
     #[arg(long)]

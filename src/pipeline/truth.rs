@@ -82,7 +82,8 @@ fn from_csv(text: &str, offset: Ms) -> Result<Vec<Window>, String> {
         let fields: Vec<String> = line.split(',').map(bare).collect();
         let time = |column: usize| {
             let text = fields.get(column).map_or("", String::as_str);
-            parse_instant(text, offset).ok_or_else(|| format!("{n}: `{text}` is no time stamp"))
+            parse_instant(text, offset)
+                .ok_or_else(|| format!("{n}: `{text}` is no time stamp; write 2026-01-31T09:00:00+09:00 or epoch ms"))
         };
         let (from, to) = (time(from)?, time(to)?);
         if to < from {

@@ -213,6 +213,57 @@ fn a_sweep_is_what_each_value_alone_would_give() {
 }
 
 #[test]
+fn a_join_that_misses_is_explained_part_by_part() {
+    let bench = Bench::new(TWICE);
+    let rule = "version: 1\nrules:\n  - { id: share, title: 비율 과다, severity: S2, \
+                expr: 'avg_over_time(m[5m]) / on (host, role) limit_total > 0.5' }\n";
+    std::fs::write(bench.path("rules.yaml"), rule).unwrap();
+    let input = std::fs::read_to_string(bench.path("input.ndjson")).unwrap();
+    let limit = format!(
+        "{{\"v\":1,\"ts\":{},\"host\":\"a\",\"points\":[[\"limit_total\",1,{{\"role\":\"db\"}}]]}}\n",
+        BEGIN + 49 * MINUTE
+    );
+    std::fs::write(bench.path("input.ndjson"), input + &limit).unwrap();
+    let done = bench.run("explain", &["--rule", "share", "--labels", "host=a"]);
+    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+    let told = json_lines(&done).pop().unwrap();
+    let parts: Vec<(&str, u64, u64)> = told["parts"].as_array().unwrap().iter().map(part).collect();
+    let join = "avg_over_time(m[5m]) / on (host, role) limit_total";
+    let wanted = [
+        ("m[5m]", 1, 0),
+        ("avg_over_time(m[5m])", 1, 0),
+        ("limit_total", 1, 0),
+        (join, 0, 1),
+        (&format!("{join} > 0.5"), 0, 0),
+    ];
+    assert_eq!(parts, wanted, "{told}");
+    assert_eq!(told["parts"][0]["first"][0]["samples"], 30, "samples in the window: {told}");
+    assert_eq!(told["parts"][3]["alone"][0]["host"], "a");
+    let lines = told["lines"].to_string();
+    assert!(lines.contains("오른쪽에 짝이 없음") && !lines.contains("아무에게도 알리지 않았습니다"), "{lines}");
+
+    fn part(part: &Value) -> (&str, u64, u64) {
+        let number = |key: &str| part[key].as_u64().unwrap();
+        (part["text"].as_str().unwrap(), number("series"), number("alone_count"))
+    }
+}
+
+#[test]
+fn a_swept_value_that_cannot_be_says_why_and_stops_no_other() {
+    let bench = Bench::new(TWICE);
+    let rules = std::fs::read_to_string(bench.path("rules.yaml")).unwrap();
+    std::fs::write(bench.path("rules.yaml"), rules + "    recover: { value: 70%, for: 1m }\n").unwrap();
+    let lines = bench.replay(&["--sweep", "vm.cpu.severity.S2.value=60%..90%/4"]);
+    let refused: Vec<bool> = lines.iter().map(|line| line["refused"].is_string()).collect();
+    assert_eq!(refused, [true, false, false, false], "{lines:?}");
+    assert!(lines[0]["refused"].as_str().unwrap().contains("recover"), "{}", lines[0]);
+    assert_eq!((&lines[0]["pages"], &lines[3]["episodes"]), (&Value::Null, &1.into()));
+    let none = bench.run("replay", &["--sweep", "vm.cpu.severity.S2.value=40%..60%/2"]);
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("none of the values"), "{none:?}");
+}
+
+#[test]
 fn a_truth_that_is_not_found_is_named() {
     let bench = Bench::new(TWICE);
     let window = |from: i64, to: i64| format!("{},{}\n", BEGIN + from * MINUTE, BEGIN + to * MINUTE);

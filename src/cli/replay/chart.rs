@@ -41,6 +41,11 @@ struct Drawn {
     unknown: Vec<(Ms, bool)>,
 }
 
+/// Makes the folder that is drawn into.
+pub(super) fn folder(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("make the folder `{}`", folder.display()))
+}
+
 /// Draws the instances that fired longest into `folder` and says which files were written.
 pub(super) fn draw(
     stage: &Stage<'_>,
@@ -49,7 +54,6 @@ pub(super) fn draw(
     folder: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("make the folder `{}`", folder.display()))?;
     let (mut drawn, left_out) = worst(loaded, results);
     sample(stage, loaded, results, &mut drawn)?;
     for (n, drawn) in drawn.iter().enumerate() {

@@ -72,6 +72,15 @@ pub(crate) fn rules_among(path: &Path, changes: &[String], config: Option<&PathB
     Ok(base)
 }
 
+/// Why the rules with `changes` could not be in force: what is wrong first; `None` where nothing is.
+pub(super) fn refusal(args: &ReplayArgs, changes: &[String]) -> anyhow::Result<Option<String>> {
+    let env = config::environment();
+    let ask = config::Ask { env: &env, now: SystemClock.wall(), whole: false };
+    let rules = config::load_adjusted(std::slice::from_ref(&args.rules), &ask, changes);
+    let problems = rules.map_err(|why| anyhow::anyhow!(why))?.problems;
+    Ok(problems.into_iter().find(|problem| problem.level == config::Level::Error).map(|problem| problem.message))
+}
+
 /// How the input is read.
 pub(super) fn reading(args: &ReplayArgs, loaded: &Loaded) -> Reading {
     Reading {

@@ -138,7 +138,13 @@ struct Stage<'a> {
 
 pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     let loaded = input::load(args, &args.rules, &args.set)?;
+    // What is asked for is judged before a long input is read.
     let windows = truth::read(args)?;
+    let other = args.against.as_ref().map(|path| input::load(args, path, &[])).transpose()?;
+    let sweep = args.sweep.as_deref().map(|text| sweep::asked(args, text)).transpose()?;
+    if let Some(folder) = &args.chart {
+        chart::folder(folder)?;
+    }
     let deeds = args.acks.as_deref().map(input::read_deeds).transpose()?.unwrap_or_default();
     let mut progress = Progress::new("reading");
     let how = input::reading(args, &loaded);
@@ -147,12 +153,11 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<u8> {
     let stage = Stage { args, feed: &feed, deeds: &deeds };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     progress.turn_to("replaying");
-    if let Some(sweep) = &args.sweep {
+    if let Some(sweep) = &sweep {
         sweep::run(&stage, sweep, windows.as_deref(), &mut progress, &mut out)?;
         out.flush()?;
         return Ok(u8::from(!feed.is_usable()));
     }
-    let other = args.against.as_ref().map(|path| input::load(args, path, &[])).transpose()?;
     let (results, summary, before) = both(&stage, (&loaded, other.as_ref()), &mut progress, &mut out)?;
     drop(progress);
     if !args.quiet_signals && args.format == Format::Human {

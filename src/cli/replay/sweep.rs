@@ -2,7 +2,7 @@
 //!
 //! The idea: the input is decoded already, so each value costs one run of one rule over it; two or more values run side
 //! by side where there are processors. Values are written as in the rule's file and steps between them are even, so what
-//! is printed can be put into the file as it stands.
+//! is printed can be put into the file as it stands. A value that the rule could not have says why and stops no other.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::truth::share;
-use super::{Stage, figures, input, pass};
+use super::{ReplayArgs, Stage, figures, input, pass};
 use crate::cli::output::{self, Format};
 use crate::cli::progress::Progress;
 use crate::cli::table::Columns;
@@ -27,7 +27,7 @@ const BAR: usize = 30;
 
 /// What is swept.
 #[derive(Debug, Clone, PartialEq)]
-struct Sweep {
+pub(super) struct Sweep {
     /// `RULE.path`.
     place: String,
     /// Values as a rule file has them.
@@ -39,18 +39,40 @@ struct Point {
     value: String,
     results: Results,
     score: Option<Score>,
+    /// What is wrong with a rule that has it.
+    refused: Option<String>,
 }
 
-/// Runs the sweep `text` and prints its curve.
+/// Reads what is to be swept. Errors: no sweep, or a place that no rule has.
+pub(super) fn asked(args: &ReplayArgs, text: &str) -> anyhow::Result<Sweep> {
+    let sweep = parse(text).map_err(|why| anyhow::anyhow!(why))?;
+    for value in sweep.values.iter().take(1) {
+        input::refusal(args, &with(args, &sweep.place, value))?;
+    }
+    Ok(sweep)
+}
+
+/// What is changed in the rules where the swept place has this value.
+fn with(args: &ReplayArgs, place: &str, value: &str) -> Vec<String> {
+    args.set.iter().cloned().chain([format!("{place}={value}")]).collect()
+}
+
+/// Runs the sweep and prints its curve.
 pub(super) fn run(
     stage: &Stage<'_>,
-    text: &str,
+    sweep: &Sweep,
     windows: Option<&[Window]>,
     progress: &mut Progress,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let sweep = parse(text).map_err(|why| anyhow::anyhow!(why))?;
-    let points = points(stage, &sweep, windows, progress)?;
+    let points = points(stage, sweep, windows, progress)?;
+    if let Some(why) = points.iter().map(|point| point.refused.as_deref()).collect::<Option<Vec<_>>>() {
+        let why = why.first().copied().unwrap_or_default();
+        anyhow::bail!(
+            "none of the values of `{}` can be: {why}\n  help: sweep between values that `check` accepts",
+            sweep.place
+        );
+    }
     let most = points.iter().map(|point| weight(stage, point)).max().unwrap_or(0);
     if stage.args.format == Format::Json {
         return points.iter().try_for_each(|point| output::json(out, json_of(&sweep.place, point)));
@@ -70,7 +92,9 @@ pub(super) fn run(
     for (n, line) in table.lines().iter().enumerate() {
         let weight = n.checked_sub(1).and_then(|n| points.get(n)).map_or(0, |point| weight(stage, point));
         let filled = if most == 0 { 0 } else { (weight * BAR).div_ceil(most) };
-        output::line(out, format!("{line}  {}", "█".repeat(filled)).trim_end())?;
+        let refused = n.checked_sub(1).and_then(|n| points.get(n)?.refused.as_ref());
+        let end = refused.map_or_else(|| "█".repeat(filled), |why| format!("refused: {why}"));
+        output::line(out, format!("{line}  {end}").trim_end())?;
     }
     Ok(())
 }
@@ -80,6 +104,10 @@ fn weight(stage: &Stage<'_>, point: &Point) -> usize {
 }
 
 fn cells(point: &Point, scored: bool) -> Vec<String> {
+    if point.refused.is_some() {
+        let blanks = if scored { 8 } else { 6 };
+        return std::iter::once(point.value.clone()).chain((0..blanks).map(|_| "-".to_owned())).collect();
+    }
     let results = &point.results;
     let night = results.pages.iter().filter(|page| is_night(page.at)).count();
     let flaps = results.episodes.iter().filter(|episode| episode.flap).count();
@@ -105,6 +133,9 @@ fn firing(results: &Results) -> Ms {
 
 #[expect(clippy::cast_precision_loss, reason = "lengths of time stay far below 2^52 ms")]
 fn json_of(place: &str, point: &Point) -> serde_json::Value {
+    if let Some(why) = &point.refused {
+        return json!({ "type": "sweep", "path": place, "value": point.value, "refused": why });
+    }
     let results = &point.results;
     let mut line = json!({
         "type": "sweep", "path": place, "value": point.value, "pages": results.pages.len(),
@@ -155,8 +186,10 @@ fn points(
 
 fn point(stage: &Stage<'_>, place: &str, value: &str, windows: Option<&[Window]>) -> anyhow::Result<Point> {
     let args = stage.args;
-    let mut changes = args.set.clone();
-    changes.push(format!("{place}={value}"));
+    let changes = with(args, place, value);
+    if let Some(why) = input::refusal(args, &changes)? {
+        return Ok(Point { value: value.to_owned(), results: Results::default(), score: None, refused: Some(why) });
+    }
     let mut loaded = input::load(args, &args.rules, &changes)?;
     let swept = loaded.rules.rules.iter().filter(|rule| place.starts_with(&format!("{}.", rule.id)));
     let Some(rule) = swept.max_by_key(|rule| rule.id.len()).cloned() else {
@@ -166,7 +199,7 @@ fn point(stage: &Stage<'_>, place: &str, value: &str, windows: Option<&[Window]>
     loaded.rules = alone(&loaded.rules, rule);
     let (results, _) = pass(stage, &loaded, &mut |_, _| Ok(()))?;
     let score = windows.map(|windows| truth::score(&results, &id, windows));
-    Ok(Point { value: value.to_owned(), results, score })
+    Ok(Point { value: value.to_owned(), results, score, refused: None })
 }
 
 /// The rule without the others; an expression with all that is recorded, as it may read that.
