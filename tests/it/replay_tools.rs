@@ -257,7 +257,7 @@ fn a_swept_value_that_cannot_be_says_why_and_stops_no_other() {
     let refused: Vec<bool> = lines.iter().map(|line| line["refused"].is_string()).collect();
     assert_eq!(refused, [true, false, false, false], "{lines:?}");
     assert!(lines[0]["refused"].as_str().unwrap().contains("recover"), "{}", lines[0]);
-    assert_eq!((&lines[0]["pages"], &lines[3]["episodes"]), (&Value::Null, &1.into()));
+    assert_eq!((&lines[0]["pages"], &lines[3]["episodes"]), (&Value::Null, &2.into()));
     let none = bench.run("replay", &["--sweep", "vm.cpu.severity.S2.value=40%..60%/2"]);
     assert_eq!((none.status.code(), none.stdout.len()), (Some(2), 0));
     assert!(String::from_utf8_lossy(&none.stderr).contains("none of the values"), "{none:?}");
