@@ -53,6 +53,7 @@ pub use ast::{
 };
 pub use branches::{Branch, Given, branches};
 pub use cut::{Cut, constant, cut};
+pub use eval::subquery::STEPS_MAX;
 pub use functions::Function;
 pub use lexer::UNQUOTED;
 pub use matcher::{Compare, Matcher};

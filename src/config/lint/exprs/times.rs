@@ -179,7 +179,9 @@ fn subquery(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
         if steps > STEPS_MAX {
             let step = if subquery.step.is_none() { ", a minute apart as no step is given" } else { "" };
             let at = subquery.of.span.end..node.span.end;
-            let message = format!("{steps} evaluations inside of each{step}");
+            let refused = i64::try_from(crate::evaluate::promql::STEPS_MAX).is_ok_and(|most| steps > most);
+            let refused = if refused { ": more than are carried out, so it never has a result" } else { "" };
+            let message = format!("{steps} evaluations inside of each{step}{refused}");
             found.say(written.at(&at), message, format!("write [{}:1h]", show_duration(subquery.over)));
         }
     });

@@ -13,7 +13,7 @@ use crate::model::Labels;
 use crate::time::Ms;
 
 /// Steps of subqueries for one time; more is a mistake in a step or a range, and would block the engine.
-const STEPS_MAX: u64 = 1_000_000;
+pub const STEPS_MAX: u64 = 1_000_000;
 /// Samples of steps that are kept of one subquery; more are computed anew each time.
 const KEPT_MAX: usize = 1_000_000;
 

@@ -88,6 +88,19 @@ impl<'a> Parser<'a> {
         if self.takes(sign) { Ok(()) } else { Err(self.unexpected(what)) }
     }
 
+    /// The innermost parenthesis that is never closed.
+    fn unclosed(&self) -> Option<Problem> {
+        let mut open: Vec<Range<usize>> = Vec::new();
+        for (token, span) in &self.tokens {
+            match token {
+                Token::Sign("(") => open.push(span.clone()),
+                Token::Sign(")") => drop(open.pop()),
+                _ => {}
+            }
+        }
+        Some(wrong(open.pop()?, "this `(` is never closed", "put `)` where its argument ends"))
+    }
+
     fn unexpected(&self, wanted: &str) -> Problem {
         let span = self.span();
         let what = match self.token() {
@@ -123,7 +136,8 @@ impl<'a> Parser<'a> {
             let right = self.binary(if op.is_right() { binds - 1 } else { binds })?;
             let span = left.span.start..right.span.end;
             let binary = Binary { op, at, gives_bool, matching, left, right };
-            check::binary(&binary)?;
+            // Behind a parenthesis that is never closed stands what was meant to be outside of it.
+            check::binary(&binary).map_err(|problem| self.unclosed().unwrap_or(problem))?;
             left = Node::new(span, What::Binary(Box::new(binary)));
         }
         self.depth -= 1;

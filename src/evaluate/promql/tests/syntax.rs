@@ -118,6 +118,13 @@ fn a_mistake_is_told_where_it_is() {
 }
 
 #[test]
+fn an_open_parenthesis_is_told_rather_than_what_it_swallowed() {
+    let wrong = parse("predict_linear(m[6h], 24*3600 < 0").unwrap_err();
+    assert_eq!((wrong.at, wrong.message.as_str()), (14..15, "this `(` is never closed"));
+    assert!(parse("predict_linear(m[6h], 24*3600 < 0)").unwrap_err().message.contains("bool"));
+}
+
+#[test]
 fn a_near_name_is_offered() {
     let help = |text| parse(text).unwrap_err().help;
     assert_eq!(help("raet(a[5m])"), "did you mean `rate`?");
