@@ -43,6 +43,14 @@ pub struct Looked {
     pub parts: Option<ExprParts>,
 }
 
+impl Looked {
+    /// How many parts of an expression give anything.
+    pub fn parts_found(&self) -> usize {
+        let branches = self.parts.iter().flat_map(|parts| &parts.branches);
+        branches.filter(|branch| branch.gives.as_ref().is_ok_and(|all| !all.is_empty())).count()
+    }
+}
+
 /// What is known of what became of it.
 #[derive(Debug, Clone, Default)]
 pub struct Affairs<'a> {
@@ -137,7 +145,7 @@ fn no_rule(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Value
 
 /// A drill has no instance: nothing was judged, somebody said so.
 fn a_drill(question: &Question, drill: &Incident, affairs: &Affairs<'_>) -> Value {
-    let mine = of(affairs, &question.rule, None);
+    let mine = of(affairs, &question.rule, |labels| question.fits(labels));
     let mut lines = sentences::drill(drill);
     lines.extend(sentences::told(None, &mine));
     json!({ "type": "explain", "rule": question.rule, "labels": drill.labels.to_json(), "found": true,

@@ -46,6 +46,9 @@ fn judged(args: &ExplainArgs, loaded: &Loaded, filed: &Filed, at: Ms) -> anyhow:
         all.near.extend(looked.near);
         all.rules = looked.rules;
         all.clock = all.clock.max(looked.clock);
+        if looked.parts_found() >= all.parts_found() {
+            all.parts = looked.parts;
+        }
     }
     anyhow::ensure!(
         all.clock > 0,
