@@ -40,15 +40,15 @@ pub(super) fn logged(args: &ExplainArgs, at: Option<Ms>) -> anyhow::Result<Vec<V
 fn judged(args: &ExplainArgs, loaded: &Loaded, filed: &Filed, at: Ms) -> anyhow::Result<Looked> {
     let mut all = Looked::default();
     for topic in &loaded.settings.log.topics {
-        let looked = of_topic(args, loaded, &topic.name, (filed, at))?;
+        let mut looked = of_topic(args, loaded, &topic.name, (filed, at))?;
+        if looked.parts_found() >= all.parts_found() {
+            all.parts = looked.parts.take();
+        }
         all.rule = all.rule.or(looked.rule);
         all.found.extend(looked.found);
         all.near.extend(looked.near);
         all.rules = looked.rules;
         all.clock = all.clock.max(looked.clock);
-        if looked.parts_found() >= all.parts_found() {
-            all.parts = looked.parts;
-        }
     }
     anyhow::ensure!(
         all.clock > 0,
