@@ -35,7 +35,7 @@ pub(super) fn lines(incident: &Incident, text: &mut String) {
         }
     }
     if let Some(suspect) = incident.group.suspects.first().filter(|_| incident.group.tally.total > 0) {
-        text.push_str(&format!("■ 추정원인: {}\n", worded(suspect)));
+        text.push_str(&format!("■ 추정원인: {}\n", worded(incident, suspect)));
     }
     if let Some(triage) = incident.group.triage.as_ref().filter(|it| it.domain != incident.domain) {
         let n = triage.evidence.iter().filter(|it| it.domain == triage.domain).count();
@@ -43,9 +43,11 @@ pub(super) fn lines(incident: &Incident, text: &mut String) {
     }
 }
 
-fn worded(suspect: &Suspect) -> String {
+fn worded(incident: &Incident, suspect: &Suspect) -> String {
     let Suspect { covers, of, what, .. } = suspect;
     match suspect.kind {
+        // Nothing came before it that would explain the others as well.
+        SuspectKind::Incident if *what == incident.id => format!("이 장애({of}건 중 {covers}건)"),
         // The number of an incident is ours.
         SuspectKind::Incident => format!("선행 사건 {what}({of}건 중 {covers}건)"),
         SuspectKind::Resource => format!("공통 기반 장애 의심({of}건 중 {covers}건)"),

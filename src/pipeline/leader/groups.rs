@@ -66,6 +66,11 @@ fn a_machine_on_a_dead_node_pages_nobody() {
     let heard: Vec<_> = stand.pages.iter().map(|row| row.page.incident.as_str()).collect();
     assert_eq!(heard, ["INC-2611-001", "INC-2611-003"]);
     assert_eq!(stand.incident("INC-2611-001").group.tally.total, 1);
+    stand.pass(HOUR);
+    let of_node = stand.pages.iter().filter(|row| row.page.incident == "INC-2611-001");
+    let causes: Vec<&str> =
+        of_node.filter_map(|row| row.page.text.lines().find(|it| it.contains("추정원인"))).collect();
+    assert!(!causes.is_empty() && causes.iter().all(|it| it.ends_with("이 장애(2건 중 2건)")), "{causes:?}");
 }
 
 #[test]
