@@ -77,7 +77,7 @@ static CHAIN: Table = Table {
             "business, off, or a named time of the calendar: at other hours the chain is not there",
         ),
         or("default", "false", Kind::Bool, "taken where no other fits; exactly one chain says so"),
-        must("steps", Kind::List(&Kind::Table(&STEP), 1), "the steps"),
+        must("steps", Kind::List(&Kind::Table(&STEP), 0), "the steps; none: the last group is told at once"),
         must("last", Kind::Table(&LAST), "the last group; never empty"),
         may("severities", Kind::Table(&PLANS), "differences by severity"),
         or("digest_hour", "9", Kind::Int(0, 23), "hour of the daily digest, KST"),

@@ -48,6 +48,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         one would show as an error text in the message, at the worst time.",
     ),
     (
+        "bad-timeline",
+        "A timeline is written in pieces with commas between: `0.5 for 5m`, `0.5 to 0.97 for 1m` (a straight line), \
+        `nothing for 2m` (no samples); only the last may be without a length: one sample.",
+    ),
+    (
         "bad-value",
         "The value is not written as this key takes it: the help line shows the notation. Durations `5m`, \
         percentages `95%`, sizes `10GiB`, rates `1/s`, dates 2026-01-31 (taken at +09:00).",

@@ -210,6 +210,14 @@ impl Notes {
         Self { file: self.file.clone(), variables: self.variables.clone(), rule: None, list: Vec::new() }
     }
 
+    /// The same notes, with errors of these ids as warnings.
+    pub(super) fn softened(mut self, ids: &[&str]) -> Self {
+        for problem in self.list.iter_mut().filter(|problem| ids.contains(&problem.id)) {
+            problem.level = Level::Warning;
+        }
+        self
+    }
+
     /// Takes over what `other` noted.
     pub(super) fn join(&mut self, mut other: Self) {
         self.list.append(&mut other.list);

@@ -62,6 +62,8 @@ inhibit_rules:
     for (_, _, id) in wanted {
         assert!(config::explain(id).is_some(), "{id}");
     }
+    let on = read("route: { receiver: pager, continue: true }\nreceivers: [ { name: pager } ]\n");
+    assert_eq!(on.problems.iter().map(|it| (it.line, it.id)).collect::<Vec<_>>(), [(1, "alertmanager")]);
     let none = read("global: {}\n");
     assert_eq!(none.problems.iter().map(|it| it.id).collect::<Vec<_>>(), ["missing-key", "alertmanager"]);
 }

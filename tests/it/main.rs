@@ -95,6 +95,7 @@ mod replay_tools;
 mod named_scenarios;
 /// Shipped scenarios.
 mod route;
+mod scenario_words;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;

@@ -54,3 +54,8 @@ fn what_speaks_for_others_and_what_does_not() {
 fn a_drill_goes_the_whole_way_and_touches_nothing_real() {
     hold("tests/scenarios/drill");
 }
+
+#[test]
+fn scenarios_may_be_written_in_many_ways() {
+    hold("tests/scenarios/language");
+}

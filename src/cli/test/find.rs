@@ -82,6 +82,9 @@ impl Found {
         }
         if loaded.people.contacts.is_empty() && !loaded.scenarios.is_empty() {
             let around = around(path, config)?;
+            if loaded.rules.rules.is_empty() && loaded.refused == 0 {
+                loaded.rules = around.rules;
+            }
             loaded.people = around.people;
             loaded.settings = around.settings;
             loaded.calendar = around.calendar;

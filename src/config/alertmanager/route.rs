@@ -25,6 +25,10 @@ pub(super) fn root(item: Obj<'_>, names: &Names<'_>, notes: &mut Notes) -> Alert
             notes.error(REFUSED, item.at(key), message, "put it on a child");
         }
     }
+    if item.flag("continue") {
+        let message = "the root route has `continue`: nothing stands beside it to go on to";
+        notes.error(REFUSED, item.at("continue"), message, "remove it");
+    }
     if item.node().is_some() && !item.has("receiver") {
         let help = "it is told of what no other route takes";
         notes.error("missing-key", item.place(), "the root route without `receiver`", help);

@@ -449,7 +449,10 @@ impl Load<'_> {
     /// Ids of all rules that are written, with or without mistakes: a scenario about a broken rule names it rightly.
     fn written_rules(&self) -> Vec<String> {
         let roots = self.sources.iter().filter(|source| source.kind == FileKind::Rules).filter_map(|s| s.root.as_ref());
-        roots.flat_map(|root| Obj::new(root, &FILE).subs("rules").filter_map(|rule| rule.owned("id"))).collect()
+        let native = roots.flat_map(|root| Obj::new(root, &FILE).subs("rules").filter_map(|rule| rule.owned("id")));
+        let documents = self.sources.iter().flat_map(|source| &source.documents);
+        let alerts = documents.flat_map(|document| prometheus::standing(std::slice::from_ref(document)));
+        native.chain(alerts.filter_map(|rule| rule.item.owned("alert"))).collect()
     }
 
     /// Whether there are files of this kind, and no error in them.

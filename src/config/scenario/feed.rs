@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Feed;
 use super::read::{refuse, require};
 use super::series::{self, Slip};
+use super::timeline::timeline;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::tree::Node;
@@ -15,9 +16,12 @@ use crate::model::Labels;
 use crate::time::{Ms, SECOND};
 
 /// Keys that only a series has.
-const OF_SERIES: &[&str] = &["values", "hosts", "skew", "late"];
+const OF_SERIES: &[&str] = &["values", "timeline", "hosts", "skew", "late"];
 /// Keys that no series has.
 const OF_LINES: &[&str] = &["level", "text", "times", "key"];
+
+/// Distance of the samples of a timeline that does not say.
+const EVERY: Ms = 10 * SECOND;
 
 /// One entry of `feed:`.
 pub(super) fn feed(part: Obj<'_>, notes: &mut Notes) -> Vec<Feed> {
@@ -36,12 +40,21 @@ pub(super) fn feed(part: Obj<'_>, notes: &mut Notes) -> Vec<Feed> {
 }
 
 fn series_feed(part: Obj<'_>, notes: &mut Notes) -> Option<Vec<Feed>> {
-    for key in ["every", "values"] {
-        require(part, key, "a series", notes);
+    let in_words = part.has("timeline");
+    if in_words {
+        refuse(part, &["values"], "a series with `timeline`", notes);
+    } else {
+        for key in ["every", "values"] {
+            require(part, key, "a series", notes);
+        }
     }
     refuse(part, OF_LINES, "a series", notes);
     let read = inside(part.get("series")?, "bad-series", series::series, notes);
-    let values = inside(part.get("values")?, "bad-values", series::values, notes);
+    let every = part.duration("every").or(in_words.then_some(EVERY));
+    let values = match part.get("timeline") {
+        Some(words) => inside(words, "bad-timeline", |text| timeline(text, every.unwrap_or(EVERY)), notes),
+        None => inside(part.get("values")?, "bad-values", series::values, notes),
+    };
     let (name, labels) = read?;
     let values: Arc<[Option<f64>]> = values?.into();
     let hosts = part.count("hosts");
@@ -50,7 +63,7 @@ fn series_feed(part: Obj<'_>, notes: &mut Notes) -> Option<Vec<Feed>> {
             name: name.clone(),
             labels,
             from: part.duration("at").unwrap_or(0),
-            every: part.duration("every")?,
+            every: every?,
             values: Arc::clone(&values),
             skew: part.shift("skew").unwrap_or(0),
             late: part.duration("late").unwrap_or(0),
@@ -111,12 +124,13 @@ fn instants(part: Obj<'_>) -> Option<impl Iterator<Item = Ms>> {
     Some((0..times).map(move |n| at + n * every))
 }
 
-fn inside<T>(node: &Node, id: &'static str, read: fn(&str) -> Result<T, Slip>, notes: &mut Notes) -> Option<T> {
+fn inside<T>(node: &Node, id: &'static str, read: impl Fn(&str) -> Result<T, Slip>, notes: &mut Notes) -> Option<T> {
     match read(node.as_text()?) {
         Ok(value) => Some(value),
         Err(slip) => {
             let help = match id {
                 "bad-series" => "write NAME{label=\"value\",…}",
+                "bad-timeline" => "write 0.5 for 5m, 0.5 to 0.97 for 1m, nothing for 2m, 97%",
                 _ => "write 0.5x30 (31 times), 1+2x3 (1 3 5 7), _ (missing)",
             };
             notes.error(id, node.inside(slip.at), slip.why, help);

@@ -11,6 +11,7 @@ mod read;
 mod reload;
 mod series;
 mod table;
+mod timeline;
 
 pub(super) use own::own;
 pub(super) use read::{Known, scenarios};

@@ -12,6 +12,9 @@ use crate::config::rules::PlacedRule;
 use crate::config::{chain, fit, mute, people, sla};
 use crate::model::Rule;
 
+/// What an incomplete 비상연락망 lacks. In the service that is a mistake; a scenario may show what comes of it.
+const INCOMPLETE: &[&str] = &["unknown-role", "no-default-chain"];
+
 /// What a checked scenario file brings along, of `rules` those that it holds itself.
 pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>, notes: &mut Notes) -> Own {
     if !file.has("scenarios") {
@@ -30,12 +33,13 @@ pub(in crate::config) fn own(file: Obj<'_>, rules: &BTreeMap<String, PlacedRule>
 pub(super) fn parts(file: Obj<'_>, rules: Option<Vec<Rule>>, notes: &mut Notes) -> Own {
     let contacts = file.has("contacts").then(|| people::contacts(file, notes));
     let rotas = contacts.as_ref().map(|contacts| people::rotas(file, contacts, notes));
-    let chains = file.has("chains").then(|| chain::chains(file, notes));
+    let (mut ours, mut theirs) = (notes.beside(), notes.beside());
+    let chains = file.has("chains").then(|| chain::chains(file, &mut ours));
     if let (Some(contacts), Some(chains)) = (&contacts, &chains) {
-        let mut theirs = notes.beside();
-        fit::cross(chains, (contacts, rotas.as_deref().unwrap_or_default()), notes, &mut theirs);
-        notes.join(theirs);
+        fit::cross(chains, (contacts, rotas.as_deref().unwrap_or_default()), &mut ours, &mut theirs);
     }
+    notes.join(ours.softened(INCOMPLETE));
+    notes.join(theirs);
     Own {
         rules,
         contacts: contacts.map(|contacts| contacts.into_iter().map(|contact| contact.value).collect()),

@@ -10,7 +10,7 @@ use crate::config::guard::Guard;
 use crate::config::near::nearest;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
-use crate::model::builtin;
+use crate::model::{BROKEN_CONFIG, CONTACT_GAP, CONTACT_STALE, GATEWAY_FAILING, OUTAGE_NOTICE, STORM, builtin};
 
 /// Ids that scenarios of a file may name (`None` = not known, not asked), and what rules in them are judged against.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub(crate) fn scenarios(
             start: item.date("start"),
             until: item.duration("until"),
             partitions: item.int("partitions").and_then(|n| i32::try_from(n).ok()),
-            builtins: item.flag("builtins"),
+            builtins: if item.has("builtins") { item.flag("builtins") } else { names_builtin(item) },
             limits: limits(item.sub("limits")),
             feed: Vec::new(),
             actions: Vec::new(),
@@ -69,6 +69,15 @@ pub(crate) fn scenarios(
         }
     }
     found
+}
+
+/// Whether an expectation is about a rule that only runs where the engine's own rules do.
+fn names_builtin(scenario: Obj<'_>) -> bool {
+    let always = [STORM.id, OUTAGE_NOTICE.id, BROKEN_CONFIG.id, GATEWAY_FAILING.id, CONTACT_STALE.id, CONTACT_GAP.id];
+    let needed = |id: &str| builtin(id).is_some() && !always.contains(&id);
+    scenario
+        .subs("expect")
+        .any(|part| ["signal", "incident", "rule"].iter().any(|key| part.text(key).is_some_and(needed)))
 }
 
 fn limits(part: Obj<'_>) -> Limits {

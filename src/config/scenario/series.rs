@@ -19,7 +19,7 @@ fn slip<T>(at: usize, why: impl Into<String>) -> Result<T, Slip> {
 }
 
 /// Samples of one series: more than a year of minutes is no scenario.
-const VALUES_MAX: usize = 1_000_000;
+pub(super) const VALUES_MAX: usize = 1_000_000;
 
 /// Reads `name{label="value",…}`; labels may be left out.
 pub(super) fn series(text: &str) -> Result<(String, Labels), Slip> {
@@ -113,7 +113,10 @@ pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, Slip> {
 
 fn item(word: &str, at: usize, out: &mut Vec<Option<f64>>) -> Result<(), Slip> {
     if word == "stale" || word.starts_with("{{") {
-        return slip(at, format!("`{word}` is not in this version"));
+        return slip(
+            at,
+            format!("`{word}` is for promtool's tests: what a host sends has numbers, or `_` where it sends none"),
+        );
     }
     let (body, times) = match word.rsplit_once('x') {
         Some((body, n)) => match n.parse::<usize>() {

@@ -33,8 +33,13 @@ pub(super) static FEED: Table = Table {
     doc: "A series, a log line, or a record as it is.",
     keys: &[
         may("series", Kind::Text, "NAME{label=\"value\",…}"),
-        may("every", Kind::Duration(1, DAY), "distance of its samples; of lines or records with `times`"),
+        may(
+            "every",
+            Kind::Duration(1, DAY),
+            "distance of its samples (with `timeline` 10s); of lines or records with `times`",
+        ),
         may("values", Kind::Values, "promtool's notation: 0.5x30 1+2x3 _ 7"),
+        may("timeline", Kind::Values, "or in words: 0.5 for 5m, 0.5 to 0.97 for 1m, nothing for 2m, 97%"),
         may("hosts", TIMES, "it stands for so many hosts: `{n}` in its labels counts them, else `-n` follows `host`"),
         may("skew", Kind::Shift, "how far the source's clock is ahead: +2h, -30s"),
         may("late", Kind::Duration(0, YEAR), "how long each sample is under way"),
@@ -152,7 +157,11 @@ static SCENARIO: Table = Table {
         may("start", Kind::Date, "the instant at which its clock stands at 0; left out: a Monday, 09:00"),
         may("until", AT, "it runs so long at least; left out: to the last thing that comes in or is expected"),
         may("partitions", Kind::Int(1, 64), "partitions of the log"),
-        may("builtins", Kind::Bool, "the engine's own rules run too: source-silent, skew, clock, limits"),
+        may(
+            "builtins",
+            Kind::Bool,
+            "the engine's own rules run too: source-silent, skew, clock, limits; left out: where one is expected",
+        ),
         may("limits", Kind::Table(&LIMITS), "limits in place of the configuration's"),
         must("feed", Kind::List(&Kind::Table(&FEED), 0), "what comes in"),
         may("do", Kind::List(&Kind::Table(&DO), 0), "what people and the world do"),

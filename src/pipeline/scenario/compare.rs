@@ -86,19 +86,56 @@ fn place(n: usize, expected: &[&Expect], seen: &[Seen], taken: &mut [Option<usiz
     false
 }
 
-/// What is missing, and what of its kind happened nearest to it.
+/// What is missing, and what of its kind was nearest to it.
 fn missing(expect: &Expect, seen: &[Seen]) -> Failure {
     let alike = seen.iter().filter(|seen| kind(seen) == expect_kind(expect));
-    // Of what happened at the same distance, that of the same rule or person.
-    let other = |seen: &&Seen| !fits(&Expect { at: Ms::MIN, until: Ms::MAX, ..expect.clone() }, seen);
-    let near = alike.min_by_key(|seen| (other(seen), (seen.at - expect.at).abs()));
-    let near =
-        near.map_or_else(|| "nothing of the kind happened".to_owned(), |near| format!("nearest: {}", show(near)));
-    let mut at = crate::time::show_duration(expect.at);
-    if expect.until > expect.at {
-        at = format!("{at} to {}", crate::time::show_duration(expect.until));
+    let always = Expect { at: Ms::MIN, until: Ms::MAX, ..expect.clone() };
+    let who = Expect { what: bare(&expect.what), ..always.clone() };
+    // First what is as expected at another time, then what is of the same instance or person, then what came near.
+    let near = alike.min_by_key(|seen| (!fits(&always, seen), !fits(&who, seen), (seen.at - expect.at).abs()));
+    let near = near
+        .map_or_else(|| "nothing of the kind happened".to_owned(), |near| format!("nearest: {}", show(near)));
+    let at = crate::time::show_duration(expect.at);
+    let until = if expect.until > expect.at {
+        format!(" to {}", crate::time::show_duration(expect.until))
+    } else {
+        String::new()
+    };
+    Failure {
+        line: expect.line,
+        what: format!("did not happen at {at}{until}: {}; {near}", words::asked(&expect.what)),
     }
-    Failure { line: expect.line, what: format!("did not happen at {at}: {}; {near}", words::asked(&expect.what)) }
+}
+
+/// Of what or of whom something is expected, and nothing more.
+fn bare(what: &What) -> What {
+    let told = |told: &Told| Told {
+        channel: None,
+        reason: None,
+        step: None,
+        text: None,
+        form: None,
+        bytes: None,
+        severity: None,
+        ..told.clone()
+    };
+    match what {
+        What::Signal { which, .. } => What::Signal {
+            which: which.clone(),
+            from: None,
+            to: None,
+            severity: None,
+            value: None,
+            unknown: None,
+            ended: None,
+        },
+        What::Incident { which, .. } => {
+            What::Incident { which: which.clone(), state: None, severity: None, number: None }
+        }
+        What::Page(page) => What::Page(told(page)),
+        What::Arrival(page) => What::Arrival(told(page)),
+        What::Outcome { page, .. } => What::Outcome { page: told(page), result: None },
+    }
 }
 
 fn kind(seen: &Seen) -> Kind {

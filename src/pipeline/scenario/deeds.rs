@@ -167,8 +167,10 @@ impl Play<'_> {
             return Ok(());
         };
         self.settle()?;
-        if let Ok(Some((false, why))) = self.stage.memory.answer(row) {
-            self.fail(deed.line, format!("refused: {why}"));
+        match self.stage.memory.answer(row) {
+            Ok(Some((false, why))) => self.fail(deed.line, format!("refused: {why}")),
+            Ok(Some((true, said))) => self.hint(deed.line, format!("it was answered: {said}")),
+            _ => {}
         }
         Ok(())
     }
@@ -259,6 +261,9 @@ impl Play<'_> {
             Reload::Broken => return self.set_broken(deed, true),
         };
         self.set_broken(deed, false)?;
+        // What was before is judged by the rules before; the tick of this instant by the new ones.
+        self.stage.tell_time();
+        self.settle()?;
         self.change(parts)?;
         self.wake = true;
         Ok(())

@@ -52,7 +52,10 @@ pub fn play(scenario: &Scenario, loaded: &Loaded) -> Outcome {
         Err(failure) => return Outcome { failures: vec![failure], happened: Vec::new() },
     };
     play.run();
-    let (mut failures, happened) = play.done();
+    let (mut failures, hints, happened) = play.done();
     failures.extend(compare::compare(scenario, &happened));
+    if !failures.is_empty() {
+        failures.extend(hints);
+    }
     Outcome { failures, happened }
 }

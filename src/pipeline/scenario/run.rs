@@ -59,6 +59,8 @@ pub(super) struct Play<'a> {
     pub(super) broken: bool,
     reloads: usize,
     failures: Vec<Failure>,
+    /// What is no mistake, and may be why something else came out differently.
+    hints: Vec<Failure>,
 }
 
 impl<'a> Play<'a> {
@@ -80,6 +82,7 @@ impl<'a> Play<'a> {
             broken: false,
             reloads: 0,
             failures: Vec::new(),
+            hints: Vec::new(),
         };
         for action in &scenario.actions {
             play.possible(action)?;
@@ -116,9 +119,14 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What was not as it should be by itself, and what happened.
-    pub(super) fn done(self) -> (Vec<Failure>, Vec<Seen>) {
-        (self.failures, self.watching.seen)
+    /// What was not as it should be by itself, what may explain failures, and what happened.
+    pub(super) fn done(self) -> (Vec<Failure>, Vec<Failure>, Vec<Seen>) {
+        (self.failures, self.hints, self.watching.seen)
+    }
+
+    /// Notes what whoever wonders about a failure should know.
+    pub(super) fn hint(&mut self, line: usize, what: String) {
+        self.hints.push(Failure { line, what });
     }
 
     /// Notes that something could not be done.

@@ -259,8 +259,17 @@ impl Stage {
 
     /// Tells every partition the time, so that ticks up to now have passed.
     pub(super) fn pulse(&self) {
+        self.pulse_at(self.log_now() + 1);
+    }
+
+    /// Tells every partition the time, so that ticks before now have passed; one at now is still to come.
+    pub(super) fn tell_time(&self) {
+        self.pulse_at(self.log_now());
+    }
+
+    fn pulse_at(&self, at: Ms) {
         for partition in (0..self.partitions).filter(|partition| self.log.takes(*partition)) {
-            self.append_at(self.log_now() + 1, Some(partition), PULSE_KEY, Vec::new());
+            self.append_at(at, Some(partition), PULSE_KEY, Vec::new());
         }
     }
 

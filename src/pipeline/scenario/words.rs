@@ -10,7 +10,7 @@ use crate::model::wire::twelve_digits;
 use crate::model::{Channel, Labels, Page, Severity, State, ack_code};
 use crate::time::show_duration;
 
-use super::seen::{Seen, Thing};
+use super::seen::{Of, Seen, Thing};
 
 /// An expectation as its file has it.
 pub(super) fn asked(what: &What) -> String {
@@ -83,21 +83,24 @@ pub(super) fn show(seen: &Seen) -> String {
             let (rule, labels, from, to) = (&s.rule, &s.labels, s.from.word(), s.to.word());
             let severity = s.severity.map(|severity| format!(" {}", severity.code())).unwrap_or_default();
             let value = s.value.map(|value| format!(" value {}", twelve_digits(value))).unwrap_or_default();
-            format!("at {at}, signal {rule}{labels} {from} → {to}{severity}{value}{unknown}")
+            let ended = s.ended.map(|ended| format!(" ended({})", ended.word())).unwrap_or_default();
+            format!("at {at}, signal {rule}{labels} {from} → {to}{severity}{value}{unknown}{ended}")
         }
         Thing::Incident(i) => {
             format!("at {at}, incident {} {}{} {} {}", i.id, i.rule, i.labels, i.state.word(), i.severity.code())
         }
-        Thing::Page(of) => format!("at {at}, page {}", show_page(&of.page)),
-        Thing::Arrival(of) => format!("at {at}, arrival {}", show_page(&of.page)),
+        Thing::Page(of) => format!("at {at}, page {}", show_page(of)),
+        Thing::Arrival(of) => format!("at {at}, arrival {}", show_page(of)),
         Thing::Outcome(of, outcome) => {
-            format!("at {at}, outcome {} {}: {}", outcome.word(), outcome.detail(), show_page(&of.page))
+            format!("at {at}, outcome {} {}: {}", outcome.word(), outcome.detail(), show_page(of))
         }
     }
 }
 
-fn show_page(p: &Page) -> String {
-    format!("to {} by {}, {} step {}: {}", p.to, p.channel.word(), p.reason.word(), p.step, plain_text(p))
+fn show_page(of: &Of<Page>) -> String {
+    let p = &of.page;
+    let what = format!("to {} by {}, {} step {}", p.to, p.channel.word(), p.reason.word(), p.step);
+    format!("{what}, {} {}{}: {}", p.severity.code(), of.rule, of.labels, plain_text(p))
 }
 
 /// A page's text without the mark of its one-time code, which no scenario knows.
