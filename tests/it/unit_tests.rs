@@ -249,3 +249,21 @@ fn promtool_files_give_promtool_s_verdict() {
     let both = ran("rules_run.yml");
     assert_eq!((both.code, both.summary()), (1, (1, 1, 0)), "{}", both.text);
 }
+
+#[test]
+fn annotations_may_be_left_out_of_the_comparison() {
+    let rules =
+        "groups: [ { name: g, rules: [ { alert: Down, expr: up == 0, annotations: { text: '{{ $value }}' } } ] } ]\n";
+    let one = "alertname: Down, exp_alerts: [ { exp_labels: { host: a } } ]";
+    let group = |keys: &str, test: &str| {
+        format!(
+            "  - {keys}\n    input_series: [ {{ series: 'up{{host=\"a\"}}', values: 0 }} ]\n    alert_rule_test: [ {{ {one}{test} }} ]\n"
+        )
+    };
+    let groups =
+        [group("ignore_annotations: true", ""), group("name: b", ", ignore_annotations: true"), group("name: c", "")];
+    let folder = folder(&[("r.yml", rules), ("t.yml", &format!("rule_files: [ r.yml ]\ntests:\n{}", groups.concat()))]);
+    let ran = json(&folder.path().join("t.yml"), &[]);
+    assert_eq!(ran.summary(), (2, 1, 0), "{}", ran.text);
+    assert_eq!(ran.cases("fail"), [(2, "Down".to_owned())]);
+}

@@ -80,6 +80,8 @@ pub struct AlertTest {
     pub alert: String,
     /// Labels (alertname left out) and annotations of each.
     pub expected: Vec<(Labels, Labels)>,
+    /// Whether annotations are left out of the comparison.
+    pub only_labels: bool,
     /// The line it begins on.
     pub line: usize,
     /// The column it begins at.

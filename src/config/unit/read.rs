@@ -77,7 +77,8 @@ impl Reader<'_> {
         let mut refused = None;
         let series = group.subs("input_series").filter_map(|item| self.series(item, &mut refused, &mut own)).collect();
         let start = group.get("start_timestamp").map_or(Some(0), |node| self.start(node, &mut own));
-        let alerts = group.subs("alert_rule_test").filter_map(|item| self.alert(item, &mut own)).collect();
+        let only_labels = group.flag("ignore_annotations");
+        let alerts = group.subs("alert_rule_test").filter_map(|item| self.alert(item, only_labels, &mut own)).collect();
         let mut expressions = notes.beside();
         let exprs = group
             .subs("promql_expr_test")
@@ -154,7 +155,7 @@ impl Reader<'_> {
         read
     }
 
-    fn alert(&self, item: Obj<'_>, notes: &mut Notes) -> Option<AlertTest> {
+    fn alert(&self, item: Obj<'_>, only_labels: bool, notes: &mut Notes) -> Option<AlertTest> {
         let alert = item.owned("alertname")?;
         if alert.is_empty() {
             notes.error("missing-key", item.at("alertname"), "`alertname` is empty", "name the alert");
@@ -162,7 +163,8 @@ impl Reader<'_> {
         }
         let Mark { line, col, .. } = item.place();
         let expected = item.subs("exp_alerts").map(|one| (one.labels("exp_labels"), one.labels("exp_annotations")));
-        Some(AlertTest { at: item.length("eval_time")?, alert, expected: expected.collect(), line, col })
+        let only_labels = only_labels || item.flag("ignore_annotations");
+        Some(AlertTest { at: item.length("eval_time")?, alert, expected: expected.collect(), only_labels, line, col })
     }
 
     fn expr(

@@ -27,6 +27,7 @@ static ALERT_TEST: Table = Table {
         or("eval_time", "0", Kind::Length, "when, from the test's beginning"),
         must("alertname", Kind::Label, "name of the alert"),
         may("exp_alerts", Kind::List(&Kind::Table(&EXPECTED_ALERT), 0), "those that fire, all of them"),
+        may("ignore_annotations", Kind::Bool, "their annotations are not compared"),
     ],
 };
 
@@ -59,6 +60,7 @@ static GROUP: Table = Table {
         may("input_series", Kind::List(&Kind::Table(&SERIES), 0), "what comes in"),
         may("alert_rule_test", Kind::List(&Kind::Table(&ALERT_TEST), 0), "tests of alerts"),
         may("promql_expr_test", Kind::List(&Kind::Table(&EXPR_TEST), 0), "tests of expressions"),
+        may("ignore_annotations", Kind::Bool, "annotations of alerts are not compared"),
         may("external_labels", Kind::Texts, "$externalLabels of templates"),
         may("external_url", Kind::Label, "$externalURL of templates"),
         may("start_timestamp", Kind::Label, "the test's beginning, RFC 3339 or seconds; left out: 1970"),
