@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::alertmanager;
 use super::problem::{Mark, Notes};
 use super::prometheus;
-use super::tree::{self, Node};
+use super::tree::{self, Data, Node};
 
 /// Folders inside each other that are searched for rule files: a link that leads back must end somewhere.
 const DEPTH_MAX: usize = 8;
@@ -82,6 +82,24 @@ impl Source {
         }
         let root = tree::single(documents, &mut notes);
         Self { kind, file, root, documents: Vec::new(), notes }
+    }
+
+    /// Scenarios may stand beside Prometheus's groups: what is no part of a file of Prometheus is read as one of ours.
+    pub(super) fn parted(mut self) -> Vec<Self> {
+        let mut ours = Vec::new();
+        let both = |root: &&mut Node| ["groups", "scenarios"].iter().all(|key| root.get(key).is_some());
+        let alone = if let [document] = self.documents.as_mut_slice() { Some(document) } else { None };
+        if let Some(document) = alone.filter(both)
+            && let Data::Map(entries) = &mut document.data
+        {
+            let (groups, rest) = std::mem::take(entries).into_iter().partition(|entry| entry.key == "groups");
+            *entries = groups;
+            let root = Some(Node { at: document.at, data: Data::Map(rest) });
+            let notes = Notes::new(&self.file.path.display().to_string());
+            ours.push(Self { kind: FileKind::Rules, file: self.file.clone(), root, documents: Vec::new(), notes });
+        }
+        ours.insert(0, self);
+        ours
     }
 
     /// Reads and parses the file at `path`.

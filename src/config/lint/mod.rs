@@ -238,7 +238,15 @@ pub(super) struct Sifted {
 /// Gives up the notes of all files, without what their comments silence.
 pub(super) fn sift(sources: Vec<Source>) -> Sifted {
     let mut sifted = Sifted::default();
+    // A file that was read in two parts is one.
+    let mut whole: Vec<Source> = Vec::new();
     for source in sources {
+        match whole.last_mut().filter(|before| before.file.path == source.file.path) {
+            Some(before) => before.notes.join(source.notes),
+            None => whole.push(source),
+        }
+    }
+    for source in whole {
         let name = source.file.path.display().to_string();
         let (mut left, mut calm) = allow::sift(&name, &source.file.text, source.notes.into_list());
         // Variables first, they have no place in the file.

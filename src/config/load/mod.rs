@@ -255,6 +255,7 @@ impl Load<'_> {
     }
 
     fn finish(mut self, traffic: Option<&Traffic>) -> Loaded {
+        self.sources = self.sources.into_iter().flat_map(Source::parted).collect();
         let read = self.read();
         self.fit(&read);
         let people = read.people();

@@ -47,7 +47,7 @@ pub(crate) fn scenarios(
             start: item.date("start"),
             until: item.duration("until"),
             partitions: item.int("partitions").and_then(|n| i32::try_from(n).ok()),
-            builtins: if item.has("builtins") { item.flag("builtins") } else { names_builtin(item) },
+            builtins: if item.has("builtins") { item.flag("builtins") } else { needs_builtins(item) },
             limits: limits(item.sub("limits")),
             feed: Vec::new(),
             actions: Vec::new(),
@@ -71,13 +71,13 @@ pub(crate) fn scenarios(
     found
 }
 
-/// Whether an expectation is about a rule that only runs where the engine's own rules do.
-fn names_builtin(scenario: Obj<'_>) -> bool {
+/// Whether a scenario is about what only the engine's own rules do: one is expected, or the clock of a source is off.
+fn needs_builtins(scenario: Obj<'_>) -> bool {
     let always = [STORM.id, OUTAGE_NOTICE.id, BROKEN_CONFIG.id, GATEWAY_FAILING.id, CONTACT_STALE.id, CONTACT_GAP.id];
     let needed = |id: &str| builtin(id).is_some() && !always.contains(&id);
-    scenario
-        .subs("expect")
-        .any(|part| ["signal", "incident", "rule"].iter().any(|key| part.text(key).is_some_and(needed)))
+    let is_expected =
+        |part: Obj<'_>| ["signal", "incident", "rule"].iter().any(|key| part.text(key).is_some_and(needed));
+    scenario.subs("expect").any(is_expected) || scenario.subs("feed").any(|part| part.has("skew"))
 }
 
 fn limits(part: Obj<'_>) -> Limits {

@@ -160,7 +160,7 @@ static SCENARIO: Table = Table {
         may(
             "builtins",
             Kind::Bool,
-            "the engine's own rules run too: source-silent, skew, clock, limits; left out: where one is expected",
+            "the engine's own rules run too: source-silent, skew, clock, limits; left out: where one is expected or a feed has `skew`",
         ),
         may("limits", Kind::Table(&LIMITS), "limits in place of the configuration's"),
         must("feed", Kind::List(&Kind::Table(&FEED), 0), "what comes in"),

@@ -93,8 +93,8 @@ fn missing(expect: &Expect, seen: &[Seen]) -> Failure {
     let who = Expect { what: bare(&expect.what), ..always.clone() };
     // First what is as expected at another time, then what is of the same instance or person, then what came near.
     let near = alike.min_by_key(|seen| (!fits(&always, seen), !fits(&who, seen), (seen.at - expect.at).abs()));
-    let near = near
-        .map_or_else(|| "nothing of the kind happened".to_owned(), |near| format!("nearest: {}", show(near)));
+    let near =
+        near.map_or_else(|| "nothing of the kind happened".to_owned(), |near| format!("nearest: {}", show(near)));
     let at = crate::time::show_duration(expect.at);
     let until = if expect.until > expect.at {
         format!(" to {}", crate::time::show_duration(expect.until))
