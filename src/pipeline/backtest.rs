@@ -89,6 +89,8 @@ pub struct Backtest {
     now: Ms,
     seqs: BTreeMap<i32, i64>,
     deeds: VecDeque<Deed>,
+    /// Deeds that met no incident.
+    fruitless: Vec<Deed>,
     /// Pages not due yet, by (due, id).
     later: BTreeMap<(Ms, String), Page>,
     /// Incidents as they were printed last.
@@ -111,6 +113,7 @@ impl Backtest {
             now: Ms::MIN,
             seqs: BTreeMap::new(),
             deeds: deeds.into(),
+            fruitless: Vec::new(),
             later: BTreeMap::new(),
             shown: BTreeMap::new(),
             incidents: BTreeMap::new(),
@@ -223,19 +226,25 @@ impl Backtest {
         true
     }
 
+    /// Deeds that met no incident, in order; those behind the end of the run among them.
+    pub fn fruitless(&self) -> impl Iterator<Item = &Deed> {
+        self.fruitless.iter().chain(&self.deeds)
+    }
+
     fn do_deed(&mut self) {
         let Some(deed) = self.deeds.pop_front() else { return };
-        let act = deed.act;
+        let act = &deed.act;
         let fits = |incident: &&Incident| {
             let labels = act.labels.iter().all(|(name, value)| incident.labels.get(name) == Some(value));
             incident.rule.as_ref() == act.rule && labels
         };
         // Numbers grow, so the last one that fits is the newest.
         let Some(incident) = self.incidents.values().rev().find(fits).map(|incident| incident.id.clone()) else {
+            self.fruitless.push(deed);
             return;
         };
-        let by = act.by;
-        self.take(match act.verb {
+        let by = deed.act.by;
+        self.take(match deed.act.verb {
             Verb::Ack(hold) => Input::Ack { incident, by, note: String::new(), hold },
             Verb::Unack => Input::Unack { incident, by },
             Verb::Resolve => Input::Resolve { incident, by, note: String::new() },

@@ -264,6 +264,20 @@ fn a_swept_value_that_cannot_be_says_why_and_stops_no_other() {
 }
 
 #[test]
+fn an_ack_that_meets_no_incident_is_told() {
+    let bench = Bench::new(TWICE);
+    let ack =
+        |at: i64, rule: &str| format!("{{\"at\":{},\"ack\":\"{rule}\",\"by\":\"msp-duty-1\"}}\n", BEGIN + at * MINUTE);
+    std::fs::write(bench.path("acks.ndjson"), ack(12, "vm.cpu") + &ack(5, "vm.cpu") + &ack(12, "vm.cpuu")).unwrap();
+    let done = bench.run("replay", &["--acks", &bench.text("acks.ndjson")]);
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(
+        done.status.success() && told.contains("2 of 3 in --acks met no incident, first that of `vm.cpu`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_truth_that_is_not_found_is_named() {
     let bench = Bench::new(TWICE);
     let window = |from: i64, to: i64| format!("{},{}\n", BEGIN + from * MINUTE, BEGIN + to * MINUTE);

@@ -220,6 +220,7 @@ fn both(
             }
         };
         let (results, run) = pass(stage, loaded, &mut show)?;
+        warn_of_deeds(&run, stage.deeds.len());
         let before = match beside {
             Some(beside) => {
                 let done = beside.join().map_err(|_| anyhow::anyhow!("the run of --against stopped by a bug"))?;
@@ -229,6 +230,17 @@ fn both(
         };
         Ok((results, run.summary(), before))
     })
+}
+
+/// Says on standard error that some of what people did met no incident.
+fn warn_of_deeds(run: &Backtest, all: usize) {
+    let mut fruitless = run.fruitless();
+    let Some(first) = fruitless.next() else { return };
+    let (count, rule, at) = (1 + fruitless.count(), &first.act.rule, crate::time::rfc3339(first.at));
+    output::note(&format!(
+        "warning: {count} of {all} in --acks met no incident, first that of `{rule}` at {at}\n  help: look at the rule's \
+         id, the labels and the time: an incident must be open by then"
+    ));
 }
 
 /// One run over the input; `told` hears after every so many records how many were taken and what happened.
