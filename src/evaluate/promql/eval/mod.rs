@@ -141,6 +141,11 @@ impl Scene<'_> {
         })
     }
 
+    /// How many steps of subqueries were taken so far.
+    pub(super) fn took(&self) -> u64 {
+        self.steps.get()
+    }
+
     /// Where something is kept for this node: its place in what is kept. Inside a subquery nothing is.
     fn place(&self, node: &Node, at: Ms) -> Option<(&RefCell<Kept>, Place)> {
         self.kept.filter(|_| at == self.start).zip(node.place)

@@ -22,6 +22,18 @@ const KEPT_MAX: usize = 1_000_000;
 pub(in crate::evaluate::promql) struct Steps {
     at: BTreeMap<Ms, Step>,
     samples: usize,
+    /// How often steps were forgotten because of a sample.
+    edition: u64,
+    /// Not all steps of the last evaluation found room.
+    partial: bool,
+}
+
+/// Names what a subquery sees: first and last step, and the edition of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::evaluate::promql) struct Seen {
+    first: Ms,
+    last: Ms,
+    edition: u64,
 }
 
 #[derive(Debug)]
@@ -34,7 +46,9 @@ struct Step {
 impl Steps {
     /// Forgets the steps at which a sample of time `from` is seen.
     pub(in crate::evaluate::promql) fn forget(&mut self, from: Ms) {
-        for step in self.at.split_off(&from).into_values() {
+        let gone = self.at.split_off(&from);
+        self.edition += u64::from(!gone.is_empty());
+        for step in gone.into_values() {
             self.samples -= step.items.len();
         }
     }
@@ -54,18 +68,56 @@ impl Steps {
         if self.samples + step.items.len() <= KEPT_MAX {
             self.samples += step.items.len();
             self.at.insert(at, step);
+        } else {
+            self.partial = true;
         }
     }
 }
 
-pub(super) fn eval(scene: &Scene<'_>, subquery: &Subquery, node: &Node, at: Ms) -> Result<Got, Trouble> {
+/// What a subquery sees at `at`, where every step of its last evaluation is kept: as long as it is the same, so is what
+/// the subquery gives.
+pub(in crate::evaluate::promql) fn seen(scene: &Scene<'_>, subquery: &Subquery, node: &Node, at: Ms) -> Option<Seen> {
+    let (kept, place) = scene.place(node, at).filter(|(_, place)| place.shared)?;
+    let (after, until, step) = edges(scene, subquery, at);
+    let edition = kept.borrow().edition(place.id)?;
+    Some(Seen { first: after.div_euclid(step), last: until.div_euclid(step), edition })
+}
+
+/// The edges of a subquery, (after, until], and its step.
+fn edges(scene: &Scene<'_>, subquery: &Subquery, at: Ms) -> (Ms, Ms, Ms) {
     let until = scene.end_of(subquery.shift, at);
-    let after = until.saturating_sub(subquery.over);
-    let step = subquery.step.unwrap_or(SUBQUERY_STEP);
+    (until.saturating_sub(subquery.over), until, subquery.step.unwrap_or(SUBQUERY_STEP))
+}
+
+impl Steps {
+    /// `None` where not all steps of the last evaluation are kept.
+    pub(in crate::evaluate::promql) fn edition(&self) -> Option<u64> {
+        (!self.partial && !self.at.is_empty()).then_some(self.edition)
+    }
+}
+
+pub(super) fn eval(scene: &Scene<'_>, subquery: &Subquery, node: &Node, at: Ms) -> Result<Got, Trouble> {
+    let (after, until, _) = edges(scene, subquery, at);
     let place = scene.place(node, at).filter(|(_, place)| place.shared);
     let mut kept = place.map(|(kept, place)| kept.borrow_mut().take_steps(place.id));
+    let gathered = gather(scene, (subquery, node), kept.as_mut(), at);
+    // Also where a step failed: an edition is never used again.
+    if let (Some((all, place)), Some(kept)) = (place, kept) {
+        all.borrow_mut().put_steps(place.id, kept);
+    }
+    Ok(Got::Range(Tracks { series: gathered?.sorted(), after, until }))
+}
+
+fn gather(
+    scene: &Scene<'_>,
+    (subquery, node): (&Subquery, &Node),
+    mut kept: Option<&mut Steps>,
+    at: Ms,
+) -> Result<Gathered, Trouble> {
+    let (after, until, step) = edges(scene, subquery, at);
     if let Some(kept) = &mut kept {
         kept.trim(after);
+        kept.partial = false;
     }
     let mut gathered = Gathered::default();
     let mut t = (after.div_euclid(step) + 1) * step;
@@ -84,13 +136,11 @@ pub(super) fn eval(scene: &Scene<'_>, subquery: &Subquery, node: &Node, at: Ms) 
         }
         t += step;
     }
-    if let (Some((all, place)), Some(kept)) = (place, kept) {
-        all.borrow_mut().put_steps(place.id, kept);
-    }
-    Ok(Got::Range(Tracks { series: gathered.sorted(), after, until }))
+    Ok(gathered)
 }
 
-fn count(scene: &Scene<'_>, node: &Node, more: u64) -> Result<(), Trouble> {
+/// Counts steps. Errors: there are too many.
+pub(in crate::evaluate::promql) fn count(scene: &Scene<'_>, node: &Node, more: u64) -> Result<(), Trouble> {
     scene.steps.set(scene.steps.get() + more);
     if scene.steps.get() > STEPS_MAX {
         let detail = "give the subquery a longer step or a shorter range".to_owned();

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::evaluate::promql::ast::{Call, Node, Selector, What};
 use crate::evaluate::promql::eval::{Got, Item, Scene};
 use crate::evaluate::promql::functions::moving::Moving;
+use crate::evaluate::promql::functions::standing::{self, Standing};
 use crate::evaluate::promql::functions::{Body, Function, Window};
 use crate::evaluate::promql::storage::{Part, Stamp};
 use crate::evaluate::promql::value::Trouble;
@@ -26,6 +27,8 @@ pub(in crate::evaluate::promql) struct Kept {
     entries: Vec<Entry>,
     /// No two series have the same labels in the result.
     distinct: bool,
+    /// Of a call over a subquery: what it gave last.
+    standing: Option<Standing>,
 }
 
 /// What is kept of one series.
@@ -41,14 +44,14 @@ struct Entry {
     moving: Option<Box<Moving>>,
 }
 
-/// The value of a call of a window function over a selector; `None` for any other call.
+/// The value of a call of a window function over a selector or a subquery; `None` for any other call.
 pub(in crate::evaluate::promql) fn eval(
     scene: &Scene<'_>,
     (call, node): (&Call, &Node),
     kept: &mut Kept,
     at: Ms,
 ) -> Result<Option<Got>, Trouble> {
-    let Some((n, selector)) = over(call) else { return Ok(None) };
+    let Some((n, selector)) = over(call) else { return standing::eval(scene, (call, node), &mut kept.standing, at) };
     let mut params = Vec::new();
     for (_, arg) in call.args.iter().enumerate().filter(|(place, _)| *place != n) {
         if let Got::Scalar(value) = scene.eval(arg, at)? {

@@ -21,6 +21,7 @@ mod label;
 mod math;
 mod moving;
 mod over_time;
+mod standing;
 mod stretch;
 mod vector;
 

@@ -2,8 +2,8 @@
 //!
 //! The idea: [`Together::new`] gives each node a place by its form (`form`), so that equal parts of different expressions
 //! share one. [`Kept`] holds what was said there: for one tick, the value of every part that occurs twice; from tick to
-//! tick, what window functions made of windows that hold the same samples, and the steps of subqueries that no new
-//! sample could have changed. All of it may be thrown away at any time: [`Together::instant`] gives what
+//! tick, what window functions made of windows that hold the same samples (or remember of those that moved on), and the
+//! steps of subqueries that no new sample could have changed. All of it may be thrown away at any time: [`Together::instant`] gives what
 //! [`instant`](super::instant) gives, bit for bit, whatever was kept. Two things are not kept: errors, because they name
 //! places in one text, and remarks.
 
@@ -135,6 +135,10 @@ impl Kept {
 
     pub(super) fn put_leaf(&mut self, place: u32, leaf: functions::Kept) {
         *room(&mut self.leaves, place) = leaf;
+    }
+
+    pub(super) fn edition(&self, place: u32) -> Option<u64> {
+        self.steps.get(place as usize)?.edition()
     }
 
     pub(super) fn take_steps(&mut self, place: u32) -> Steps {
