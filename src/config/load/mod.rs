@@ -26,7 +26,7 @@ use super::problem::{Mark, Notes, Problem};
 use super::prometheus;
 use super::read::{Obj, check};
 use super::rules::{self, Around, FILE, PlacedRule};
-use super::scenario::{Known, Scenario, own, scenarios};
+use super::scenario::{Known, Scenario, brought, own, scenarios};
 use super::settings::{Role, SETTINGS, Settings, settings};
 use super::sla;
 use super::table::Table;
@@ -414,12 +414,12 @@ impl Load<'_> {
             let own = Arc::new(own(file, rules, &mut source.notes));
             let own_contacts: Option<Vec<String>> =
                 own.contacts.as_ref().map(|contacts| contacts.iter().map(|contact| contact.id.clone()).collect());
-            let known = Known {
-                rules: (whole || file.has("rules")).then_some(ids.as_slice()),
-                contacts: own_contacts.as_deref().or(contacts.as_deref()),
-                guard,
-                source: &source.file.text,
-            };
+            // Who comes later is known as well.
+            let later = |ids: Option<Vec<String>>, part: &str| Some([ids?, brought(file, part)?].concat());
+            let rules = later((whole || file.has("rules")).then(|| ids.clone()), "rules");
+            let contacts = later(own_contacts.or_else(|| contacts.clone()), "contacts");
+            let known =
+                Known { rules: rules.as_deref(), contacts: contacts.as_deref(), guard, source: &source.file.text };
             let name = source.file.path.display().to_string();
             found.extend(scenarios(file, &name, &own, known, &mut source.notes));
         }

@@ -15,6 +15,7 @@ mod timeline;
 
 pub(super) use own::own;
 pub(super) use read::{Known, scenarios};
+pub(super) use reload::brought;
 pub(super) use table::SCENARIOS;
 
 use std::path::PathBuf;

@@ -18,6 +18,21 @@ use crate::config::tree::{Data, Node};
 /// Keys beside `reload` that are parts of what comes.
 const PARTS: [&str; 5] = ["rules", "contacts", "chains", "resources", "sla"];
 
+/// Ids of the `part` (`rules`, `contacts`) that reloads of these scenarios bring; `None`: a file that is not read here.
+pub(in crate::config) fn brought(file: Obj<'_>, part: &str) -> Option<Vec<String>> {
+    let mut ids = Vec::new();
+    for action in file.subs("scenarios").flat_map(|scenario| scenario.subs("do")) {
+        let Some(reload) = action.get("reload") else { continue };
+        if reload.as_text().is_some_and(|text| !matches!(text, "true" | "false" | "broken")) {
+            return None;
+        }
+        let lists = [reload.get(part), action.get(part)];
+        let items = lists.into_iter().flatten().flat_map(Node::items);
+        ids.extend(items.filter_map(|item| item.get("id")?.as_text().map(str::to_owned)));
+    }
+    Some(ids)
+}
+
 /// The `reload` of an action.
 pub(super) fn reload(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Reload> {
     let node = part.get("reload")?;

@@ -99,9 +99,9 @@ fn pair(chars: &[char], at: usize) -> Result<((String, String), usize), Slip> {
 pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, Slip> {
     let mut out = Vec::new();
     let mut at = 0;
-    for word in text.split(' ') {
-        if !word.trim().is_empty() {
-            item(word.trim(), at, &mut out)?;
+    for word in text.split(char::is_whitespace) {
+        if !word.is_empty() {
+            item(word, at, &mut out)?;
         }
         at += word.chars().count() + 1;
     }
@@ -178,6 +178,7 @@ mod tests {
         assert_eq!(values("1+2x3"), Ok(some(&[1.0, 3.0, 5.0, 7.0])));
         assert_eq!(values("-2-1x1 1e-3x0"), Ok(some(&[-2.0, -3.0, 0.001])));
         assert_eq!(values("1 _ _x2 2"), Ok(vec![Some(1.0), None, None, None, Some(2.0)]));
+        assert_eq!(values("1\t2\n 3"), Ok(some(&[1.0, 2.0, 3.0])));
         assert_eq!(values("1 2 3y").map_err(|s| s.at), Err(4));
         assert_eq!(values("1 2x").map_err(|s| s.at), Err(3));
         assert!(values("").is_err() && values("stale").is_err() && values("NaN").is_err() && values("1+x3").is_err());
