@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::decode::Limits;
 use crate::evaluate::Setup;
 use crate::log::{Event, LogError, Sink, Source, Topic};
 use crate::model::{Batch, Came, Flushed, Labels, Rule, RuleSet, Signal, WIDE};
@@ -129,12 +130,7 @@ pub struct Restoring {
 
 impl Evaluator {
     /// Takes nothing yet: partitions follow as the log assigns them, the wide rules with the last of them.
-    pub fn start(
-        sides: Sides,
-        owner: &str,
-        setup: Arc<Setup>,
-        limits: crate::decode::Limits,
-    ) -> Result<Self, EvaluateError> {
+    pub fn start(sides: Sides, owner: &str, setup: Arc<Setup>, limits: Limits) -> Result<Self, EvaluateError> {
         let topic = sides.source.topic()?;
         let mut lanes = Lanes::new(Arc::clone(&setup), limits, None, Vec::new());
         lanes.tell_ticks_apart();
