@@ -5,6 +5,8 @@
 //! is next, everything that had been read when it was noted has been judged. The rows, the leader's timers (`dues`) and
 //! the senders' gate (`gate`) all go by this; none of them looks at offsets alone.
 
+use crate::pipeline::evaluator::Evaluator;
+use crate::pipeline::flush::Pending;
 use crate::time::Ms;
 
 /// One partition's.
@@ -38,6 +40,25 @@ impl Judged {
     /// As of when all that had been read is judged, elapsed time; `None`: it has not been since it was behind.
     pub(super) fn at(&self) -> Option<Ms> {
         self.at
+    }
+}
+
+impl Evaluator {
+    /// Whether it has read all that its partitions hold, judged it, and made the signals durable.
+    pub fn has_judged(&self) -> bool {
+        self.judged_at().is_some()
+    }
+
+    /// As of when that is so, elapsed time.
+    pub(super) fn judged_at(&self) -> Option<Ms> {
+        let owes = self.pending.values().any(Pending::has_signals);
+        let each = self.read.values().map(|read| read.judged.at());
+        each.min().flatten().filter(|_| !owes)
+    }
+
+    /// Whether every partition of the topic is with this process.
+    pub(super) fn has_all(&self) -> bool {
+        usize::try_from(self.topic.partitions).is_ok_and(|n| self.read.len() >= n)
     }
 }
 

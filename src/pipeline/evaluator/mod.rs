@@ -224,18 +224,6 @@ impl Evaluator {
         store.or_else(|| self.pulses.trouble().map(|why| format!("로그에 기록할 수 없습니다: {why}")))
     }
 
-    /// Whether it has read all that its partitions hold, judged it, and made the signals durable.
-    pub fn has_judged(&self) -> bool {
-        self.judged_at().is_some()
-    }
-
-    /// As of when that is so, elapsed time.
-    fn judged_at(&self) -> Option<Ms> {
-        let owes = self.pending.values().any(Pending::has_signals);
-        let each = self.read.values().map(|read| read.judged.at());
-        each.min().flatten().filter(|_| !owes)
-    }
-
     /// Whether the store refused its last flush.
     pub fn lacks_store(&self) -> bool {
         self.refused.is_some()
@@ -258,11 +246,6 @@ impl Evaluator {
         }
         self.pulse();
         Ok(turn)
-    }
-
-    /// Whether every partition of the topic is with this process.
-    fn has_all(&self) -> bool {
-        usize::try_from(self.topic.partitions).is_ok_and(|n| self.read.len() >= n)
     }
 
     fn read_on(&mut self, wait: Duration, turn: &mut Turn) -> Result<(), EvaluateError> {
