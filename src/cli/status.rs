@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Loaded;
+use crate::pipeline::empty;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::{levels, stamped, stores};
 use crate::telemetry::Hops;
@@ -75,6 +76,7 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
         "sla": levels::standing(store.as_ref(), &incidents, &loaded.people.sla, SystemClock.wall())?,
         "shadows": Shadows::default().look(store.as_ref(), force, SystemClock.wall())?,
         "hops": stamped::figures(&hops.quantiles(true)),
+        "empty_steps": empty::views(&empty::of(store.as_ref())?),
         "sources": [],
     }))
 }
@@ -160,6 +162,7 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     lines.extend(gateways(status));
     lines.extend(hops(status));
     lines.extend(muted(status));
+    lines.extend(status["empty_steps"].as_array().into_iter().flatten().take(ROWS).map(empty_step));
     lines.extend(sources(status));
     lines.extend(status["restoring"].as_array().into_iter().flatten().map(restoring));
     for w in status["warming"].as_array().into_iter().flatten() {
@@ -259,6 +262,19 @@ fn muted(status: &Value) -> Vec<String> {
         lines.push(format!("muted {}: {} {}", text(&it["incident"]), text(&it["kind"]), text(&it["by"])));
     }
     lines
+}
+
+/// A step of a chain that nobody is behind.
+fn empty_step(it: &Value) -> String {
+    let names: Vec<&str> = texts(&it["to"]).collect();
+    let step = match it["last"] == Value::Bool(true) {
+        true => "its last group".to_owned(),
+        false => format!("step {}", it["step"].as_u64().unwrap_or_default() + 1),
+    };
+    let incidents: Vec<&str> = texts(&it["incidents"]).collect();
+    let (n, first) = (incidents.len(), incidents.first().unwrap_or(&"?"));
+    let chain = text(&it["chain"]);
+    format!("chain {chain}: {step} ({}) has NOBODY; {n} incidents passed it, {first} first", names.join(", "))
 }
 
 fn sources(status: &Value) -> Vec<String> {

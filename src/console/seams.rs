@@ -184,8 +184,26 @@ pub struct StatusView {
     pub silences: Option<Vec<SilenceView>>,
     /// Incidents of which nobody is told for the moment; `None`: unknown.
     pub muted: Option<Vec<MutedView>>,
+    /// Steps of chains that told nobody of a live incident, as nobody is behind their names; `None`: unknown.
+    pub empty_steps: Option<Vec<EmptyStepView>>,
     /// Rules in shadow beside the live ones; empty where unknown.
     pub shadows: Vec<ShadowView>,
+}
+
+/// A step of a chain that told nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct EmptyStepView {
+    /// Chain.
+    pub chain: String,
+    /// 0-based step.
+    pub step: usize,
+    /// It is the last group, in whose place others were told.
+    #[serde(rename = "last")]
+    pub is_last: bool,
+    /// The names that nobody is behind.
+    pub to: Vec<String>,
+    /// Incidents that passed it and are not closed.
+    pub incidents: Vec<String>,
 }
 
 /// What a rule would have done, or did, since the comparison began.

@@ -10,7 +10,7 @@ use crate::model::{ChainRow, Domain, IncidentState, Labels, Reason, Severity};
 use crate::time::{MINUTE, Ms, SECOND};
 
 use super::group::{self, Seat};
-use super::{Asked, Call, Decisions, Desk, Empty, Incidents, Run, nobody, snapshot};
+use super::{Asked, Call, Decisions, Desk, Incidents, Run, nobody, snapshot};
 
 /// Distance of repeats where no chain says one.
 pub(super) const REPEAT_DEFAULT: Ms = 10 * MINUTE;
@@ -280,10 +280,11 @@ impl Desk {
                 let counts = step.when.as_ref().is_none_or(|when| self.people.calendar.holds(when, call.now));
                 let seats = group::step(&self.people, &step.to, &step.by, domain, call.now);
                 if counts && !seats.is_empty() {
+                    self.finds(&call.incident.id, at);
                     break seats;
                 }
                 if counts {
-                    out.empty.push(empty(call, &run, at));
+                    self.passes(call, &run, at, out);
                 }
                 at += 1;
                 continue;
@@ -296,7 +297,7 @@ impl Desk {
             at = n_steps;
             let last = &run.chain.last;
             if group::step(&self.people, &last.to, &last.by, domain, call.now).is_empty() {
-                out.empty.push(empty(call, &run, at));
+                self.passes(call, &run, at, out);
             }
             break group::last(&self.people, &last.to, &last.by, domain, call.now);
         };
@@ -345,10 +346,6 @@ pub(super) fn next_step(run: &Run, severity: Severity) -> Option<(usize, bool)> 
         None if at >= run.chain.steps.len() => Some((run.chain.steps.len(), true)),
         _ => Some((at + 1, false)),
     }
-}
-
-fn empty(call: Call<'_>, run: &Run, step: usize) -> Empty {
-    Empty { incident: call.incident.id.clone(), chain: run.chain.id.clone(), step }
 }
 
 /// The reason of a first page.

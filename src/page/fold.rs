@@ -8,6 +8,7 @@ use crate::model::{Channel, Incident, IncidentState, Outcome, Page, Reason, Seve
 use crate::time::{MINUTE, Ms};
 
 use super::cap::{Counts, DIGEST_MAX, Digest, Fold, FoldKey, Line, Many, Member};
+use super::empty::{KIND, empty_steps};
 use super::group::{self, Seat};
 use super::outbox::{lifetime, within};
 use super::size;
@@ -279,6 +280,7 @@ impl Desk {
             "pace" => Some(self.paces.get(&Channel::parse(rest)?)?.to_string()),
             "many" => self.many.get(rest).and_then(|many| serde_json::to_string(many).ok()),
             "digest" => self.digests.get(rest).and_then(|digest| serde_json::to_string(digest).ok()),
+            KIND => self.empties.get(rest).filter(|it| !it.is_empty()).and_then(|it| serde_json::to_string(it).ok()),
             _ => None,
         }
     }
@@ -292,6 +294,7 @@ impl Desk {
             "pace" => drop(Channel::parse(&rest).zip(text.parse().ok()).map(|(of, p99)| self.paces.insert(of, p99))),
             "many" => drop(serde_json::from_str(text).map(|many| self.many.insert(rest, many))),
             "digest" => drop(serde_json::from_str(text).map(|digest| self.digests.insert(rest, digest))),
+            KIND => drop(empty_steps(text).map(|steps| self.empties.insert(rest, steps))),
             "fold" => {
                 if let (Some(key), Ok(fold)) = (FoldKey::parse(&rest), serde_json::from_str(text)) {
                     self.folds.insert(key, fold);

@@ -20,6 +20,7 @@ mod cap;
 mod chain;
 mod choose;
 mod clock;
+mod empty;
 mod fold;
 mod group;
 pub mod guard;
@@ -37,6 +38,7 @@ pub mod wording;
 use cap::{Counts, Digest, Fold, FoldKey, Many};
 pub use cap::{PAGES_AN_HOUR, S1_A_MINUTE};
 pub use choose::{Asked, Chooser};
+pub use empty::{Empty, EmptyStep, empty_notes, empty_steps};
 pub use group::step as told_by;
 use guard::GuardSet;
 
@@ -56,17 +58,6 @@ pub struct Decisions {
     pub told: Vec<String>,
     /// Steps that were passed because nobody is behind their names.
     pub empty: Vec<Empty>,
-}
-
-/// A step of an incident's chain that told nobody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Empty {
-    /// The incident.
-    pub incident: String,
-    /// Its chain.
-    pub chain: String,
-    /// 0-based step; one past the last step for the last group, which told others instead.
-    pub step: usize,
 }
 
 /// All incidents that are not closed, as the desk's caller has them.
@@ -121,6 +112,8 @@ pub struct Desk {
     folds: BTreeMap<FoldKey, Fold>,
     many: BTreeMap<String, Many>,
     digests: BTreeMap<String, Digest>,
+    /// Steps that told nobody, by incident.
+    empties: BTreeMap<String, Vec<EmptyStep>>,
     changed: BTreeSet<String>,
     changed_notes: BTreeSet<String>,
 }
@@ -148,6 +141,7 @@ impl Desk {
             folds: BTreeMap::new(),
             many: BTreeMap::new(),
             digests: BTreeMap::new(),
+            empties: BTreeMap::new(),
             changed: BTreeSet::new(),
             changed_notes: BTreeSet::new(),
         };
@@ -299,6 +293,7 @@ impl Desk {
     }
 
     fn forget(&mut self, id: &str) {
+        self.forget_empty(id);
         if let Some(run) = self.runs.remove(id) {
             if let Some(at) = run.row.due {
                 self.timers.remove(&(at, id.to_owned()));

@@ -4,6 +4,8 @@
 //! same story. It looks at no window and words nothing; that is [`explained`](super::explained)'s.
 
 use crate::model::{Incident, PageRow, People};
+use crate::page::EmptyStep;
+use crate::pipeline::empty;
 use crate::pipeline::explained::{Affairs, Question, Stands};
 use crate::store::{self, Store};
 use crate::time::Ms;
@@ -24,12 +26,15 @@ pub struct Filed {
     pub incidents: Vec<Incident>,
     /// Their pages in the order of their decision.
     pub pages: Vec<Stands>,
+    /// Steps of their chains that told nobody, as that stands now; none where the past was asked for.
+    pub empty: Vec<(String, EmptyStep)>,
 }
 
 impl Filed {
     /// The same for an explanation, with the contacts in force.
     pub fn affairs<'a>(&'a self, people: &'a People) -> Affairs<'a> {
-        Affairs { incidents: self.incidents.iter().collect(), pages: self.pages.clone(), people: Some(people) }
+        let (incidents, pages, empty) = (self.incidents.iter().collect(), self.pages.clone(), self.empty.clone());
+        Affairs { incidents, pages, people: Some(people), empty }
     }
 }
 
@@ -70,7 +75,8 @@ pub fn filed(
         rows.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
         pages.extend(rows.into_iter().map(stands));
     }
-    Ok(Some(Filed { question, incidents: all, pages }))
+    let empty = if until.is_none() { empty::of(store)? } else { Vec::new() };
+    Ok(Some(Filed { question, incidents: all, pages, empty }))
 }
 
 /// What is said of an incident that is not there.

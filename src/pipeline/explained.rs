@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::evaluate::{ExprParts, Inspection, Near, expression};
 use crate::model::{Incident, Labels, Page, PageState, People, Rule, RuleSet, Sending, builtin};
+use crate::page::EmptyStep;
 use crate::pipeline::stages::Lanes;
 use crate::pipeline::{apart, company, sentences, stamped};
 use crate::time::Ms;
@@ -60,6 +61,8 @@ pub struct Affairs<'a> {
     pub pages: Vec<Stands>,
     /// Contacts and chains.
     pub people: Option<&'a People>,
+    /// Steps that told nobody, with the number of the incident.
+    pub empty: Vec<(String, EmptyStep)>,
 }
 
 /// A page as it stands.
@@ -193,7 +196,9 @@ fn of<'a>(affairs: &Affairs<'a>, rule: &str, meant: impl Fn(&Labels) -> bool) ->
     let incidents: Vec<&Incident> = affairs.incidents.iter().filter(mine).copied().collect();
     let theirs = |page: &Page| incidents.iter().any(|incident| incident.id == page.incident);
     let pages = affairs.pages.iter().filter(|it| theirs(&it.page)).cloned().collect();
-    Affairs { incidents, pages, people: affairs.people }
+    let is_mine = |(id, _): &&(String, EmptyStep)| incidents.iter().any(|incident| incident.id == *id);
+    let empty = affairs.empty.iter().filter(is_mine).cloned().collect();
+    Affairs { incidents, pages, people: affairs.people, empty }
 }
 
 fn json_of(seen: &Inspection, mine: &Affairs<'_>) -> Value {
@@ -236,9 +241,16 @@ fn incidents_json(mine: &Affairs<'_>) -> Vec<Value> {
             "held_until": incident.held_until,
             "muted": incident.muted.as_ref().map(crate::model::wire::muted_to_json),
             "ack_by": incident.ack.as_ref().map(|ack| &ack.by),
+            "empty_steps": mine.empty.iter().filter(|(id, _)| *id == incident.id).map(|(_, it)| empty_json(it))
+                .collect::<Vec<_>>(),
             "group": company::json(incident) })
     };
     mine.incidents.iter().map(one).collect()
+}
+
+/// A step that told nobody.
+pub fn empty_json(empty: &EmptyStep) -> Value {
+    json!({ "chain": empty.chain, "step": empty.step, "last": empty.is_last, "to": empty.to })
 }
 
 fn pages_json(mine: &Affairs<'_>) -> Vec<Value> {

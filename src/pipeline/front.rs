@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::console::{
-    Act, Answer, CountsView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError, LeaderView,
-    LimitView, MutedView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView, SilenceView,
-    SourceView, StatusView, View, WarmingView,
+    Act, Answer, CountsView, EmptyStepView, ExplainAsk, Frame, GatewayView, Health, Incoming, Intake, IntakeError,
+    LeaderView, LimitView, MutedView, PartitionView, Previewed, ReadingView, RestoreView, RulesView, ShadowView,
+    SilenceView, SourceView, StatusView, View, WarmingView,
 };
 use crate::log::{LogError, NewRecord, Sink};
 use crate::model::{Contact, Entry, Incident, Input, Matcher, PageRow, PageState, Silence};
 use crate::pipeline::affairs::{filed, no_incident};
 use crate::pipeline::asks::Asks;
+use crate::pipeline::empty;
 use crate::pipeline::explained::{Question, tell};
 use crate::pipeline::outbox::Contacts;
 use crate::pipeline::shadow::{InForce, Shadows};
@@ -229,6 +230,7 @@ impl Front {
             sla,
             silences: self.silences()?.iter().filter_map(|silence| silence_view(silence, now)).collect(),
             muted: incidents.iter().filter_map(muted_view).collect(),
+            empty_steps: empty::views(&empty::of(self.store.as_ref()).map_err(|error| error.to_string())?),
         })
     }
 }
@@ -241,6 +243,7 @@ struct Stored {
     sla: serde_json::Value,
     silences: Vec<SilenceView>,
     muted: Vec<MutedView>,
+    empty_steps: Vec<EmptyStepView>,
 }
 
 impl View for Front {
@@ -283,6 +286,7 @@ impl View for Front {
             gateways: self.ways.iter().map(|way| gateway_view(way.health())).collect(),
             sla: stored.as_ref().map(|stored| stored.sla.clone()).unwrap_or_default(),
             silences: stored.as_ref().map(|stored| stored.silences.clone()),
+            empty_steps: stored.as_ref().map(|stored| stored.empty_steps.clone()),
             muted: stored.map(|stored| stored.muted),
             shadows,
             hops: stamped::figures(&self.hops.quantiles(true)),

@@ -19,6 +19,7 @@ pub mod crash;
 pub mod data_dir;
 mod dead;
 pub mod dues;
+pub mod empty;
 pub mod evaluator;
 pub mod explained;
 pub mod feed;

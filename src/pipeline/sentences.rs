@@ -8,6 +8,7 @@ use crate::model::{
     Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, PageState, Reason, Rule, Severity, State,
     Threshold, Watch,
 };
+use crate::page::EmptyStep;
 use crate::pipeline::explained::{Affairs, Stands};
 use crate::pipeline::{company, stamped};
 use crate::time::{Ms, rfc3339, show_duration};
@@ -249,12 +250,29 @@ pub(super) fn told(seen: Option<&Inspection>, mine: &Affairs<'_>) -> Vec<String>
     let mut lines: Vec<String> = mine.incidents.iter().map(|incident| incident_line(incident)).collect();
     lines.extend(quiet(last, mine));
     lines.extend(company::lines(last));
+    lines.extend(mine.empty.iter().filter(|(id, _)| *id == last.id).map(|(_, empty)| empty_line(empty)));
     lines.extend(mine.pages.iter().take(PAGES_LISTED).flat_map(page_lines));
     let more = mine.pages.len().saturating_sub(PAGES_LISTED);
     if more > 0 {
         lines.push(format!("  그 밖에 통보 {more}건"));
     }
     lines
+}
+
+/// A step of its chain that told nobody.
+fn empty_line(empty: &EmptyStep) -> String {
+    let names = empty.to.join(", ");
+    match empty.is_last {
+        false => format!(
+            "  비상연락 체계 {}의 {}단계({names})에 연락할 사람이 없어 바로 다음 단계로 넘어갔습니다. 연락처를 확인하십시오",
+            empty.chain,
+            empty.step + 1
+        ),
+        true => format!(
+            "  비상연락 체계 {}의 마지막 단계({names})에 연락할 사람이 없어 다른 담당자에게 알렸습니다. 연락처를 확인하십시오",
+            empty.chain
+        ),
+    }
 }
 
 fn incident_line(incident: &Incident) -> String {

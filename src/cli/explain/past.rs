@@ -102,5 +102,5 @@ fn answer(args: &ExplainArgs, loaded: &Loaded, run: &Backtest, pages: Vec<Page>)
     let pages =
         pages.into_iter().map(|page| Stands { page, state: None, detail: String::new(), sending: Sending::default() });
     let pages = pages.collect();
-    tell(&question, &looked, &Affairs { incidents, pages, people: Some(&loaded.people) })
+    tell(&question, &looked, &Affairs { incidents, pages, people: Some(&loaded.people), empty: Vec::new() })
 }

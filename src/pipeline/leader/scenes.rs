@@ -279,6 +279,47 @@ fn an_empty_step_is_passed_at_once_and_the_last_group_never_is_empty() {
 }
 
 #[test]
+fn an_empty_step_is_kept_until_it_finds_somebody_or_its_incident_is_closed() {
+    let mut people = people();
+    let all = people.contacts.clone();
+    people.contacts.retain(|contact| contact.org != "MSP" || contact.id == "boss");
+    let mut stand = Stand::with(World::new(world().rules, people, Inventory::default()));
+    stand.is_crashing = true;
+    let kept = |stand: &Stand| {
+        let prefix = crate::page::empty_notes();
+        let notes = stand.rows.notes.iter().filter_map(|(key, text)| Some((key.strip_prefix(&prefix)?, text)));
+        notes.map(|(id, text)| (id.to_owned(), crate::page::empty_steps(text).expect("it reads"))).collect::<Vec<_>>()
+    };
+    stand.signal("cpu", "a", S1);
+    let steps = kept(&stand);
+    assert_eq!((steps.len(), steps[0].0.as_str(), steps[0].1.len()), (1, FIRST, 1), "{steps:?}");
+    let empty = &steps[0].1[0];
+    assert_eq!((empty.step, empty.is_last, empty.to.as_slice()), (0, false, ["MSP/duty".to_owned()].as_slice()));
+    stand.pass(HOUR);
+    assert_eq!(kept(&stand), steps, "a chain that goes round says it once");
+    let mut filled = (*stand.world.people).clone();
+    filled.contacts = all;
+    stand.world = Arc::new(World { hash: "2".to_owned(), ..World::new(world().rules, filled, Inventory::default()) });
+    stand.crash();
+    stand.signal("cpu", "a", None);
+    stand.pass(MINUTE);
+    stand.signal("cpu", "a", S1);
+    assert_eq!(kept(&stand), [], "somebody is behind it now");
+
+    let mut people = (*stand.world.people).clone();
+    people.contacts.retain(|contact| contact.id == "ap-duty");
+    let mut stand = Stand::with(World::new(world().rules, people, Inventory::default()));
+    stand.signal("cpu", "a", S1);
+    stand.pass(HOUR);
+    let last = kept(&stand)[0].1.iter().find(|step| step.is_last).cloned();
+    assert!(last.is_some(), "nor is anybody of the last group there, and others were told");
+    stand.replays();
+    stand.signal("cpu", "a", None);
+    stand.pass(HOUR);
+    assert_eq!(kept(&stand), [], "closed");
+}
+
+#[test]
 fn a_contact_whose_time_is_over_is_not_told() {
     let mut people = people();
     people.contacts[0].until = Some(T0);
