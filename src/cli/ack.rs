@@ -14,7 +14,8 @@ pub(crate) struct AckArgs {
     /// The one-time code of its messages, as somebody on the phone reads it out.
     #[arg(long, value_name = "NNNNNN")]
     code: Option<String>,
-    /// Who takes it: a contact id.
+    /// Who takes it: a contact id; a name that no contact has is taken as written,
+    /// and the answer says so.
     #[arg(long, value_name = "CONTACT", default_value = "operator")]
     by: String,
     /// What to note in the ledger.
@@ -74,7 +75,8 @@ pub(crate) struct ReopenArgs {
 struct Act {
     /// The incident's number, for example INC-2611-001.
     incident: String,
-    /// Who says so: a contact id.
+    /// Who says so: a contact id; a name that no contact has is taken as written,
+    /// and the answer says so.
     #[arg(long, value_name = "CONTACT", default_value = "operator")]
     by: String,
     #[command(flatten)]

@@ -46,8 +46,10 @@ pub use alertmanager::{AlertmanagerFile, alertmanager};
 pub use explain::{EXPLAINED, explain, similar};
 pub use files::SourceFile;
 pub use hash::of_rule as rule_hash;
+
 pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};
 pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
+pub use near::nearest as did_you_mean;
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{AHEAD, Gap, Gaps, gaps};

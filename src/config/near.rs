@@ -42,7 +42,7 @@ const CALLED: &[(&str, &str)] = &[
 ];
 
 /// The word of `words` that somebody who wrote `name` may have meant.
-pub(super) fn nearest<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
+pub fn nearest<'w>(name: &str, words: &[&'w str]) -> Option<&'w str> {
     let called = |word: &&str| CALLED.iter().any(|(other, own)| *other == name && own == word);
     if let Some(own) = words.iter().copied().find(called) {
         return Some(own);

@@ -151,3 +151,38 @@ fn the_ledger_gives_codes_and_hand_overs_again() {
     let mut again = Leader::load(&BookRows::default(), stand.world.clone());
     again.replay(&stand.entries, |_| None).unwrap();
 }
+
+#[test]
+fn a_name_that_no_contact_has_is_taken_and_said_so() {
+    let ack = |stand: &mut Stand, by: &str| {
+        stand.input(Input::Ack { incident: FIRST.to_owned(), by: by.to_owned(), note: String::new(), hold: HOUR })
+    };
+    let unknown = "is not in the contacts";
+    for (by, wanted) in [
+        ("msp-duty-1", None),
+        ("console", None),
+        ("operator", None),
+        ("nobody", Some("`nobody` is not in the contacts; recorded as written.")),
+        ("msp-dtuy-1", Some("`msp-dtuy-1` is not in the contacts (did you mean `msp-duty-1`?); recorded as written.")),
+    ] {
+        let mut stand = Stand::new();
+        stand.signal("cpu", "db-01", Some(Severity::S1));
+        let (done, answer) = ack(&mut stand, by);
+        assert!(done, "{by}: an ack is never refused for a name: {answer}");
+        assert_eq!(stand.incident(FIRST).ack.as_ref().map(|ack| ack.by.as_str()), Some(by));
+        assert_eq!(answer.split_once(". ").map(|(_, rest)| rest), wanted, "{answer}");
+        let (done, answer) = ack(&mut stand, "somebody");
+        assert!(!done && !answer.contains(unknown), "what is not done is not recorded: {answer}");
+        stand.replays();
+    }
+    let mut stand = Stand::new();
+    let silence = SilenceAsk {
+        matchers: super::mutes::matchers(&["host=db-01"]),
+        until: T0 + HOUR,
+        by: "nobody".to_owned(),
+        reason: "교체".to_owned(),
+        ..SilenceAsk::default()
+    };
+    let (done, answer) = stand.input(Input::Silence(Box::new(silence)));
+    assert!(done && answer.starts_with("SIL-2611-001 mutes until") && answer.contains(unknown), "{answer}");
+}

@@ -16,7 +16,7 @@ use crate::model::{
     BookCommit, BookRows, Cancel, Change, ClockStep, Entry, Incident, Input, Page, Roster, SignalKey, Taken, TakenRow,
     chain_labels,
 };
-use crate::page::{Asked, Decisions, Desk, Empty};
+use crate::page::{Asked, Decisions, Desk, Empty, EmptyStep};
 use crate::pipeline::shadow::Since;
 use crate::time::Ms;
 
@@ -58,6 +58,7 @@ mod storms;
 mod topologies;
 #[cfg(test)]
 mod windows;
+mod strangers;
 mod world;
 
 pub use world::World;
@@ -265,7 +266,10 @@ impl Leader {
             self.desk.set_clock(*by);
             self.commit.clock = Some(ClockStep { by: *by, now });
         }
-        let decided = self.unreachable(input).unwrap_or_else(|| self.book.apply(input, now));
+        let mut decided = self.unreachable(input).unwrap_or_else(|| self.book.apply(input, now));
+        if let Some(stranger) = self.stranger(input).filter(|_| !decided.refused && !decided.answer.is_empty()) {
+            decided.answer = format!("{} {stranger}", decided.answer);
+        }
         let mut decisions = Decisions::default();
         for moved in &decided.moved {
             let incident = &moved.incident;
@@ -416,7 +420,8 @@ fn moved_to_json(moved: &Moved) -> Value {
 }
 
 fn empty_to_json(empty: &Empty) -> Value {
-    json!({ "chain": empty.chain, "incident": empty.incident, "step": empty.step })
+    let EmptyStep { chain, step, .. } = &empty.step;
+    json!({ "chain": chain, "incident": empty.incident, "step": step })
 }
 
 /// The word of a change in the ledger.
