@@ -408,10 +408,11 @@ fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
         let worker = worker(shell, making, name).sharing(&unwritten);
         let owner = making.owner.clone();
-        shell.start("notify", move |shared, stop| {
+        let bell = shell.start("notify", move |shared, stop| {
             shell::send(worker, &owner, shared, stop);
             Ok(())
         })?;
+        shell.shared.senders.add(bell);
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::pipeline::leader::World;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::paces::Paces;
 use crate::pipeline::publish;
-use crate::pipeline::wake::Wake;
+use crate::pipeline::wake::{Bells, Wake};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::time::{Clock, Ms, SECOND};
@@ -35,7 +35,7 @@ const DRAIN: Ms = 10 * SECOND;
 const READ_WAIT: Duration = Duration::from_millis(50);
 /// After trouble with the log.
 const LOG_RETRY: Duration = Duration::from_secs(1);
-/// The leader looks at the store this often without being woken.
+/// Leader and senders look at the store this often without being woken: what other processes wrote wakes nobody.
 const LEAD_POLL: Duration = Duration::from_millis(50);
 /// Until it has its first partition, but no longer, an evaluator counts as starting.
 const STARTING_MAX: Ms = 10 * SECOND;
@@ -61,6 +61,8 @@ pub struct Shared {
     pub board: Arc<Board>,
     /// Wakes the leader.
     pub lead: Arc<Wake>,
+    /// Wakes the senders; those of other processes look for themselves.
+    pub senders: Arc<Bells>,
     /// Questions to the evaluator.
     pub asks: Arc<Asks>,
     /// What senders wait for after a start.
@@ -124,6 +126,7 @@ impl Shell {
             metrics,
             board: Arc::new(Board::default()),
             lead: Arc::new(Wake::default()),
+            senders: Arc::default(),
             asks: Arc::new(Asks::default()),
             gate: Arc::default(),
             overdue: Arc::default(),
@@ -269,6 +272,9 @@ pub fn lead(mut leading: Leading, mail: &Mail<Arc<World>>, shared: &Shared, stop
             shared.gate.is_led();
             if busy {
                 publish::decided(leader.view(), shared);
+                if !leader.view().pages.is_empty() {
+                    shared.senders.ring();
+                }
             }
             let now = shared.clock.elapsed();
             if published.is_none_or(|before| now - before >= MONTHS_EVERY) {
@@ -309,5 +315,39 @@ pub fn send(mut worker: Worker, owner: &str, shared: &Shared, stop: &Wake) {
             idle_at_end = stopping;
             stop.wait(LEAD_POLL);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ENGINE_DISK, Inventory, Labels, RuleSet, State};
+    use crate::pipeline::sim::people;
+    use crate::pipeline::watch::own;
+    use crate::store::MemoryStore;
+    use crate::time::SystemClock;
+
+    #[test]
+    fn a_leader_that_decides_pages_wakes_every_sender() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let mut shell = Shell::new(Arc::clone(&store), Arc::clone(&clock), Arc::new(Metrics::new(0)));
+        let bells = [Arc::new(Wake::default()), Arc::new(Wake::default())];
+        bells.iter().for_each(|bell| shell.shared.senders.add(Arc::clone(bell)));
+        let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
+        let leading = Leading::new(store, clock, "one", world);
+        shell.start("incident", move |shared, stop| lead(leading, &Mail::default(), shared, stop)).expect("a thread");
+        let look = || Wake::default().wait(Duration::from_millis(5));
+        while shell.shared.store.seat().is_ok_and(|seat| seat.is_free()) {
+            look();
+        }
+        assert!(bells.iter().all(|bell| !bell.is_rung()), "nothing to send yet");
+        own(&shell.shared, &ENGINE_DISK, Labels::default(), State::Firing);
+        let rung = (0..2_000).any(|_| {
+            look();
+            bells.iter().all(|bell| bell.is_rung())
+        });
+        assert!(rung, "{:?}", shell.shared.store.inputs(&[], 10).map(|left| left.len()));
+        assert!(shell.end());
     }
 }

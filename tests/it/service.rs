@@ -191,3 +191,31 @@ fn an_edit_of_the_contacts_stands_in_their_history_though_nothing_else_happens()
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
     assert_eq!(site.command(&["ledger", "verify"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_step_that_nobody_is_behind_is_shown_where_people_look() {
+    let site = Site::new(RULE);
+    let contacts = std::fs::read_to_string(site.path("contacts.yaml")).unwrap();
+    let gone = "  - { id: csp-1, org: CSP, roles: [duty], name: 나상인, phone: \"010-0000-0002\", valid: { until: 2026-01-02 } }\n";
+    std::fs::write(site.path("contacts.yaml"), contacts + gone).unwrap();
+    site.edit("chains.yaml", "steps:\n", "steps:\n      - { to: [CSP/duty], by: [sms], wait: 5m }\n");
+    let service = site.start();
+    site.send(&record("known-01", "app.load", 99.0));
+    let first = page(&site, "first");
+    let incident = first["incident"].as_str().unwrap().to_owned();
+    assert_eq!(first["to"], "duty-1", "the step after it is told at once");
+    let status = json_lines(&site.command(&["status", "--format", "json"])).pop().unwrap();
+    let wanted = serde_json::json!([
+        { "chain": "all", "step": 0, "last": false, "to": ["CSP/duty"], "incidents": [incident] }
+    ]);
+    assert_eq!(status["empty_steps"], wanted);
+    let said = |args: &[&str]| String::from_utf8_lossy(&site.command(args).stdout).into_owned();
+    assert!(said(&["status"]).contains("chain all: step 1 (CSP/duty) has NOBODY; 1 incidents passed it"));
+    let explained = said(&["explain", &incident]);
+    assert!(explained.contains("체계 all의 1단계(CSP/duty)에 연락할 사람이 없어"), "{explained}");
+    let ack = site.command(&["ack", &incident, "--by", "dtuy-1"]);
+    let answer = String::from_utf8_lossy(&ack.stdout).into_owned();
+    assert_eq!(ack.status.code(), Some(0), "a name with a mistake takes it all the same: {answer}");
+    assert!(answer.contains("`dtuy-1` is not in the contacts (did you mean `duty-1`?)"), "{answer}");
+    assert_eq!(service.end(), Some(0), "{}", site.service_log());
+}
