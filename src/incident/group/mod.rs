@@ -161,9 +161,11 @@ impl Book {
     }
 
     /// The parent is over, or is muted and says nothing to anybody: each child is judged anew, the oldest first, so that
-    /// of those alike it leads the others.
+    /// of those alike it leads the others. Very many are told of as the storm that they are.
     pub(super) fn set_free(&mut self, parent: &str, out: &mut Decided) {
-        for child in self.kin.children(parent) {
+        let children = self.kin.children(parent);
+        self.gather_orphans(&children, out);
+        for child in children {
             self.rehang(&child, out);
         }
     }

@@ -3,12 +3,16 @@
 //! The idea: a blast domain is what one fault can take down together: a node, a cluster, a pool, a service. Each new
 //! incident that stands alone counts in all of its own; the nearest that had more than the limit within a minute gets a
 //! storm, which all of these and all that follow hang under. A storm counts in the domains above its own like one
-//! incident, so ten dark nodes are ten storms, and a dark cluster is one.
+//! incident, so ten dark nodes are ten storms, and a dark cluster is one. Children that lose the parent that spoke for them,
+//! because it is over or was silenced alone, are one too where they are as many.
 //!
 //! A storm is told at once, with the count so far; the full count follows after a minute, and later where the count grew
 //! by half, at most every ten minutes. It is over when nothing is left of it, or when nothing came or went for five minutes and
 //! no more is left than a storm begins with: these few then speak for themselves. An engine that ended it earlier would page
 //! everything that it held.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::Ground;
 use super::topology::Spot;
@@ -46,6 +50,28 @@ impl Book {
             if rush.len() > self.ground.storm {
                 return self.raise_storm(domain, &rush, out);
             }
+        }
+    }
+
+    /// Those that lose their parent together and that nothing else speaks for are a storm where they are too many: a page
+    /// for each would wake people by the dozen, and none would hide what still fires. It is that of the blast domain that
+    /// most of them share, the nearest of equals.
+    pub(super) fn gather_orphans(&mut self, orphans: &[String], out: &mut Decided) {
+        let mut shared: BTreeMap<Spot, (Vec<String>, Reverse<usize>)> = BTreeMap::new();
+        for orphan in orphans.iter().filter_map(|id| self.incidents.get(id)).filter(|it| it.state.is_live()) {
+            if orphan.muted.is_some() || orphan.is_drill() || self.place(orphan).is_some() {
+                continue;
+            }
+            let Some(spot) = self.ground.spot(&orphan.labels) else { continue };
+            for (far, domain) in self.ground.storm_domains(orphan, spot).into_iter().enumerate() {
+                let (ids, nearest) = shared.entry(domain).or_insert((Vec::new(), Reverse(far)));
+                ids.push(orphan.id.clone());
+                *nearest = Reverse(far).max(*nearest);
+            }
+        }
+        let many = shared.into_iter().filter(|(_, (ids, _))| ids.len() > self.ground.storm);
+        if let Some((domain, (ids, _))) = many.max_by_key(|(_, (ids, nearest))| (ids.len(), *nearest)) {
+            self.raise_storm(domain, &ids, out);
         }
     }
 

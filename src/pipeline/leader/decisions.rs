@@ -120,6 +120,10 @@ const ROWS: &[Row] = &[
     ("a member that was never told ends", "m1 S2; m2 S2; +1m", "m2 end", NOBODY),
     ("the first ends: it is told, and the other speaks for itself", "m1 S2; m2 S2; +1m", "m1 end", "msp-duty-1 sms resolved, msp-duty-1 sms first"),
     ("all end: one end for one beginning", "m1 S2; m2 S2; +1m", "m2 end; m1 end", OVER),
+    ("the one that speaks is silenced: the other speaks for itself", "m1 S2; m2 S2; +1m", "m1 silence 1h", FIRST),
+    ("and its chain goes on", "m1 S2; m2 S2; +1m; m1 silence 1h", "+5m", NEXT),
+    ("one that comes under the silence hangs under whoever speaks", "m2 S2; +1m; m1 silence 1h", "m1 S2; +2m", NOBODY),
+    ("both are silenced: nobody speaks", "m1 S2; m2 S2; +1m; m2 silence 1h", "m1 silence 1h; +5m", NOBODY),
     ("an ack of the group keeps a new member of the same severity quiet", "m1 S2; m1 ack 1d; +1m", "m2 S2; +1h", NOBODY),
     ("but not a worse one", "m1 S2; m1 ack 1d; +1m", "m2 S1", WORSE),
 ];

@@ -370,3 +370,63 @@ fn a_childs_time_to_recover_runs_and_its_parent_warns_once() {
     assert_eq!(stand.n_changes(Change::SlaWarned), 2, "three quarters");
     assert_eq!(warned(&stand).into_iter().collect::<Vec<_>>(), ["INC-2611-003"]);
 }
+
+#[test]
+fn very_many_that_lose_their_parent_are_one_page_and_the_grave_ones_are_heard() {
+    for (is_silenced, is_crashing) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut stand = Stand::with(site());
+        stand.is_crashing = is_crashing;
+        stand.signal("down", "node-1", S2);
+        for n in 1..=24 {
+            stand.signal("down", &format!("vm-{n:02}"), S2);
+        }
+        assert!((2..=25).all(|n| parent(&stand, n).as_deref() == Some("INC-2611-001")));
+        stand.pass(5 * MINUTE);
+        let now = stand.now;
+        match is_silenced {
+            true => assert!(stand.silence(&["host=node-1"], HOUR).0),
+            false => stand.signal("down", "node-1", None),
+        }
+        let about = |stand: &Stand, reason| {
+            let rows = stand.pages.iter().filter(|row| row.page.decided >= now && row.page.reason == reason);
+            rows.map(|row| row.page.incident.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(about(&stand, Reason::First), ["INC-2611-026"], "one page for all of them");
+        let storm = stand.incident("INC-2611-026");
+        assert_eq!((&*storm.rule, storm.group.tally.live()), (STORM.id, 24));
+        assert!((2..=25).all(|n| parent(&stand, n).as_deref() == Some("INC-2611-026")), "and they hang under it");
+        stand.regrade("down", "vm-07", Severity::S1);
+        assert_eq!(about(&stand, Reason::Worsened), ["INC-2611-026"], "what gets grave is told");
+        for n in 1..=24 {
+            stand.signal("down", &format!("vm-{n:02}"), None);
+        }
+        stand.pass(HOUR);
+        let over = about(&stand, Reason::Resolved);
+        assert!(over.contains(&"INC-2611-026".to_owned()), "and its end: {over:?}");
+        stand.replays();
+    }
+}
+
+#[test]
+fn a_storm_that_is_silenced_stays_open_until_its_silence_ends_and_those_in_it_speak() {
+    let mut stand = Stand::with(site());
+    for n in 1..=12 {
+        stand.signal("cpu", &format!("vm-{n:02}"), S2);
+    }
+    let storm = stand.rows.incidents.iter().find(|it| *it.rule == *STORM.id).expect("a storm").id.clone();
+    stand.pass(4 * MINUTE);
+    let now = stand.now;
+    assert!(stand.silence(&["rule=storm"], HOUR).0);
+    assert_eq!(stand.rows.incidents.iter().filter(|it| it.parent.is_some() && it.state.is_live()).count(), 0);
+    let told: std::collections::BTreeSet<_> =
+        stand.pages.iter().filter(|row| row.page.decided >= now).map(|row| row.page.incident.clone()).collect();
+    assert!(
+        !told.is_empty() && !told.contains(&storm),
+        "a silence that names the storm alone hides nobody: {told:?} {storm}"
+    );
+    stand.pass(30 * MINUTE);
+    assert!(stand.incident(&storm).state.is_live() && stand.incident(&storm).muted.is_some());
+    stand.pass(30 * MINUTE + SECOND);
+    assert!(!stand.incident(&storm).state.is_live(), "empty, it ends with its silence");
+    stand.replays();
+}
