@@ -24,9 +24,10 @@ const DEFAULT_PATH: &str = "configs";
 
 const HELP: &str = "\
 What is found below PATH:
-  scenarios          `scenarios:` of rule files and scenario files. What a file does not bring along
-                     (contacts, chains, inventory) comes from the configuration: -c, else the bongsu.yaml
-                     of a folder above the file, else the people that are shipped.
+  scenarios          `scenarios:` of rule files (Prometheus's `groups:` too) and scenario files. What a file
+                     does not bring along (rules, contacts, chains, inventory) comes from the configuration:
+                     -c, else the bongsu.yaml of a folder above the file, else the people that are shipped.
+                     `bongsu check --keys` lists what can be fed, done and expected.
   promtool's tests   YAML with `rule_files:` or `tests:`; the verdict is promtool's. All groups of the rule
                      files are evaluated every evaluation_interval. Native histograms are refused.
   promqltest         *.test scripts of `load` and `eval`.
