@@ -3,12 +3,14 @@
 //! Each fault stands for a mistake that somebody could make in the product: a write that is left out, doubled or late, a
 //! fence that does not hold, a memory that is lost. A check that finds none of them is no check.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bongsu::model::wire::{silence_from_json, silence_to_json};
 use bongsu::model::{
-    BookCommit, Committed, Flush, Flushed, IncidentState, Input, Lease, Reason, RowChange, SignalKey, Taken,
+    BookCommit, Committed, Flush, Flushed, Incident, IncidentState, Input, Lease, MuteKind, Owned, Reason, RowChange,
+    SignalKey, Taken,
 };
 use bongsu::pipeline::sim::{self, Layer, Plan};
 use bongsu::store::{MemoryStore, Result, Store};
@@ -56,10 +58,28 @@ enum Fault {
     NumberReused,
     /// What waits without an incident of its own is not written.
     NotesLost,
+    /// When a silence or planned work ends is not written.
+    SilenceEndSkipped,
+    /// A person ends a silence, and nothing comes of it.
+    ExpireForgotten,
+    /// A silence that waits for its approval is written as one that needs none.
+    ApprovalSkipped,
+    /// What planned work muted is written as muted when the work is over.
+    MaintenanceEndIgnored,
+    /// What another incident mutes is written as if nothing did.
+    InhibitionForgotten,
+    /// What hung under another incident and no longer does is written as if it still did.
+    DetachLost,
+    /// What hangs under another incident is written as if it did not.
+    AttachLost,
+    /// How often one-time codes took an incident is not written.
+    CodeUsedTwice,
+    /// Other rules, and what was known of each instance is gone.
+    ReloadForgets,
 }
 
 impl Fault {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 27] = [
         Self::StateRowLost,
         Self::SignalLost,
         Self::CommitsReordered,
@@ -78,6 +98,15 @@ impl Fault {
         Self::AckLost,
         Self::NumberReused,
         Self::NotesLost,
+        Self::SilenceEndSkipped,
+        Self::ExpireForgotten,
+        Self::ApprovalSkipped,
+        Self::MaintenanceEndIgnored,
+        Self::InhibitionForgotten,
+        Self::DetachLost,
+        Self::AttachLost,
+        Self::CodeUsedTwice,
+        Self::ReloadForgets,
     ];
 }
 
@@ -89,12 +118,17 @@ struct Planted {
     calls: AtomicI64,
     held: Mutex<Option<BookCommit>>,
     seen: AtomicUsize,
+    /// Incidents as they were before.
+    before: Mutex<BTreeMap<String, Incident>>,
+    /// Rule sets under which was evaluated.
+    rules: Mutex<BTreeSet<String>>,
 }
 
 impl Planted {
     fn new(fault: Fault) -> Self {
         let (calls, seen) = (AtomicI64::new(0), AtomicUsize::new(0));
-        Self { inner: MemoryStore::default(), fault, calls, held: Mutex::new(None), seen }
+        let (before, rules) = (Mutex::default(), Mutex::default());
+        Self { inner: MemoryStore::default(), fault, calls, held: Mutex::new(None), seen, before, rules }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -136,9 +170,48 @@ impl Planted {
             }
             Fault::NumberReused => commit.counters.clear(),
             Fault::NotesLost => commit.notes.clear(),
+            Fault::SilenceEndSkipped => {
+                for (_, edge) in commit.notes.iter_mut().filter(|(key, _)| key.ends_with("mute/edge")) {
+                    *edge = edge.take().and_then(|text| Some(format!("{} -", text.split_once(' ')?.0)));
+                }
+            }
+            Fault::ApprovalSkipped => {
+                for text in commit.notes.iter_mut().filter_map(|(_, text)| text.as_mut()) {
+                    if let Some(mut silence) = serde_json::from_str(text).ok().and_then(|it| silence_from_json(&it)) {
+                        silence.needs = None;
+                        *text = silence_to_json(&silence).to_string();
+                    }
+                }
+            }
+            Fault::CodeUsedTwice => commit.incidents.iter_mut().for_each(|it| it.codes_used = 0),
+            Fault::MaintenanceEndIgnored | Fault::InhibitionForgotten | Fault::DetachLost | Fault::AttachLost => {
+                self.spoil_holds(&mut commit.incidents);
+            }
             _ => {}
         }
         commit
+    }
+
+    /// What holds pages back is not written as it is.
+    fn spoil_holds(&self, incidents: &mut [Incident]) {
+        let mut known = self.before.lock().unwrap();
+        for incident in incidents {
+            let before = known.insert(incident.id.clone(), incident.clone());
+            let was = |kind| before.as_ref().and_then(|it| it.muted.clone()).filter(|muted| muted.kind == kind);
+            match self.fault {
+                Fault::MaintenanceEndIgnored if incident.muted.is_none() => {
+                    incident.muted = was(MuteKind::Maintenance);
+                }
+                Fault::InhibitionForgotten => {
+                    incident.muted = incident.muted.take().filter(|muted| muted.kind != MuteKind::Inhibition);
+                }
+                Fault::DetachLost if incident.parent.is_none() => {
+                    incident.parent = before.and_then(|it| it.parent);
+                }
+                Fault::AttachLost => incident.parent = None,
+                _ => {}
+            }
+        }
     }
 }
 
@@ -147,8 +220,17 @@ impl Layer for Planted {
         &self.inner
     }
 
+    fn own(&self, topic: &str, partition: i32, owner: &str) -> Result<Owned> {
+        let mut owned = self.inner.own(topic, partition, owner)?;
+        if self.is(Fault::ReloadForgets) && self.rules.lock().unwrap().len() > 1 {
+            owned.rows.clear();
+        }
+        Ok(owned)
+    }
+
     fn flush(&self, flush: &Flush) -> Result<Flushed> {
         let mut flush = flush.clone();
+        self.rules.lock().unwrap().extend(flush.parts.iter().map(|part| part.progress.rules.clone()));
         if self.is(Fault::StateRowLost) && self.now_and_then(3) {
             for part in &mut flush.parts {
                 if let Some(n) = part.rows.iter().position(|row| matches!(row, RowChange::Put(_))) {
@@ -177,6 +259,7 @@ impl Layer for Planted {
             let forgotten = match input.input {
                 Input::Ack { .. } => self.is(Fault::AckForgotten),
                 Input::Outcome { .. } => self.is(Fault::OutcomeForgotten),
+                Input::Expire { .. } => self.is(Fault::ExpireForgotten),
                 _ => false,
             };
             if forgotten {

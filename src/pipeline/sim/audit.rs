@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::decode::Limits;
 use crate::evaluate::Warm;
-use crate::model::{BookRows, Incident, IncidentState, PageState, Progress, Severity, Signal, WIDE};
+use crate::model::{PageState, Progress, Severity, Signal, WIDE};
 use crate::pipeline::leader::Leader;
 use crate::pipeline::sim::Violation;
-use crate::pipeline::sim::oracle::{Fate, Oracle};
-use crate::pipeline::sim::setting::{self, STANDINGS, TOPIC};
+use crate::pipeline::sim::promises::{Promises, refused};
+use crate::pipeline::sim::setting::{self, TOPIC};
 use crate::pipeline::sim::world::World;
-use crate::pipeline::stages::{At, Lanes};
-use crate::store::StoreError;
+use crate::pipeline::stages::{At, Fed, Lanes};
+use crate::store::Store;
 use crate::time::Clock;
 
 /// More rows than any world makes.
@@ -27,17 +27,12 @@ const TOLERANCE: i64 = 5_000;
 /// The shadows and how far they have come.
 #[derive(Debug)]
 pub(super) struct Audit {
-    leader: Leader,
-    oracle: Oracle,
-    /// Ledger entries taken.
-    pub(super) entries: i64,
-    /// Of these, signals.
-    pub(super) signals: usize,
+    pub(super) promises: Promises,
     /// A leader held back what is due when it was looked at last.
     was_held: bool,
-    /// The last one's hash.
-    pub(super) hash: String,
     lanes: Lanes,
+    /// Reloads of the rules that were gone through.
+    reloaded: usize,
     /// Records taken, per partition.
     fed: BTreeMap<i32, usize>,
     expected: BTreeMap<i32, Vec<Signal>>,
@@ -45,26 +40,19 @@ pub(super) struct Audit {
     right: BTreeMap<i32, usize>,
 }
 
-fn refused(error: StoreError) -> Violation {
-    error.to_string()
-}
-
 impl Audit {
     pub(super) fn new(world: &World) -> Self {
         let partitions = world.ground.partitions;
         let limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
-        let mut lanes = Lanes::new(Arc::new(setting::setup(partitions)), limits, None, Vec::new());
+        let mut lanes = Lanes::new(Arc::new(setting::setup(partitions, 0)), limits, None, Vec::new());
         for partition in 0..partitions {
             lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm { low: 0, first_append: None });
         }
         Self {
-            leader: Leader::load(&BookRows::default(), setting::standing(0, world.is_roomy)),
-            oracle: Oracle::new(world.is_roomy),
-            entries: 0,
-            signals: 0,
+            promises: Promises::new(world.site.standing(0), world.site.terms()),
             was_held: false,
-            hash: String::new(),
             lanes,
+            reloaded: 0,
             fed: BTreeMap::new(),
             expected: BTreeMap::new(),
             right: BTreeMap::new(),
@@ -73,37 +61,29 @@ impl Audit {
 
     /// How many pages were decided.
     pub(super) fn pages(&self) -> usize {
-        self.oracle.pages.len()
+        self.promises.oracle.pages.len()
     }
 
     /// Checks that are cheap enough for every step.
     pub(super) fn cheap(&mut self, world: &World) -> Result<(), Violation> {
-        let is_held = world.leaders.iter().any(super::process::Leader::holds_dues);
         // One that let go since may have died before it did what was due.
-        self.oracle.is_held = std::mem::replace(&mut self.was_held, is_held) || is_held;
-        self.follow_the_ledger(world)?;
+        self.promises.oracle.is_held = std::mem::replace(&mut self.was_held, world.held) || world.held;
+        self.promises.follow(store_of(world), |hash| world.site.standing_of(hash))?;
+        self.nothing_is_overdue(world)?;
         self.no_page_arrives_twice(world)?;
         what_is_due_is_done(world)?;
         self.someone_will_act(world)
     }
 
-    /// I7c: the ledger's inputs, taken again, give the same entries, byte for byte; and what was owed was decided.
-    fn follow_the_ledger(&mut self, world: &World) -> Result<(), Violation> {
-        let new = world.ground.store.ledger(self.entries, ALL).map_err(refused)?;
-        let is_roomy = world.is_roomy;
-        let standing = |hash: &str| {
-            (0..STANDINGS)
-                .find(|version| setting::version_hash(*version) == hash)
-                .map(|n| setting::standing(n, is_roomy))
-        };
-        let views = self.leader.replay(&new, standing).map_err(|differs| format!("I7: {differs}"))?;
-        for (entry, view) in new.iter().zip(&views) {
-            self.oracle.take(entry, view)?;
-            self.entries = entry.input_no;
-            self.hash.clone_from(&entry.hash);
-            self.signals += usize::from(entry.kind == "signal");
+    /// I4: while somebody leads, whatever the ledger makes due is in the ledger.
+    fn nothing_is_overdue(&self, world: &World) -> Result<(), Violation> {
+        let now = world.ground.clock.wall();
+        let mut leads = world.leaders.iter().filter(|leader| leader.next_due(&world.ground).is_some());
+        let waits = !self.promises.oracle.is_held && leads.next().is_some();
+        match self.promises.leader.next_due().filter(|due| *due <= now && waits) {
+            Some(due) => Err(format!("I4: by the ledger something was due at {due}, and is not done at {now}")),
+            None => Ok(()),
         }
-        self.oracle.judge()
     }
 
     /// I3: a page whose outcome was known is never sent again; without a gateway that can be asked, what was resent says
@@ -111,7 +91,7 @@ impl Audit {
     fn no_page_arrives_twice(&self, world: &World) -> Result<(), Violation> {
         for id in world.ground.gateway.take_news() {
             let times = world.ground.gateway.arrivals(&id);
-            let Some(incident) = self.oracle.incident_of(&id) else {
+            let Some(incident) = self.promises.oracle.incident_of(&id) else {
                 return Err(format!("I2: page {id} arrived and was not decided"));
             };
             if times == 1 {
@@ -142,41 +122,58 @@ impl Audit {
 
     /// Everything that costs more.
     pub(super) fn full(&mut self, world: &World) -> Result<(), Violation> {
-        self.cheap(world)?;
-        self.evaluate(world);
-        self.signals_are_those_of_an_undisturbed_run(world)?;
-        self.incidents_are_the_ledgers(world)?;
-        self.rows_are_the_ledgers(world)
+        self.check(world, false)
     }
 
-    /// The shadow evaluation takes what is new in the log.
-    fn evaluate(&mut self, world: &World) {
-        let mut new = Vec::new();
-        for partition in 0..world.ground.partitions {
+    fn check(&mut self, world: &World, to_the_end: bool) -> Result<(), Violation> {
+        self.cheap(world)?;
+        self.evaluate(world, to_the_end)?;
+        self.signals_are_those_of_an_undisturbed_run(world)?;
+        self.promises.incidents_are_the_ledgers(store_of(world))?;
+        self.promises.rows_are_the_ledgers(store_of(world))
+    }
+
+    /// The shadow evaluation takes what is new in the log, as far as it was made durable, or all of it; other rules come
+    /// in force at the very record at which they did.
+    fn evaluate(&mut self, world: &World, to_the_end: bool) -> Result<(), Violation> {
+        let partitions = world.ground.partitions;
+        let offset = |partition| {
+            let progress = world.ground.store.progress(TOPIC, partition).map_err(refused)?;
+            Ok(progress.map_or(0, |(_, progress)| progress.offset))
+        };
+        let durable: Vec<i64> = (0..partitions).map(offset).collect::<Result<_, Violation>>()?;
+        let end = if to_the_end { vec![i64::MAX; durable.len()] } else { durable };
+        while let Some((from, version)) = world.reloads.get(self.reloaded) {
+            self.feed(world, from);
+            let expected = &mut self.expected;
+            let setup = Arc::new(setting::setup(partitions, *version));
+            self.lanes.reload(&setup, &mut |fed| keep(expected, &fed));
+            self.reloaded += 1;
+        }
+        self.feed(world, &end);
+        Ok(())
+    }
+
+    /// Takes the records up to an offset of each partition, in the order of their append times; where a clock went back, a
+    /// partition's own order stands over that.
+    fn feed(&mut self, world: &World, until: &[i64]) {
+        let mut order = Vec::new();
+        let mut queues = Vec::new();
+        for (partition, until) in (0..).zip(until) {
             let from = self.fed.get(&partition).copied().unwrap_or(0);
-            let records = world.ground.log.records_from(partition, from);
+            let mut records = world.ground.log.records_from(partition, from);
+            records.truncate(usize::try_from(*until).unwrap_or(0).saturating_sub(from));
             self.fed.insert(partition, from + records.len());
-            new.extend(records.into_iter().zip(from..).map(|(record, n)| (record.append, partition, n, record)));
+            order.extend(records.iter().zip(from..).map(|(record, n)| (record.append, partition, n)));
+            queues.push((from..).zip(records).collect::<std::collections::VecDeque<_>>());
         }
-        new.sort_by_key(|(append, partition, n, _)| (*append, *partition, *n));
-        // A clock that went back: a partition's own order stands over all.
-        let mut by_partition: BTreeMap<i32, std::collections::VecDeque<_>> = BTreeMap::new();
-        let order: Vec<i32> = new.iter().map(|(_, partition, ..)| *partition).collect();
-        new.sort_by_key(|(_, partition, n, _)| (*partition, *n));
-        for (_, partition, n, record) in new {
-            by_partition.entry(partition).or_default().push_back((n, record));
-        }
-        for partition in order {
-            let Some((n, record)) = by_partition.get_mut(&partition).and_then(std::collections::VecDeque::pop_front)
-            else {
-                continue;
-            };
+        order.sort_unstable();
+        for (_, partition, _) in order {
+            let queue = usize::try_from(partition).ok().and_then(|n| queues.get_mut(n));
+            let Some((n, record)) = queue.and_then(std::collections::VecDeque::pop_front) else { continue };
             let at = At { partition, offset: i64::try_from(n).unwrap_or(i64::MAX), append: record.append };
             let expected = &mut self.expected;
-            self.lanes.feed(at, &record.key, &record.value, &mut |fed| {
-                let acted = fed.effects.signals.iter().filter(|signal| signal.acted).cloned();
-                expected.entry(fed.partition).or_default().extend(acted);
-            });
+            self.lanes.feed(at, &record.key, &record.value, &mut |fed| keep(expected, &fed));
         }
     }
 
@@ -208,65 +205,12 @@ impl Audit {
         (0..world.ground.partitions).chain((!broke).then_some(WIDE)).collect()
     }
 
-    /// I6: the incidents that are stored are those that the ledger gives.
-    fn incidents_are_the_ledgers(&self, world: &World) -> Result<(), Violation> {
-        let stored = world.ground.store.incidents(ALL).map_err(refused)?;
-        let speaks_for = |child: &Incident, it: &Incident| {
-            child.parent.as_ref() == Some(&it.id) && it.state.is_live() && it.severity <= child.severity
-        };
-        for child in stored.iter().filter(|it| it.state.is_live() && it.parent.is_some()) {
-            if !stored.iter().any(|it| speaks_for(child, it)) {
-                return Err(format!("I4: {} hangs under {:?}, which does not speak for it", child.id, child.parent));
-            }
-        }
-        let mut stored: BTreeMap<&str, &Incident> = stored
-            .iter()
-            .filter(|incident| incident.state != IncidentState::Closed)
-            .map(|incident| (incident.id.as_str(), incident))
-            .collect();
-        for incident in self.leader.open_incidents() {
-            match stored.remove(incident.id.as_str()) {
-                Some(row) if row == incident => {}
-                row => return Err(format!("I6: stored is {row:?}, the ledger gives {incident:?}")),
-            }
-        }
-        match stored.pop_first() {
-            Some((id, _)) => Err(format!("I6: {id} is stored and not in the ledger")),
-            None => Ok(()),
-        }
-    }
-
-    /// I2, I7c: the outbox has the ledger's pages, each with its text, and none that was taken back still waits.
-    fn rows_are_the_ledgers(&self, world: &World) -> Result<(), Violation> {
-        let rows = world.ground.store.pages(None, ALL).map_err(refused)?;
-        let mut there = std::collections::BTreeSet::new();
-        for row in &rows {
-            let id = row.page.id.as_str();
-            let Some(decided) = self.oracle.pages.get(id) else {
-                return Err(format!("I7: page {id} of {} is not in a second run", row.page.incident));
-            };
-            if decided.page != row.page {
-                return Err(format!("I7: page {id} is {:?}, in a second run {:?}", row.page, decided.page));
-            }
-            if (decided.fate == Fate::Gone) != (row.state == PageState::Cancelled) {
-                return Err(format!("I5: page {id} is {}, for the ledger {:?}", row.state.word(), decided.fate));
-            }
-            there.insert(id);
-        }
-        // What was decided and taken back in one transaction was never there.
-        let lost = |it: &&super::oracle::Decided| it.fate != Fate::Gone && !there.contains(it.page.id.as_str());
-        match self.oracle.pages.values().find(lost) {
-            Some(lost) => Err(format!("I2: page {} was decided and is in no outbox row", lost.page.id)),
-            None => Ok(()),
-        }
-    }
-
     /// What holds once the world healed and had time to finish its work.
     pub(super) fn end(&mut self, world: &World) -> Result<(), Violation> {
-        self.full(world)?;
+        self.check(world, true)?;
         self.every_signal_was_handed_over_and_taken(world)?;
         pages_are_settled(world)?;
-        self.answers_were_given(world)?;
+        Promises::answers_were_given(store_of(world), &world.asked)?;
         self.a_new_leader_knows_as_much(world)
     }
 
@@ -291,47 +235,39 @@ impl Audit {
         Ok(())
     }
 
-    /// I5, its first half: what people asked for was decided, and each got an answer.
-    fn answers_were_given(&self, world: &World) -> Result<(), Violation> {
-        let entries = world.ground.store.ledger(0, ALL).map_err(refused)?;
-        for kind in ["ack", "ack_code", "handover", "unack", "resolve", "reopen"] {
-            let asked = world.asked.iter().filter(|(_, of)| *of == kind).count();
-            let decided = entries.iter().filter(|entry| entry.kind == kind).count();
-            if asked != decided {
-                return Err(format!("I5: {kind} was asked for {asked} times, the ledger has {decided}"));
-            }
-        }
-        for (row, kind) in &world.asked {
-            if world.ground.store.answer(*row).map_err(refused)?.is_none() {
-                return Err(format!("I5: {kind} was never answered"));
-            }
-        }
-        Ok(())
-    }
-
     /// I6: whoever takes over from the rows alone goes on where the ledger stands.
     fn a_new_leader_knows_as_much(&self, world: &World) -> Result<(), Violation> {
         let store = &world.ground.store;
         let seat = store.seat().map_err(refused)?;
         let rows = store.lead("auditor", &seat).map_err(refused)?.ok_or("I6: nobody can take over")?;
-        let new = Leader::load(&rows, self.leader.world());
-        if new.next_due() != self.leader.next_due() {
-            let (got, want) = (new.next_due(), self.leader.next_due());
+        let new = Leader::load(&rows, self.promises.leader.world());
+        if new.next_due() != self.promises.leader.next_due() {
+            let (got, want) = (new.next_due(), self.promises.leader.next_due());
             return Err(format!("I6: a new leader would act at {got:?}, the old one at {want:?}"));
         }
-        for incident in self.leader.open_incidents() {
+        for incident in self.promises.leader.open_incidents() {
             let id = &incident.id;
-            let (got, want) = (new.chain_due(id), self.leader.chain_due(id));
+            let (got, want) = (new.chain_due(id), self.promises.leader.chain_due(id));
             if got != want {
                 return Err(format!("I6: the chain of {id} goes on at {got:?}, in the ledger at {want:?}"));
             }
-            let (got, want) = (new.told(id), self.leader.told(id));
+            let (got, want) = (new.told(id), self.promises.leader.told(id));
             if got != want {
                 return Err(format!("I6: told of {id} are {got:?}, in the ledger {want:?}"));
             }
         }
         Ok(())
     }
+}
+
+fn store_of(world: &World) -> &dyn Store {
+    world.ground.store.as_ref()
+}
+
+/// Keeps the signals of the shadow evaluation that the incident stage acts on.
+fn keep(expected: &mut BTreeMap<i32, Vec<Signal>>, fed: &Fed<'_>) {
+    let acted = fed.effects.signals.iter().filter(|signal| signal.acted).cloned();
+    expected.entry(fed.partition).or_default().extend(acted);
 }
 
 /// A leader that is at work has done what was due.

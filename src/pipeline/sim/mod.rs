@@ -8,15 +8,20 @@
 
 mod audit;
 mod gateway;
+mod hands;
 mod layer;
 mod log;
 mod mortal;
+mod mutes;
 mod oracle;
 mod plan;
 mod process;
+mod promises;
 mod setting;
 mod shrink;
+mod site;
 mod story;
+mod terms;
 mod world;
 
 pub use gateway::{FakeGateway, Mood};
@@ -26,11 +31,12 @@ pub use mortal::Mortal;
 pub use plan::{INPUTS, Plan};
 pub use setting::people;
 pub use shrink::shrink;
+pub use site::Site;
 
 use std::sync::Arc;
 
 use crate::store::{MemoryStore, Store};
-use crate::time::{MINUTE, SECOND};
+use crate::time::{MINUTE, Ms, SECOND};
 use audit::Audit;
 use world::World;
 
@@ -38,6 +44,8 @@ use world::World;
 const CALM: i64 = 12 * MINUTE;
 /// One beat of it.
 const CALM_BEAT: i64 = 20 * SECOND;
+/// The longest for which nobody works.
+const LEAP: Ms = 20 * SECOND;
 /// The dear checks come every so many inputs.
 const FULL_EVERY: usize = 50;
 
@@ -109,9 +117,9 @@ pub fn run_over(plan: &Plan, store: Arc<dyn Store>) -> Result<Sound, Box<Broken>
     world.begin().map_err(|what| broken(0, what))?;
     let (mut inputs, mut checked) = (0, 0);
     for (n, step) in plan.steps.iter().enumerate() {
-        world.pass(step.pass);
+        let waited = wait(&mut world, &mut audit, step.pass);
         let mut acts = step.acts.iter();
-        let done = acts.try_for_each(|act| world.act(act)).and_then(|()| world.work());
+        let done = waited.and_then(|()| acts.try_for_each(|act| world.act(act))).and_then(|()| world.work());
         inputs += step.acts.len();
         let is_full = inputs - checked >= FULL_EVERY;
         let held = done.and_then(|()| if is_full { audit.full(&world) } else { audit.cheap(&world) });
@@ -122,13 +130,25 @@ pub fn run_over(plan: &Plan, store: Arc<dyn Store>) -> Result<Sound, Box<Broken>
     }
     calm(&mut world, &mut audit).map_err(|what| broken(plan.steps.len(), what))?;
     Ok(Sound {
-        ledger: audit.hash.clone(),
+        ledger: audit.promises.hash.clone(),
         inputs,
-        entries: usize::try_from(audit.entries).unwrap_or(usize::MAX),
+        entries: usize::try_from(audit.promises.entries).unwrap_or(usize::MAX),
         deaths: world.deaths,
-        signals: audit.signals,
+        signals: audit.promises.signals,
         pages: audit.pages(),
     })
+}
+
+/// Lets time pass; however long it is, the processes are never asleep for long.
+fn wait(world: &mut World, audit: &mut Audit, mut length: Ms) -> Result<(), String> {
+    while length > LEAP {
+        world.pass(LEAP);
+        world.work()?;
+        audit.cheap(world)?;
+        length -= LEAP;
+    }
+    world.pass(length);
+    Ok(())
 }
 
 fn calm(world: &mut World, audit: &mut Audit) -> Result<(), String> {

@@ -3,7 +3,8 @@
 //! The idea: the ledger says what happened (signals taken, people's wishes, what became of pages) and what was decided
 //! about it. A few plain rules over that, which share no code with book and desk, say what was owed: a page at once for
 //! what opens, a page at least every two minutes for what nobody takes, none for what somebody has, an end for exactly
-//! those who heard of the beginning. Caps and flapping put pages together or off: there only what always holds is asked.
+//! those who heard of the beginning; nothing of what is muted or hangs under another. Caps and flapping put pages together
+//! or off: there only what always holds is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +13,12 @@ use crate::model::{
     BLIND, Change, Channel, Entry, Fingerprint, Incident, IncidentState, Input, LIMIT, Outcome, Page, Reason,
     SOURCE_SILENT, Severity, SignalKey, State,
 };
-use crate::pipeline::leader::View;
+use crate::pipeline::leader::{Leader, View};
 use crate::time::{MINUTE, Ms};
 
 use super::Violation;
-
-/// The longest that the chain of a world waits before it speaks again.
-const WORD_WITHIN: Ms = 2 * MINUTE;
+use super::mutes::Mutes;
+use super::terms::Terms;
 
 /// How far a page came, as the ledger knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,15 +44,22 @@ struct Known {
     incident: Incident,
     /// When somebody was last to be told, or it began to be nobody's.
     word: Ms,
+    /// Since when its chain may run undisturbed.
+    free: Ms,
+    /// The occurrence in which the last group was told.
+    last: i64,
 }
 
 /// What is known so far.
 #[derive(Debug)]
 pub(super) struct Oracle {
-    is_roomy: bool,
+    terms: Terms,
     /// A leader that began holds back what is due: the wait has a bound of its own, which `audit` looks at.
     pub(super) is_held: bool,
     at: Ms,
+    /// The latest instant so far: a clock that went back makes what was over begin again.
+    latest: Ms,
+    mutes: Mutes,
     incidents: BTreeMap<String, Known>,
     live: BTreeMap<Fingerprint, String>,
     pub(super) pages: BTreeMap<String, Decided>,
@@ -63,11 +70,13 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(is_roomy: bool) -> Self {
+    pub(super) fn new(terms: Terms) -> Self {
         Self {
-            is_roomy,
+            mutes: Mutes::new(&terms),
+            terms,
             is_held: false,
             at: 0,
+            latest: 0,
             incidents: BTreeMap::new(),
             live: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -76,73 +85,98 @@ impl Oracle {
         }
     }
 
-    /// Takes one entry and what was decided in it.
-    pub(super) fn take(&mut self, entry: &Entry, view: &View) -> Result<(), Violation> {
-        if entry.at != self.at {
-            self.judge()?;
-            self.at = entry.at;
+    /// The instant of the last entry.
+    pub(super) fn at(&self) -> Ms {
+        self.at
+    }
+
+    /// Takes one entry and what was decided in it; `leader` is the shadow after it.
+    pub(super) fn take(&mut self, entry: &Entry, view: &View, leader: &Leader) -> Result<(), Violation> {
+        if entry.at - self.at > 10 * MINUTE {
+            // A clock that was set by an hour: how long a chain ran is not known from here on.
+            self.incidents.values_mut().for_each(|known| known.free = entry.at);
         }
-        if entry.kind == "clock" {
-            self.set_clock(entry)?;
-        }
-        let input = match entry.kind.as_str() {
-            "signal" | "handed" | "given_back" | "outcome" => read(entry)?,
-            _ => None,
-        };
-        if let Some(input) = &input {
-            self.hear_of_pages(input);
+        (self.at, self.latest) = (entry.at, self.latest.max(entry.at));
+        let said = Said::of(entry)?;
+        if let Some(said) = &said {
+            self.set_clock(&said.input);
+            self.hear_of_pages(&said.input);
+            self.hear_of_codes(said, view)?;
+            let live = self.live.values().filter_map(|id| Some(&self.incidents.get(id)?.incident));
+            self.mutes.take(&said.input, (said.done, &said.answer), live, entry.at)?;
         }
         for (_, change, incident) in &view.moved {
             self.moved(*change, incident)?;
-        }
-        for page in &view.pages {
-            self.decided(page)?;
         }
         for cancel in &view.cancels {
             if let Some(decided) = self.pages.get_mut(&cancel.page) {
                 decided.fate = Fate::Gone;
             }
         }
+        for page in &view.pages {
+            self.decided(page, leader)?;
+        }
         for (_, change, incident) in &view.moved {
             match change {
-                Change::Acked => self.nothing_waits(incident)?,
+                Change::Acked | Change::Muted | Change::Attached => self.nothing_waits(*change, incident)?,
                 Change::Resolved if !incident.flapping => self.all_hear_of_the_end(incident, view)?,
                 _ => {}
             }
         }
-        match &input {
+        if !view.moved.is_empty() {
+            let live: Vec<&Incident> = leader.open_incidents().filter(|it| it.state.is_live()).collect();
+            self.mutes.see(&live, entry.at);
+        }
+        match said.map(|said| said.input) {
             Some(Input::Signal { key, signal, .. }) => {
-                self.none_is_skipped(key)?;
-                self.signal_counts(signal)
+                self.none_is_skipped(&key)?;
+                self.signal_counts(&signal)
             }
             _ => Ok(()),
         }
     }
 
     /// The wall clock was set: how long nobody was told is counted by what passed.
-    fn set_clock(&mut self, entry: &Entry) -> Result<(), Violation> {
-        if let Some(Input::Clock { by }) = read(entry)? {
-            self.incidents.values_mut().for_each(|known| known.word += by);
+    fn set_clock(&mut self, input: &Input) {
+        if let Input::Clock { by } = input {
+            self.incidents.values_mut().for_each(|known| (known.word, known.free) = (known.word + by, known.free + by));
         }
-        Ok(())
     }
 
     /// What is owed at the end of an instant: every decision about it was made.
-    pub(super) fn judge(&mut self) -> Result<(), Violation> {
+    pub(super) fn judge(&mut self, leader: &Leader) -> Result<(), Violation> {
         if let Some(id) = self.owed.pop_first() {
-            return Err(format!("I2: {id} opened at {} and nobody was to be told", self.at));
+            return Err(format!("I2: {id} was to be told of at {} and nobody was", self.at));
         }
-        if !self.is_roomy || self.is_held {
-            return Ok(());
+        let live: Vec<&Incident> = leader.open_incidents().filter(|it| it.state.is_live()).collect();
+        if self.at == self.latest && !self.is_held {
+            self.mutes.judge(&live, self.at)?;
         }
-        let nobodys = |it: &Incident| {
-            it.state == IncidentState::Open && it.severity <= Severity::S2 && !it.flapping && !it.holds_pages()
-        };
-        for known in self.live.values().filter_map(|id| self.incidents.get(id)) {
-            if nobodys(&known.incident) && self.at - known.word > WORD_WITHIN {
-                let silent = self.at - known.word;
-                return Err(format!("I4: {} is nobody's, and nobody was told for {silent} ms", known.incident.id));
+        for child in live.iter().filter(|it| it.parent.is_some()) {
+            let parent = live.iter().find(|it| child.parent.as_ref() == Some(&it.id));
+            if !parent.is_some_and(|it| it.severity <= child.severity && it.is_drill() == child.is_drill()) {
+                return Err(format!("I4: {} hangs under {:?}, which does not speak for it", child.id, child.parent));
             }
+        }
+        if self.terms.is_roomy && !self.is_held {
+            live.into_iter().try_for_each(|it| self.hears_of(it))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// I4: somebody hears of what nobody has, again and again, and in the end the last group does.
+    fn hears_of(&self, it: &Incident) -> Result<(), Violation> {
+        let nobodys = it.state == IncidentState::Open && it.severity <= Severity::S2;
+        let Some(known) = self.incidents.get(&it.id).filter(|_| nobodys && !it.flapping && !it.holds_pages()) else {
+            return Ok(());
+        };
+        let silent = self.at - known.word;
+        if silent > self.terms.word_within {
+            return Err(format!("I4: {} is nobody's, and nobody was told for {silent} ms", it.id));
+        }
+        if known.last < it.occurrence && self.at - known.free > self.terms.last_within {
+            return Err(format!("I4: {} is nobody's since {}, and its last group was not told", it.id, known.free));
         }
         Ok(())
     }
@@ -160,33 +194,41 @@ impl Oracle {
             return Err(format!("I4: number {id} was given before"));
         }
         let at = self.at;
-        let fresh = || Known { incident: incident.clone(), word: at };
+        let fresh = || Known { incident: incident.clone(), word: at, free: at, last: 0 };
         let known = self.incidents.entry(id.clone()).or_insert_with(fresh);
         let is_free = known.incident.holds_pages() && !incident.holds_pages();
         known.incident = incident.clone();
         let speaks =
             matches!(change, Change::Opened | Change::Reopened | Change::Worsened | Change::Unacked | Change::Released);
         if speaks || is_free {
-            known.word = self.at;
+            (known.word, known.free) = (known.word.max(at), known.free.max(at));
         }
         let begins = matches!(change, Change::Opened | Change::Reopened);
         let is_late = incident.holds_pages() || incident.flapping;
-        if begins && !is_late && incident.severity <= Severity::S3 && self.is_roomy {
+        let may_leave = matches!(change, Change::Unmuted | Change::Detached | Change::Released)
+            && incident.state == IncidentState::Open
+            && !self.was_told(id);
+        if (begins || may_leave) && !is_late && incident.severity <= Severity::S3 && self.terms.is_roomy {
             self.owed.insert(id.clone());
         }
-        if !incident.state.is_live() {
+        if incident.state != IncidentState::Open || incident.holds_pages() {
             self.owed.remove(id);
         }
         Ok(())
     }
 
-    fn decided(&mut self, page: &Page) -> Result<(), Violation> {
+    /// Whether a page about it was ever with a sender.
+    fn was_told(&self, id: &str) -> bool {
+        self.pages.values().any(|it| it.page.incident == id && it.was_handed)
+    }
+
+    fn decided(&mut self, page: &Page, leader: &Leader) -> Result<(), Violation> {
         let many = page.reason == Reason::Digest;
         if many && page.severity == Severity::S1 {
             // One page tells of all of them.
             self.owed.clear();
             for known in self.incidents.values_mut().filter(|known| known.incident.severity == Severity::S1) {
-                known.word = self.at;
+                (known.word, known.last) = (known.word.max(self.at), known.incident.occurrence);
             }
         }
         if let Some(known) = self.incidents.get_mut(&page.incident).filter(|_| !many) {
@@ -196,13 +238,49 @@ impl Oracle {
             if known.incident.state == IncidentState::Acked && !is_of_it {
                 return Err(format!("I5: {} is somebody's, and page {} is to leave", page.incident, page.id));
             }
-            known.word = self.at;
+            let now = leader.open_incidents().find(|it| it.id == page.incident);
+            if !is_of_it && now.is_some_and(Incident::holds_pages) {
+                let why = now.map(|it| (&it.muted, &it.parent, it.held_until));
+                return Err(format!("I5: page {} of {} is to leave, held by {why:?}", page.id, page.incident));
+            }
+            known.word = known.word.max(self.at);
+            if page.step >= self.terms.last {
+                known.last = known.last.max(page.occurrence);
+            }
+            self.begins_once(page)?;
         }
         let decided = Decided { page: page.clone(), fate: Fate::Waiting, was_handed: false };
         match self.pages.insert(page.id.clone(), decided) {
             Some(_) => Err(format!("I3: page {} was decided twice", page.id)),
             None => Ok(()),
         }
+    }
+
+    /// I3: nobody who has a beginning hears of it again as a beginning.
+    fn begins_once(&self, page: &Page) -> Result<(), Violation> {
+        let same = |it: &&Decided| {
+            let other = &it.page;
+            let of = |page: &Page| (page.occurrence, page.reason, page.channel);
+            other.incident == page.incident && of(other) == of(page) && other.to == page.to
+        };
+        let before = self.pages.values().filter(same).find(|it| !matches!(it.fate, Fate::Gone | Fate::Failed));
+        match before.filter(|_| matches!(page.reason, Reason::First | Reason::Reopened)) {
+            Some(before) => Err(format!("I3: page {} says what {} said before", page.id, before.page.id)),
+            None => Ok(()),
+        }
+    }
+
+    /// I5: a code takes an incident once, and only in the occurrence that it is of.
+    fn hear_of_codes(&self, said: &Said, view: &View) -> Result<(), Violation> {
+        let Input::AckCode { incident, occurrence, used, .. } = &said.input else { return Ok(()) };
+        let known = self.incidents.get(incident).map(|known| &known.incident);
+        let is_good = known.is_some_and(|it| (it.occurrence, it.codes_used) == (*occurrence, *used));
+        let is_open = known.is_some_and(|it| it.state == IncidentState::Open);
+        let took = view.moved.iter().any(|(_, change, it)| *change == Change::Acked && it.id == *incident);
+        if (took && !is_good) || (is_good && is_open && !took) {
+            return Err(format!("I5: a code of {incident} that is good ({is_good}) was answered: {}", said.answer));
+        }
+        Ok(())
     }
 
     fn hear_of_pages(&mut self, input: &Input) {
@@ -224,22 +302,22 @@ impl Oracle {
         }
     }
 
-    /// I5: what has not left when somebody takes an incident is taken back in the same breath.
-    fn nothing_waits(&self, incident: &Incident) -> Result<(), Violation> {
+    /// I5: what has not left when somebody takes an incident, or it is not to be told of any more, is taken back at once.
+    fn nothing_waits(&self, change: Change, incident: &Incident) -> Result<(), Violation> {
         let about = |decided: &&Decided| {
             let page = &decided.page;
-            let told = matches!(page.reason, Reason::Resolved | Reason::Handover | Reason::Digest);
-            page.incident == incident.id && decided.fate == Fate::Waiting && !told
+            let stays = matches!(page.reason, Reason::Resolved | Reason::Handover | Reason::Digest);
+            page.incident == incident.id && decided.fate == Fate::Waiting && !stays
         };
         match self.pages.values().find(about) {
-            Some(left) => Err(format!("I5: {} was taken, and page {} still waits", incident.id, left.page.id)),
+            Some(left) => Err(format!("I5: {} is {change:?}, and page {} still waits", incident.id, left.page.id)),
             None => Ok(()),
         }
     }
 
     /// I5: those told of the end were told of the beginning, and all whom a page of this occurrence reached are.
     fn all_hear_of_the_end(&self, incident: &Incident, view: &View) -> Result<(), Violation> {
-        if !self.is_roomy {
+        if !self.terms.is_roomy {
             return Ok(());
         }
         let ends: BTreeSet<(&str, Channel)> = view
@@ -295,8 +373,26 @@ impl Oracle {
     }
 }
 
-fn read(entry: &Entry) -> Result<Option<Input>, Violation> {
-    let value: Option<serde_json::Value> = serde_json::from_str(&entry.json).ok();
-    let input = value.as_ref().and_then(|value| input_from_json(value.get("input")?));
-    input.map(Some).ok_or_else(|| format!("I7: ledger entry {} holds no input", entry.input_no))
+/// What a ledger entry says was asked for.
+#[derive(Debug)]
+struct Said {
+    input: Input,
+    done: bool,
+    answer: String,
+}
+
+impl Said {
+    /// Reads it, where it is of a kind that anything here hangs on.
+    fn of(entry: &Entry) -> Result<Option<Self>, Violation> {
+        let kinds = ["signal", "handed", "given_back", "outcome", "ack_code", "silence", "expire", "approve", "clock"];
+        if !kinds.contains(&entry.kind.as_str()) {
+            return Ok(None);
+        }
+        let broken = || format!("I7: ledger entry {} holds no input", entry.input_no);
+        let value: serde_json::Value = serde_json::from_str(&entry.json).map_err(|_| broken())?;
+        let input = value.get("input").and_then(input_from_json).ok_or_else(broken)?;
+        let done = value.get("done").and_then(serde_json::Value::as_bool).unwrap_or(false);
+        let answer = value.get("answer").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        Ok(Some(Self { input, done, answer }))
+    }
 }

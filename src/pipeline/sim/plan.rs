@@ -4,11 +4,14 @@
 //! half was taken out is still a plan, and a failing one can be shrunk. No state: see `world`.
 
 use crate::pipeline::sim::gateway::Mood;
-use crate::pipeline::sim::setting::{HOSTS, PERSONS, STANDINGS};
+use crate::pipeline::sim::setting::{HOSTS, PARTS, PERSONS};
+use crate::pipeline::sim::site::{STANDINGS, Site};
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
 
 /// Inputs of a world.
 pub const INPUTS: usize = 300;
+/// Kinds of things that silences are about.
+pub(super) const ABOUT: usize = 14;
 
 /// A process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum Act {
     Level(usize, f64),
     /// A host says nothing for a while.
     Silent(usize, Ms),
+    /// Hosts that stand on one thing say nothing for a while.
+    Dark(usize, Ms),
     /// A host's clock is off.
     Skew(usize, Ms),
     /// The gateway answers otherwise.
@@ -55,8 +60,8 @@ pub enum Act {
     WallClock(Ms),
     /// Somebody takes an incident.
     Ack(usize, usize, Ms),
-    /// Somebody takes one by the code of its newest pages, or by an older one.
-    AckCode(usize, usize, bool),
+    /// Somebody takes one by a code.
+    AckCode(usize, usize, Code),
     /// Somebody hands one over.
     Handover(usize, usize, Option<Ms>),
     /// Somebody gives one back.
@@ -65,6 +70,14 @@ pub enum Act {
     Resolve(usize, usize),
     /// Somebody says that it is not.
     Reopen(usize, usize),
+    /// Somebody wants to hear nothing of something.
+    Silence(Hush),
+    /// Somebody ends a silence.
+    Expire(usize, usize),
+    /// Somebody approves one.
+    Approve(usize, usize),
+    /// A drill begins, more or less severe, or ends.
+    Drill(usize, Option<usize>),
     /// A receipt of a page that was accepted, however long ago: it arrived, or did not.
     Receipt(usize, bool),
     /// A process dies so many durable steps from now, before the write or after it.
@@ -73,6 +86,38 @@ pub enum Act {
     Pause(Who, Ms),
     /// Other rules and people.
     Reload(usize),
+    /// An edited file cannot be read, or can be again.
+    BrokenFile(bool),
+}
+
+/// A one-time code, as somebody has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Of the newest pages.
+    Newest,
+    /// One that was used.
+    Used,
+    /// Of another occurrence of the incident.
+    Expired,
+}
+
+/// A silence that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hush {
+    /// What it is about, of a few kinds.
+    pub about: usize,
+    /// It begins so much later.
+    pub after: Ms,
+    /// Its length from then.
+    pub length: Ms,
+    /// Who asks.
+    pub by: usize,
+    /// It would have hidden something grave: it needs a second approver.
+    pub is_grave: bool,
+    /// Who that shall be, where somebody is named.
+    pub approver: Option<usize>,
+    /// The silence whose place it takes.
+    pub replaces: Option<usize>,
 }
 
 /// Some acts at one instant, and the time that passes before them.
@@ -93,8 +138,8 @@ pub struct Plan {
     pub partitions: i32,
     /// Whether the gateway can be asked what became of a page.
     pub can_be_asked: bool,
-    /// Nobody's pages are capped below S1.
-    pub is_roomy: bool,
+    /// What the world has.
+    pub site: Site,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -103,8 +148,15 @@ impl Plan {
     /// The plan of a seed: [`INPUTS`] inputs or a few more.
     pub fn of(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let (partitions, can_be_asked, is_roomy) = (rng.i32(1..=3), rng.bool(), rng.u8(..4) > 0);
-        let mut plan = Self { seed, partitions, can_be_asked, is_roomy, steps: Vec::new() };
+        let (partitions, can_be_asked) = (rng.i32(1..=3), rng.bool());
+        let site = Site {
+            is_roomy: rng.u8(..4) > 0,
+            has_topology: rng.u8(..3) > 0,
+            is_stormy: rng.bool(),
+            has_windows: rng.bool(),
+            inhibits: rng.bool(),
+        };
+        let mut plan = Self { seed, partitions, can_be_asked, site, steps: Vec::new() };
         let mut inputs = 0;
         while inputs < INPUTS {
             let pass = if rng.u8(..) < 40 { rng.i64(5_000..40_000) } else { rng.i64(50..5_000) };
@@ -143,29 +195,47 @@ fn record(rng: &mut fastrand::Rng) -> Act {
 fn person(rng: &mut fastrand::Rng) -> Act {
     let (pick, by) = (rng.usize(..64), rng.usize(..PERSONS));
     match rng.u8(..100) {
-        0..=24 => Act::Ack(pick, by, rng.i64(30 * SECOND..10 * MINUTE)),
-        25..=34 => Act::AckCode(pick, by, rng.u8(..4) == 0),
-        35..=42 => Act::Handover(pick, by, rng.bool().then(|| rng.i64(MINUTE..5 * MINUTE))),
-        43..=50 => Act::Unack(pick, by),
-        51..=56 => Act::Resolve(pick, by),
-        57..=60 => Act::Reopen(pick, by),
+        0..=18 => Act::Ack(pick, by, rng.i64(30 * SECOND..10 * MINUTE)),
+        19..=27 => Act::AckCode(pick, by, [Code::Newest, Code::Newest, Code::Used, Code::Expired][rng.usize(..4)]),
+        28..=34 => Act::Handover(pick, by, rng.bool().then(|| rng.i64(MINUTE..5 * MINUTE))),
+        35..=41 => Act::Unack(pick, by),
+        42..=47 => Act::Resolve(pick, by),
+        48..=52 => Act::Reopen(pick, by),
+        53..=62 => Act::Silence(hush(rng, by)),
+        63..=66 => Act::Expire(pick, by),
+        67..=70 => Act::Approve(pick, by),
+        71..=73 => Act::Drill(rng.usize(..HOSTS.len()), (rng.u8(..3) > 0).then(|| rng.usize(..3))),
         _ => Act::Receipt(pick, rng.u8(..3) > 0),
+    }
+}
+
+fn hush(rng: &mut fastrand::Rng, by: usize) -> Hush {
+    Hush {
+        about: rng.usize(..ABOUT),
+        after: if rng.u8(..4) == 0 { rng.i64(SECOND..MINUTE) } else { 0 },
+        length: rng.i64(5 * SECOND..4 * MINUTE),
+        by,
+        is_grave: rng.u8(..5) == 0,
+        approver: (rng.u8(..4) == 0).then(|| rng.usize(..PERSONS + 1)),
+        replaces: (rng.u8(..5) == 0).then(|| rng.usize(..64)),
     }
 }
 
 fn mischief(rng: &mut fastrand::Rng) -> Act {
     let host = rng.usize(..HOSTS.len());
     match rng.u8(..100) {
-        0..=35 => Act::Level(host, [10.0, 50.0, 65.0, 75.0, 85.0, 92.0, 99.0][rng.usize(..7)]),
-        36..=47 => Act::Silent(host, rng.i64(10 * SECOND..4 * MINUTE)),
-        48..=57 => Act::Mood(Mood::ALL[rng.usize(..Mood::ALL.len())]),
-        58..=60 => Act::LogClock([0, 0, 3 * SECOND, MINUTE, -MINUTE, HOUR][rng.usize(..6)]),
-        61..=63 => Act::WallClock([-40 * SECOND, -3 * SECOND, 3 * SECOND, MINUTE, -HOUR, HOUR][rng.usize(..6)]),
-        64..=68 => Act::Skew(host, [0, 45 * SECOND, -45 * SECOND, HOUR][rng.usize(..4)]),
-        69..=72 => Act::Garbage(host, rng.usize(..4)),
-        73..=76 => Act::Crash(Who::Evaluator, rng.i64(0..4), rng.bool()),
-        77..=88 => Act::Crash(leader(rng), rng.i64(0..6), rng.bool()),
-        89..=94 => Act::Pause(leader(rng), rng.i64(SECOND..30 * SECOND)),
+        0..=33 => Act::Level(host, [10.0, 50.0, 65.0, 75.0, 85.0, 92.0, 99.0][rng.usize(..7)]),
+        34..=42 => Act::Silent(host, rng.i64(10 * SECOND..4 * MINUTE)),
+        43..=46 => Act::Dark(rng.usize(..PARTS.len()), rng.i64(2 * MINUTE..4 * MINUTE)),
+        47..=55 => Act::Mood(Mood::ALL[rng.usize(..Mood::ALL.len())]),
+        56..=58 => Act::LogClock([0, 0, 3 * SECOND, MINUTE, -MINUTE, HOUR][rng.usize(..6)]),
+        59..=61 => Act::WallClock([-40 * SECOND, -3 * SECOND, 3 * SECOND, MINUTE, -HOUR, HOUR][rng.usize(..6)]),
+        62..=66 => Act::Skew(host, [0, 45 * SECOND, -45 * SECOND, HOUR][rng.usize(..4)]),
+        67..=70 => Act::Garbage(host, rng.usize(..4)),
+        71..=74 => Act::Crash(Who::Evaluator, rng.i64(0..4), rng.bool()),
+        75..=86 => Act::Crash(leader(rng), rng.i64(0..6), rng.bool()),
+        87..=91 => Act::Pause(leader(rng), rng.i64(SECOND..30 * SECOND)),
+        92..=93 => Act::BrokenFile(rng.bool()),
         _ => Act::Reload(rng.usize(..STANDINGS)),
     }
 }

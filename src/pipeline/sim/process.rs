@@ -16,7 +16,7 @@ use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::sim::gateway::FakeGateway;
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::mortal::Mortal;
-use crate::pipeline::sim::setting;
+use crate::pipeline::sim::setting::{self, TOPIC};
 use crate::store::Store;
 use crate::time::{Clock, ManualClock, Ms};
 
@@ -46,6 +46,8 @@ pub(super) enum Turn {
 pub(super) struct Evaluating {
     mortal: Arc<Mortal>,
     it: Option<Evaluator>,
+    /// Version of the rules in force.
+    rules: usize,
 }
 
 /// A process that leads or waits to, and sends.
@@ -64,11 +66,39 @@ pub(super) struct Leader {
 
 impl Evaluating {
     pub(super) fn new(ground: &Ground) -> Self {
-        Self { mortal: Arc::new(Mortal::new(Arc::clone(&ground.store))), it: None }
+        Self { mortal: Arc::new(Mortal::new(Arc::clone(&ground.store))), it: None, rules: 0 }
     }
 
     pub(super) fn mortal(&self) -> &Mortal {
         &self.mortal
+    }
+
+    /// Other rules. What was read before is made durable first, so that it is known from which record on they hold, whether
+    /// the process lives on or dies in between: returned per partition.
+    pub(super) fn reload(&mut self, ground: &Ground, rules: usize) -> Result<Vec<i64>, String> {
+        self.rules = rules;
+        if let Some(evaluator) = &mut self.it {
+            let done = evaluator.finish();
+            if self.mortal.take_death() {
+                self.it = None;
+            } else {
+                done.map_err(|error| format!("the evaluator stopped: {error}"))?;
+            }
+        }
+        let offset = |partition| {
+            let progress = ground.store.progress(TOPIC, partition).map_err(|error| error.to_string())?;
+            Ok(progress.map_or(0, |(_, progress)| progress.offset))
+        };
+        let from = (0..ground.partitions).map(offset).collect();
+        if let Some(evaluator) = &mut self.it {
+            let done = evaluator.reload(Arc::new(setting::setup(ground.partitions, rules)));
+            if self.mortal.take_death() {
+                self.it = None;
+            } else {
+                done.map_err(|error| format!("the evaluator stopped: {error}"))?;
+            }
+        }
+        from
     }
 
     pub(super) fn turn(&mut self, ground: &Ground) -> Result<Turn, String> {
@@ -96,7 +126,7 @@ impl Evaluating {
             clock: Arc::clone(&ground.clock) as Arc<dyn Clock>,
         };
         let limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
-        let setup = Arc::new(setting::setup(ground.partitions));
+        let setup = Arc::new(setting::setup(ground.partitions, self.rules));
         let made = Evaluator::start(sides, "evaluator", setup, limits);
         self.it = Some(made.map_err(|error| format!("the evaluator cannot start: {error}"))?);
         Ok(())

@@ -1,23 +1,25 @@
 //! What every simulated world has in common: its rules, its people, its hosts.
 //!
 //! The rules are few and between them reach every part of the engine: severities with holds and hysteresis, a mean over
-//! jitter, an early count over log lines, silence that raises, and a wide rule over all partitions.
+//! jitter, an early count over log lines, silence that raises, and a wide rule over all partitions. Reloads bring other
+//! thresholds, take rules away and add one.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::evaluate::{Limits, Setup, SkewPolicy};
 use crate::model::{
-    Chain, Channel, Comparison, Contact, Domain, Fold, Function, Inventory, Join, Last, Level, Mode, NoData, People,
-    Recover, Rule, RuleSet, Severity, SeverityPlan, SlaPlan, Step, Target, Then, Threshold, Watch,
+    Bonds, Chain, Channel, Comparison, Contact, Domain, Explains, Fold, Function, Inventory, Join, Last, Level, Mode,
+    NoData, People, Recover, Rule, RuleSet, Severity, SeverityPlan, SlaPlan, Step, Target, Then, Threshold, Watch,
 };
-use crate::pipeline::leader::World as Standing;
 use crate::time::{DAY, MINUTE, Ms, SECOND};
 
 /// The topic of every world.
 pub(super) const TOPIC: &str = "telemetry";
 
 /// The hosts.
-pub(super) const HOSTS: [&str; 6] = ["db-01", "db-02", "was-01", "was-02", "lb-01", "lb-02"];
+pub(super) const HOSTS: [&str; 8] = ["db-01", "db-02", "was-01", "was-02", "lb-01", "lb-02", "node-01", "node-02"];
+/// Hosts that go dark together: all on one node, all on the other, all.
+pub(super) const PARTS: [&[usize]; 3] = [&[0, 2, 6], &[1, 3, 7], &[0, 1, 2, 3, 4, 5, 6, 7]];
 
 fn level(severity: Severity, threshold: f64, hold: Ms) -> Level {
     Level { severity, threshold: Threshold::One(threshold), hold }
@@ -52,73 +54,60 @@ fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>
     }
 }
 
-/// The rules of every world.
-pub(super) fn rules() -> RuleSet {
+/// The rules in one of their versions. 3: another title; 4: other thresholds; 5: without the one that pages most; 6: without
+/// the wide one, and with one that looks for low values. No version looks further back than the one before.
+pub(super) fn rules(version: usize) -> RuleSet {
+    let by = if version == 4 { -8.0 } else { 0.0 };
     let mut high = rule(
         "value-high",
         "sim.value",
         Function::Last,
         30 * SECOND,
-        vec![level(Severity::S1, 90.0, 0), level(Severity::S2, 80.0, 10 * SECOND)],
+        vec![level(Severity::S1, 90.0 + by, 0), level(Severity::S2, 80.0 + by, 10 * SECOND)],
     );
-    high.recover = Recover { threshold: Some(Threshold::One(70.0)), hold: 5 * SECOND };
-    let mean = rule("value-mean", "sim.value", Function::Avg, MINUTE, vec![level(Severity::S3, 60.0, 5 * SECOND)]);
+    high.recover = Recover { threshold: Some(Threshold::One(70.0 + by)), hold: 5 * SECOND };
+    let mean = level(Severity::S3, 60.0 - by, 5 * SECOND);
+    let mean = rule("value-mean", "sim.value", Function::Avg, MINUTE, vec![mean]);
     let mut beat = rule("beat-gone", "sim.beat", Function::Last, 30 * SECOND, vec![level(Severity::S2, 1e9, 0)]);
     beat.no_data = NoData { after: MINUTE, then: Then::Raise(Severity::S3) };
-    let mut lines = rule("lines", "", Function::Count, MINUTE, vec![level(Severity::S2, 3.0, 0)]);
+    let mut lines =
+        rule("lines", "", Function::Count, MINUTE, vec![level(Severity::S1, 5.0, 0), level(Severity::S2, 3.0, 0)]);
     lines.watch = Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) };
     lines.when = Comparison::AtLeast;
+    lines.domain = Domain::Security;
     let mut wide = rule("wide-peak", "sim.value", Function::Max, 20 * SECOND, vec![level(Severity::S2, 95.0, 0)]);
     wide.by = Some(vec!["service".to_owned()]);
     wide.across = Some(Fold::Max);
-    let rules = vec![beat, lines, high, mean, wide];
-    RuleSet { hash: "simulated".to_owned(), rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
+    let mut low =
+        rule("value-low", "sim.value", Function::Last, 20 * SECOND, vec![level(Severity::S3, 20.0, 5 * SECOND)]);
+    low.when = Comparison::Below;
+    let mut rules = match version {
+        5 => vec![beat, lines, mean, wide],
+        6 => vec![beat, lines, high, low, mean],
+        _ => vec![beat, lines, high, mean, wide],
+    };
+    if version == 3 {
+        rules.iter_mut().for_each(|rule| rule.title = "다른 이름의 모의 규칙".to_owned());
+    }
+    let hash = format!("simulated-{version}");
+    RuleSet { hash, rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
+}
+
+/// How the incidents of a rule hang together with others, where anything does.
+pub(super) fn bonds(rule: &str) -> Bonds {
+    match rule {
+        "value-high" => Bonds { explains: Some(Explains::Users), ..Bonds::default() },
+        "beat-gone" => Bonds { symptom: Some(true), ..Bonds::default() },
+        "value-mean" | "value-low" => Bonds { by: vec!["service".to_owned()], ..Bonds::default() },
+        _ => Bonds::default(),
+    }
 }
 
 /// Persons.
 pub(super) const PERSONS: usize = 3;
-/// How many standings there are.
-pub(super) const STANDINGS: usize = 4;
 
-/// What stands outside the processes, in one of several versions; `is_roomy`: nobody's pages are capped below S1.
-pub(super) fn standing(version: usize, is_roomy: bool) -> Arc<Standing> {
-    static MADE: OnceLock<Vec<Arc<Standing>>> = OnceLock::new();
-    let all = MADE.get_or_init(|| {
-        let both = |version| [false, true].map(|is_roomy| Arc::new(make_standing(version, is_roomy)));
-        (0..STANDINGS).flat_map(both).collect()
-    });
-    Arc::clone(&all[version % STANDINGS * 2 + usize::from(is_roomy)])
-}
-
-/// The versions. 0: as it was at first; 1: the first step is empty; 2:
-/// the last group is empty; 3: another title, and the third person is of the first step, too.
-fn make_standing(version: usize, is_roomy: bool) -> Standing {
-    let (mut people, mut rules) = (people(), rules());
-    people.pages_an_hour = is_roomy.then_some(10_000);
-    match version {
-        1 => people.contacts.retain(|contact| contact.id != "person-1"),
-        2 => people.contacts.retain(|contact| contact.id != "person-3"),
-        3 => {
-            people.contacts[2].roles.push("duty".to_owned());
-            for rule in &mut rules.rules {
-                *rule = Arc::new(Rule { title: "다른 이름의 모의 규칙".to_owned(), ..Rule::clone(rule) });
-            }
-        }
-        _ => {}
-    }
-    let mut standing = Standing::new(rules, people, Inventory::default());
-    standing.hash = version_hash(version);
-    standing
-}
-
-/// The hash that the ledger has of a version.
-pub(super) fn version_hash(version: usize) -> String {
-    format!("standing-{version}")
-}
-
-/// The people of every world.
-pub fn people() -> People {
-    let contact = |n: u32, org: &str, role: &str| Contact {
+pub(super) fn contact(n: u32, org: &str, role: &str) -> Contact {
+    Contact {
         id: format!("person-{n}"),
         org: org.to_owned(),
         roles: vec![role.to_owned()],
@@ -127,7 +116,11 @@ pub fn people() -> People {
         phone: Some(format!("010-0000-000{n}")),
         email: Some(format!("d{n}@example.test")),
         ..Contact::default()
-    };
+    }
+}
+
+/// The people of every world.
+pub fn people() -> People {
     let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
     let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait, when: None };
     People {
@@ -155,10 +148,10 @@ pub fn people() -> People {
     }
 }
 
-/// The evaluation of every world.
-pub(super) fn setup(partitions: i32) -> Setup {
+/// The evaluation of every world, under one version of its rules.
+pub(super) fn setup(partitions: i32, version: usize) -> Setup {
     Setup {
-        rules: Arc::new(rules()),
+        rules: Arc::new(rules(version)),
         inventory: Arc::new(Inventory::default()),
         topic: TOPIC.to_owned(),
         partitions,

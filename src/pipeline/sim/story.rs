@@ -14,7 +14,7 @@ use crate::time::Ms;
 /// The plan as YAML.
 pub(super) fn tell(plan: &Plan) -> String {
     let ask = if plan.can_be_asked { "can be asked" } else { "cannot be asked" };
-    let caps = if plan.is_roomy { "" } else { "; usual caps" };
+    let caps = if plan.site.is_roomy { "" } else { "; usual caps" };
     let mut text = String::from("scenarios:\n");
     let _ = writeln!(text, "  - name: seed {}", plan.seed);
     let _ = writeln!(text, "    # {} partitions; a gateway that {ask}{caps}", plan.partitions);
@@ -34,9 +34,8 @@ fn line(at: Ms, act: &Act) -> String {
     let person = |n: usize| format!("person-{}", n + 1);
     match *act {
         Act::Ack(pick, by, hold) => verb(format!("ack: \"#{pick}\", by: {}, for: {hold}ms", person(by))),
-        Act::AckCode(pick, by, stale) => {
-            let code = if stale { "an older" } else { "its" };
-            verb(format!("ack: \"#{pick}\", by: {}", person(by))) + &format!(" # by {code} code")
+        Act::AckCode(pick, by, code) => {
+            verb(format!("ack: \"#{pick}\", by: {}", person(by))) + &format!(" # by a code: {code:?}")
         }
         Act::Handover(pick, by, _) => {
             verb(format!("handover: \"#{pick}\", by: {}, to: {}", person(by), person((by + 1) % 3)))
@@ -61,6 +60,7 @@ fn line(at: Ms, act: &Act) -> String {
         Act::Silent(host, length) => format!("# at {at}ms {} falls silent for {length} ms", HOSTS[host]),
         Act::Skew(host, by) => format!("# at {at}ms the clock of {} is {by} ms behind", HOSTS[host]),
         Act::WallClock(by) => format!("# at {at}ms the wall clock jumps by {by:+} ms"),
+        ref other => format!("# at {at}ms {other:?}"),
     }
 }
 

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use crate::log::{NewRecord, Sink};
-use crate::model::{Incident, Input, Outcome};
+use crate::model::{Input, Outcome};
 use crate::pipeline::sim::gateway::{FakeGateway, Mood};
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::plan::{Act, Plan, Who};
 use crate::pipeline::sim::process::{Evaluating, Ground, Leader, Turn};
-use crate::pipeline::sim::setting::{self, HOSTS, PERSONS, TOPIC};
+use crate::pipeline::sim::setting::{HOSTS, PARTS, TOPIC};
+use crate::pipeline::sim::site::{self, Site};
 use crate::store::{About, Store};
 use crate::time::{Clock, ManualClock, Ms};
 
@@ -41,9 +42,13 @@ pub(super) struct World {
     pub(super) leaders: [Leader; 2],
     hosts: Vec<Host>,
     standing: usize,
-    pub(super) is_roomy: bool,
-    /// Inputs of people: (row, kind).
-    pub(super) asked: Vec<(i64, &'static str)>,
+    pub(super) site: Site,
+    /// Inputs of people, with their rows.
+    pub(super) asked: Vec<(i64, Input)>,
+    /// Reloads of the rules: from which offset of each partition on, and the version.
+    pub(super) reloads: Vec<(Vec<i64>, usize)>,
+    /// A leader that began held back what was due, when the processes worked last.
+    pub(super) held: bool,
     /// How often a process died.
     pub(super) deaths: usize,
 }
@@ -58,7 +63,7 @@ impl World {
             gateway: FakeGateway::new(plan.can_be_asked),
             partitions: plan.partitions,
         };
-        let standing = setting::standing(0, plan.is_roomy);
+        let standing = plan.site.standing(0);
         let leaders = ["leader-1", "leader-2"].map(|name| Leader::new(name, &ground, &standing));
         Self {
             log_ahead: 0,
@@ -66,8 +71,10 @@ impl World {
             leaders,
             hosts: vec![Host { level: 50.0, ..Host::default() }; HOSTS.len()],
             standing: 0,
-            is_roomy: plan.is_roomy,
+            site: plan.site,
             asked: Vec::new(),
+            reloads: Vec::new(),
+            held: false,
             deaths: 0,
             ground,
         }
@@ -75,12 +82,12 @@ impl World {
 
     /// The first inputs: the world that the ledger begins in.
     pub(super) fn begin(&mut self) -> Result<(), String> {
-        let reload = Input::Reload { hash: setting::version_hash(0), contacts: Vec::new() };
+        let reload = Input::Reload { hash: site::version_hash(0), contacts: Vec::new() };
         self.ground.store.add_input(&reload, self.now()).map_err(|error| error.to_string())?;
         self.work()
     }
 
-    fn now(&self) -> Ms {
+    pub(super) fn now(&self) -> Ms {
         self.ground.clock.wall()
     }
 
@@ -114,15 +121,17 @@ impl World {
     /// Lets the processes work until all are quiet. Who is dead begins again first; who dies now, next time.
     pub(super) fn work(&mut self) -> Result<(), String> {
         self.evaluating.begin(&self.ground)?;
-        let standing = setting::standing(self.standing, self.is_roomy);
+        let standing = self.site.standing(self.standing);
         self.leaders.iter_mut().for_each(|leader| leader.begin(&self.ground, &standing));
         let mut last = [Turn::Idle; 3];
+        self.held = false;
         for _ in 0..TURNS_MAX {
             let turns = [
                 self.evaluating.turn(&self.ground)?,
                 self.leaders[0].turn(&self.ground)?,
                 self.leaders[1].turn(&self.ground)?,
             ];
+            self.held |= self.leaders.iter().any(Leader::holds_dues);
             self.deaths += turns.iter().filter(|turn| **turn == Turn::Died).count();
             if turns == [Turn::Idle; 3] {
                 return Ok(());
@@ -152,6 +161,10 @@ impl World {
                 self.record(host, 0, 0.0, true, false);
             }
             Act::Silent(host, length) => self.hosts[host].silent_until = self.now() + length,
+            Act::Dark(part, length) => {
+                let until = self.now() + length;
+                PARTS[part].iter().for_each(|host| self.hosts[*host].silent_until = until);
+            }
             Act::Skew(host, by) => self.hosts[host].skew = by,
             Act::Mood(mood) => self.ground.gateway.set_mood(mood),
             Act::LogClock(ahead) => {
@@ -172,8 +185,10 @@ impl World {
             }
             Act::Reload(version) => {
                 self.standing = version;
-                let standing = setting::standing(version, self.is_roomy);
+                let standing = self.site.standing(version);
                 self.leaders.iter_mut().for_each(|leader| leader.reload(&standing));
+                let from = self.evaluating.reload(&self.ground, version)?;
+                self.reloads.push((from, version));
             }
             Act::Receipt(pick, arrives) => self.receipt(pick, arrives)?,
             _ => self.person(act)?,
@@ -225,38 +240,6 @@ impl World {
             false => Outcome::Failed { reason: "recipient".to_owned() },
         };
         store.receipt(&About::Page(&row.page.id), &outcome, self.now()).map_err(|error| error.to_string())?;
-        Ok(())
-    }
-
-    /// What a person asks for, of an incident that is not closed.
-    fn person(&mut self, act: &Act) -> Result<(), String> {
-        let (pick, by) = match *act {
-            Act::Ack(pick, by, _) | Act::AckCode(pick, by, _) | Act::Handover(pick, by, _) => (pick, by),
-            Act::Unack(pick, by) | Act::Resolve(pick, by) | Act::Reopen(pick, by) => (pick, by),
-            _ => return Ok(()),
-        };
-        let all = self.ground.store.incidents(ALL).map_err(|error| error.to_string())?;
-        let open = |incident: &&Incident| incident.state != crate::model::IncidentState::Closed;
-        let open: Vec<&Incident> = all.iter().filter(open).collect();
-        let Some(it) = open.get(pick % open.len().max(1)) else { return Ok(()) };
-        let (incident, note) = (it.id.clone(), String::new());
-        let person = |n: usize| format!("person-{}", n % PERSONS + 1);
-        let (kind, input) = match *act {
-            Act::Ack(_, _, hold) => ("ack", Input::Ack { incident, by: person(by), note, hold }),
-            Act::AckCode(_, _, stale) => {
-                let used = it.codes_used - i64::from(stale);
-                let (occurrence, hold) = (it.occurrence, crate::time::HOUR);
-                ("ack_code", Input::AckCode { incident, occurrence, used, by: person(by), note, hold })
-            }
-            Act::Handover(_, _, hold) => {
-                ("handover", Input::Handover { incident, by: person(by), to: person(by + 1), note, hold })
-            }
-            Act::Unack(..) => ("unack", Input::Unack { incident, by: person(by) }),
-            Act::Resolve(..) => ("resolve", Input::Resolve { incident, by: person(by), note }),
-            _ => ("reopen", Input::Reopen { incident, by: person(by) }),
-        };
-        let row = self.ground.store.add_input(&input, self.now()).map_err(|error| error.to_string())?;
-        self.asked.push((row, kind));
         Ok(())
     }
 }
