@@ -80,6 +80,15 @@ impl Mutes {
         }
     }
 
+    /// The wall clock was set by `by` and is `now`: what lingers keeps its length, and a silence that had begun goes on to
+    /// its end by the calendar.
+    pub(super) fn set_clock(&mut self, by: Ms, now: Ms) {
+        self.inhibited.values_mut().flatten().for_each(|since| *since += by);
+        for silence in self.silences.values_mut().filter(|it| it.from <= now - by && it.from > now) {
+            silence.from = now;
+        }
+    }
+
     fn begin<'a>(
         &mut self,
         ask: &SilenceAsk,

@@ -140,6 +140,7 @@ impl Oracle {
     fn set_clock(&mut self, input: &Input) {
         if let Input::Clock { by } = input {
             self.incidents.values_mut().for_each(|known| (known.word, known.free) = (known.word + by, known.free + by));
+            self.mutes.set_clock(*by, self.at);
         }
     }
 
