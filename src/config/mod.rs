@@ -48,12 +48,14 @@ pub use files::SourceFile;
 pub use hash::of_rule as rule_hash;
 
 pub use lint::{CHECKS, Check, Counted, Traffic, TrafficError};
-pub use load::{Ask, Loaded, load, load_adjusted, load_against, shipped};
+pub use load::{Ask, Loaded, load, load_adjusted, load_against, load_text, shipped};
 pub use near::nearest as did_you_mean;
 pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{AHEAD, Gap, Gaps, gaps};
-pub use scenario::{Action, Answer, ClockOf, Expect, Fate, Feed, Kind, Own, Reload, Scenario, Told, Verb, What, Which};
+pub use scenario::{
+    ANY, Action, Answer, ClockOf, Code, Expect, Fate, Feed, Hush, Kind, Own, Reload, Scenario, Told, Verb, What, Which,
+};
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};
 pub use settings::{

@@ -68,20 +68,24 @@ pub fn setup(settings: &Settings, rules: Arc<RuleSet>, inventory: Arc<crate::mod
 pub fn world(loaded: &Loaded, key: Option<&AckKey>) -> Arc<World> {
     let mut people = loaded.people.clone();
     people.pages_an_hour = Some(loaded.settings.limits.pages_per_hour);
-    let limits = &loaded.settings.limits;
-    let muting = Muting {
-        silence_length: limits.silence_length,
-        silence_incidents: limits.silence_incidents,
-        ..loaded.muting.clone()
-    };
     let world = World::new(loaded.rules.clone(), people, loaded.inventory.clone());
-    let mut world = world.storm_after(limits.storm).muted_by(&muting);
+    let mut world = world.storm_after(loaded.settings.limits.storm).muted_by(&muting(loaded));
     world.open_incidents = loaded.settings.limits.open_incidents;
     world.hash = hash(loaded);
     Arc::new(match key {
         Some(key) => world.sealed_by(key),
         None => world,
     })
+}
+
+/// What mutes, under the settings.
+pub(super) fn muting(loaded: &Loaded) -> Muting {
+    let limits = &loaded.settings.limits;
+    Muting {
+        silence_length: limits.silence_length,
+        silence_incidents: limits.silence_incidents,
+        ..loaded.muting.clone()
+    }
 }
 
 /// Of all edited files as they are: a comment that changed makes another world, which harms nobody.

@@ -99,8 +99,10 @@ mod scenario_words;
 mod scenarios;
 /// Crashes, simulated worlds, planted faults.
 mod selftests;
-/// Planted faults: each is found within 500 simulated worlds.
+/// Planted faults: each is found within 500 simulated worlds, and what found it is a scenario file.
+mod planted;
 mod sim_faults;
+mod sim_files;
 /// `bongsu test` as a command.
 mod unit_tests;
 /// The ways out of a running service: faults, fail-over, receipts.

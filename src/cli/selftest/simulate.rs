@@ -1,13 +1,14 @@
 //! `bongsu selftest simulate`.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
 use super::super::output::{self, Format};
-use crate::pipeline::sim::{self, Broken, Plan, Sound};
-use crate::store::MemoryStore;
+use crate::pipeline::scenario::Over;
+use crate::pipeline::sim::{self, Broken, Sound};
 use crate::time::{Clock, SystemClock};
 
 /// Broken worlds printed in full.
@@ -24,6 +25,9 @@ pub(crate) struct SimulateArgs {
     /// Seed of the first world; the others follow.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Folder for what fails: each as a scenario file for `bongsu test`.
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// How to print the result.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -35,15 +39,20 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<u8> {
     let seconds = (SystemClock.elapsed() - began).max(1) as f64 / 1_000.0;
     let rate = (args.worlds as f64 / seconds * 10.0).round() / 10.0;
     let found = broken.len();
-    let again = |plan: &Plan| sim::run_over(plan, Arc::new(MemoryStore::default())).err().map(|broken| *broken);
-    let shown = broken.into_iter().take(SHOWN).map(|world| sim::shrink(world, SHRINK_RUNS, again));
+    let shown = broken.into_iter().take(SHOWN).map(|world| sim::shrink_told(world, SHRINK_RUNS, Over::default));
+    let keep = |world: &Broken| {
+        let Some(folder) = &args.out else { return Ok(()) };
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(format!("seed-{}.yaml", world.plan.seed)), world.to_string())
+    };
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
             for world in shown {
+                keep(&world)?;
                 let (seed, inputs) = (world.plan.seed, world.plan.inputs());
                 let line = json!({ "type": "violation", "seed": seed, "what": world.what, "inputs": inputs,
-                    "scenario": world.to_string() });
+                    "told": world.is_told, "scenario": world.to_string() });
                 output::json(&mut out, line)?;
             }
             output::json(
@@ -55,9 +64,10 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<u8> {
         }
         Format::Human => {
             for world in shown {
+                keep(&world)?;
                 output::line(&mut out, &world.to_string())?;
                 let seed = world.plan.seed;
-                output::line(&mut out, &format!("  again: bongsu selftest simulate --worlds 1 --seed {seed}"))?;
+                output::line(&mut out, &format!("# again: bongsu selftest simulate --worlds 1 --seed {seed}"))?;
             }
             output::line(
                 &mut out,

@@ -84,6 +84,12 @@ pub fn load(paths: &[PathBuf], ask: &Ask<'_>) -> Loaded {
     gather(paths, ask).finish(None)
 }
 
+/// Loads one file of rules, scenarios or both that stands nowhere but in `text`; `name` is what problems call it.
+pub fn load_text(name: &str, text: &str, ask: &Ask<'_>) -> Loaded {
+    let source = Source::parse(Path::new(name), text.as_bytes(), Some(FileKind::Rules));
+    Load { ask: *ask, sources: vec![source], settings: None, whole: false }.finish(None)
+}
+
 /// As [`load`], the rules judged against what came in a recording too.
 pub fn load_against(paths: &[PathBuf], ask: &Ask<'_>, traffic: &Traffic) -> Loaded {
     gather(paths, ask).finish(Some(traffic))

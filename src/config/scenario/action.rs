@@ -4,7 +4,7 @@
 //! which would be ignored is a mistake. What repeats is spread into single actions.
 
 use super::read::{Known, known, refuse, require, verb};
-use super::{Action, Answer, ClockOf, Fate, Verb, Which, reload};
+use super::{ANY, Action, Answer, ClockOf, Code, Fate, Hush, Verb, Which, reload};
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::tree::Data;
@@ -16,25 +16,25 @@ const TIMES_MAX: i64 = 100_000;
 
 /// A verb, the keys that it needs, and those that it may have.
 const VERBS: &[(&str, &[&str], &[&str])] = &[
-    ("ack", &["by"], &["labels", "for", "note"]),
-    ("unack", &["by"], &["labels"]),
-    ("handover", &["by", "to"], &["labels", "note", "for"]),
-    ("resolve", &["by"], &["labels", "note"]),
-    ("reopen", &["by"], &["labels"]),
-    ("silence", &["by", "for", "reason"], &["approver"]),
-    ("expire", &[], &["by"]),
-    ("approve", &["by"], &[]),
+    ("ack", &["by"], &["labels", "for", "note", "pick", "code"]),
+    ("unack", &["by"], &["labels", "pick"]),
+    ("handover", &["by", "to"], &["labels", "note", "for", "pick"]),
+    ("resolve", &["by"], &["labels", "note", "pick"]),
+    ("reopen", &["by"], &["labels", "pick"]),
     ("drill", &["by"], &["labels", "severity", "for", "note"]),
+    ("silence", &["by", "for", "reason"], &["approver", "after", "replaces", "hides_s1"]),
+    ("expire", &[], &["by", "pick"]),
+    ("approve", &["by"], &["pick"]),
     ("gateway", &["answers"], &["for", "look_up"]),
     ("reload", &[], &["rules", "contacts", "chains", "resources", "sla"]),
     ("restart", &[], &["for"]),
-    ("crash", &[], &["for"]),
+    ("crash", &[], &["for", "writes", "last"]),
     ("clock", &[], &["of"]),
     ("partition", &[], &[]),
     ("disk", &[], &["for"]),
     ("store", &[], &["for"]),
     ("leader", &[], &[]),
-    ("receipt", &[], &["answers", "channel", "to"]),
+    ("receipt", &[], &["answers", "channel", "to", "pick"]),
 ];
 
 /// Keys that belong to some verbs only.
@@ -55,7 +55,14 @@ const PARTS: &[&str] = &[
     "resources",
     "sla",
     "approver",
+    "pick",
+    "code",
     "severity",
+    "after",
+    "replaces",
+    "hides_s1",
+    "writes",
+    "last",
 ];
 
 /// One entry of `do:`, spread.
@@ -92,28 +99,15 @@ fn action(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
     refuse(part, &foreign, &format!("`{name}`"), notes);
     match name {
         "ack" | "unack" | "handover" | "resolve" | "reopen" => by_hand(part, name, ids, notes),
-        "silence" => Some(Verb::Silence {
-            matchers: part.matchers(name),
-            length: part.duration("for")?,
-            by: part.owned("by")?,
-            reason: part.owned("reason")?,
-            approver: part.owned("approver"),
-        }),
+        "drill" => drill(part, ids, notes),
+        "silence" => silence(part),
         "expire" => Some(Verb::Expire {
             matchers: part.matchers(name),
+            pick: part.count("pick"),
             by: part.owned("by").unwrap_or_else(|| "scenario".to_owned()),
         }),
-        "approve" => Some(Verb::Approve { matchers: part.matchers(name), by: part.owned("by")? }),
-        "drill" => {
-            known(part, name, "rule", ids.rules, notes);
-            Some(Verb::Drill(DrillAsk {
-                rule: part.owned(name)?,
-                labels: part.labels("labels"),
-                severity: part.word("severity", Severity::parse).unwrap_or(Severity::S1),
-                hold: part.duration("for").unwrap_or(DRILL_HOLD),
-                by: part.owned("by")?,
-                note: part.owned("note").unwrap_or_default(),
-            }))
+        "approve" => {
+            Some(Verb::Approve { matchers: part.matchers(name), pick: part.count("pick"), by: part.owned("by")? })
         }
         "receipt" => receipt(part, ids, notes),
         "reload" => reload::reload(part, ids, notes).map(Verb::Reload),
@@ -123,19 +117,47 @@ fn action(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
 
 /// What people do to an incident.
 fn by_hand(part: Obj<'_>, name: &str, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
-    if !part.text(name).is_some_and(is_number) {
+    let pick = part.count("pick");
+    if !part.text(name).is_some_and(|text| is_number(text) || (text == ANY && pick.is_some())) {
         known(part, name, "rule", ids.rules, notes);
     }
-    let which = Which { rule: part.owned(name)?, labels: part.labels("labels") };
+    let which = Which { rule: part.owned(name)?, labels: part.labels("labels"), pick };
     let by = part.owned("by")?;
     let note = part.owned("note").unwrap_or_default();
     Some(match name {
-        "ack" => Verb::Ack { which, by, hold: part.duration("for"), note },
+        "ack" => Verb::Ack { which, by, hold: part.duration("for"), note, code: part.word("code", Code::parse) },
         "unack" => Verb::Unack { which, by },
         "handover" => Verb::Handover { which, by, to: part.owned("to")?, note, hold: part.duration("for") },
         "resolve" => Verb::Resolve { which, by, note },
         _ => Verb::Reopen { which, by },
     })
+}
+
+/// Somebody starts a drill.
+fn drill(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
+    known(part, "drill", "rule", ids.rules, notes);
+    Some(Verb::Drill(DrillAsk {
+        rule: part.owned("drill")?,
+        labels: part.labels("labels"),
+        severity: part.word("severity", Severity::parse).unwrap_or(Severity::S1),
+        hold: part.duration("for").unwrap_or(DRILL_HOLD),
+        by: part.owned("by")?,
+        note: part.owned("note").unwrap_or_default(),
+    }))
+}
+
+/// Somebody wants to hear nothing of something.
+fn silence(part: Obj<'_>) -> Option<Verb> {
+    Some(Verb::Silence(Hush {
+        matchers: part.matchers("silence"),
+        after: part.duration("after").unwrap_or(0),
+        length: part.duration("for")?,
+        by: part.owned("by")?,
+        reason: part.owned("reason")?,
+        approver: part.owned("approver"),
+        replaces: part.count("replaces"),
+        hides_s1: part.flag("hides_s1"),
+    }))
 }
 
 /// Whether a text is the number of an incident.
@@ -154,7 +176,11 @@ fn world(part: Obj<'_>, name: &str, notes: &mut Notes) -> Option<Verb> {
             length,
         },
         "restart" => Verb::Restart(pause(part, name, notes)?),
-        "crash" => Verb::Crash(pause(part, name, notes)?),
+        "crash" => Verb::Crash {
+            away: pause(part, name, notes)?,
+            writes: part.count("writes"),
+            kept: part.text("last") == Some("kept"),
+        },
         "clock" => {
             let of = match part.text("of") {
                 Some("log") => ClockOf::Log,
@@ -209,12 +235,15 @@ fn receipt(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option<Verb> {
         _ => None,
     };
     let (who, said) = if part.has("to") { ("to", "receipt") } else { ("receipt", "answers") };
-    known(part, who, "contact", ids.contacts, notes);
+    let pick = part.count("pick");
+    if !(pick.is_some() && part.text(who) == Some(ANY)) {
+        known(part, who, "contact", ids.contacts, notes);
+    }
     let word = part.text(said).unwrap_or("delivered");
     let Some(fate) = fate(word) else {
         let message = format!("no report says `{word}`");
         notes.error("unknown-word", part.at(said), message, "it takes delivered, failed");
         return None;
     };
-    Some(Verb::Receipt { to: part.owned(who)?, channel: part.word("channel", Channel::parse), fate })
+    Some(Verb::Receipt { to: part.owned(who)?, channel: part.word("channel", Channel::parse), pick, fate })
 }

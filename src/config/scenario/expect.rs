@@ -47,7 +47,7 @@ pub(super) fn expect(part: Obj<'_>, ids: Known<'_>, notes: &mut Notes) -> Option
 }
 
 fn what(part: Obj<'_>, name: &str) -> Option<What> {
-    let which = || Some(Which { rule: part.owned(name)?, labels: part.labels("labels") });
+    let which = || Some(Which { rule: part.owned(name)?, labels: part.labels("labels"), pick: None });
     let severity = part.word("severity", Severity::parse);
     Some(match name {
         "signal" => What::Signal {

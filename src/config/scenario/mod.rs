@@ -44,6 +44,10 @@ pub struct Scenario {
     pub partitions: Option<i32>,
     /// Whether the engine's own rules run, as in the service.
     pub builtins: bool,
+    /// Whether the promises are asked after, too: the audit that simulated worlds are held to.
+    pub promises: bool,
+    /// Whether what cannot be done (nothing is there, it is refused) is no mistake.
+    pub lenient: bool,
     /// Limits in place of the configuration's.
     pub limits: Limits,
     /// What comes in.
@@ -69,6 +73,8 @@ pub struct Limits {
     pub open_incidents: Option<usize>,
     /// Pages a person and hour.
     pub pages_per_hour: Option<usize>,
+    /// New incidents a minute in one blast domain before they are a storm.
+    pub storm: Option<usize>,
 }
 
 /// What a scenario file brings along; `None` = the configuration's.
@@ -152,6 +158,55 @@ pub struct Which {
     pub rule: String,
     /// Labels that its identity has, at least these.
     pub labels: Labels,
+    /// Of those that fit and are not closed the one at this place, counted round, of whatever rule where that is [`ANY`];
+    /// `None` = the newest.
+    pub pick: Option<usize>,
+}
+
+/// In place of a rule or a contact, beside `pick`: whichever.
+pub const ANY: &str = "any";
+
+/// A one-time code, as somebody has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Of the newest pages.
+    Newest,
+    /// One that was used.
+    Used,
+    /// Of another occurrence of the incident.
+    Expired,
+}
+
+impl Code {
+    /// Its words in files, in the order of the enum.
+    pub const WORDS: &'static [&'static str] = &["newest", "used", "expired"];
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Newest, Self::Used, Self::Expired];
+        Self::WORDS.iter().position(|known| *known == word).and_then(|n| all.get(n).copied())
+    }
+}
+
+/// A silence that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hush {
+    /// What it mutes; all must fit.
+    pub matchers: Vec<Matcher>,
+    /// It begins so much later, ms.
+    pub after: Ms,
+    /// Its length from then, ms.
+    pub length: Ms,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Who shall approve it.
+    pub approver: Option<String>,
+    /// The silence whose place it takes: of all there ever were the one at this place, counted round.
+    pub replaces: Option<usize>,
+    /// Whoever asks was shown that it would have hidden something of S1.
+    pub hides_s1: bool,
 }
 
 /// What can be done.
@@ -167,6 +222,8 @@ pub enum Verb {
         hold: Option<Ms>,
         /// What they noted.
         note: String,
+        /// By a code; `None` = as somebody who is known.
+        code: Option<Code>,
     },
     /// Gives it back.
     Unack {
@@ -204,23 +261,16 @@ pub enum Verb {
         /// Who.
         by: String,
     },
+    /// Starts a drill.
+    Drill(DrillAsk),
     /// Silences what fits.
-    Silence {
-        /// What it mutes; all must fit.
-        matchers: Vec<Matcher>,
-        /// How long, ms.
-        length: Ms,
-        /// Who.
-        by: String,
-        /// Why.
-        reason: String,
-        /// Who shall approve it.
-        approver: Option<String>,
-    },
+    Silence(Hush),
     /// Ends such a silence.
     Expire {
         /// Its matchers, at least these.
         matchers: Vec<Matcher>,
+        /// Of those that fit, over or not, the one at this place, counted round; `None` = the newest that is not over.
+        pick: Option<usize>,
         /// Who.
         by: String,
     },
@@ -228,11 +278,11 @@ pub enum Verb {
     Approve {
         /// Its matchers, at least these.
         matchers: Vec<Matcher>,
+        /// Of those that fit, over or not, the one at this place, counted round; `None` = the newest that is not over.
+        pick: Option<usize>,
         /// Who.
         by: String,
     },
-    /// Starts a drill.
-    Drill(DrillAsk),
     /// What the gateway of a channel answers from now on.
     Gateway {
         /// The channel.
@@ -248,8 +298,15 @@ pub enum Verb {
     Reload(Reload),
     /// Ends in order and starts again after so long, ms.
     Restart(Ms),
-    /// Is killed and starts again after so long, ms.
-    Crash(Ms),
+    /// Is killed and starts again.
+    Crash {
+        /// After so long, ms.
+        away: Ms,
+        /// So many durable writes later; `None` = at once.
+        writes: Option<usize>,
+        /// Whether the write at which it dies is still made.
+        kept: bool,
+    },
     /// A clock jumps.
     Clock {
         /// By so much, ms.
@@ -281,6 +338,8 @@ pub enum Verb {
         to: String,
         /// On which channel; `None` = any.
         channel: Option<Channel>,
+        /// Of all that were accepted, however long ago, the one at this place, counted round; `None` = the last to them.
+        pick: Option<usize>,
         /// What it says.
         fate: Fate,
     },

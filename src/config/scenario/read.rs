@@ -48,6 +48,8 @@ pub(crate) fn scenarios(
             until: item.duration("until"),
             partitions: item.int("partitions").and_then(|n| i32::try_from(n).ok()),
             builtins: if item.has("builtins") { item.flag("builtins") } else { needs_builtins(item) },
+            promises: item.flag("promises"),
+            lenient: item.flag("lenient"),
             limits: limits(item.sub("limits")),
             feed: Vec::new(),
             actions: Vec::new(),
@@ -86,6 +88,7 @@ fn limits(part: Obj<'_>) -> Limits {
         series_per_rule: part.count("series_per_rule"),
         open_incidents: part.count("open_incidents"),
         pages_per_hour: part.count("pages_per_hour"),
+        storm: part.count("storm"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The keys of scenarios.
 
-use super::Answer;
+use super::{Answer, Code};
 use crate::config::table::{Kind, Table, may, must};
 use crate::time::{DAY, Ms};
 
@@ -8,6 +8,7 @@ use crate::time::{DAY, Ms};
 const AT: Kind = Kind::Duration(0, YEAR);
 const YEAR: Ms = 366 * DAY;
 const TIMES: Kind = Kind::Int(1, 100_000);
+const PLACE: Kind = Kind::Int(0, 1_000_000);
 const SEVERITY: Kind = Kind::Word(&["S1", "S2", "S3", "S4"]);
 const CHANNEL: Kind = Kind::Word(&["sms", "mms", "mail"]);
 const STATES: &[&str] = &["inactive", "pending", "firing", "recovering", "resolved"];
@@ -71,7 +72,6 @@ pub(super) static DO: Table = Table {
         may("approve", Kind::Map(&Kind::Matcher), "what its silence is about that is approved"),
         may("approver", Kind::Id, "contact who shall approve the silence"),
         may("drill", Kind::Id, "rule that a drill pretends to fire at `severity`, `for` so long [S1, 30m]"),
-        may("severity", SEVERITY, "severity of the drill"),
         may("gateway", CHANNEL, "channel whose gateway answers otherwise, `for` so long"),
         may("reload", Kind::Any, "`true`, `broken`, a file, or a map of rules, contacts, chains, resources"),
         may("rules", Kind::Any, "with `reload: true`: the rules from now on"),
@@ -81,6 +81,8 @@ pub(super) static DO: Table = Table {
         may("sla", Kind::Any, "with `reload: true`: the service levels from now on"),
         may("restart", Kind::Any, "`true`: the process ends in order and starts again, after `for`"),
         may("crash", Kind::Any, "`true`: the process is killed and starts again, after `for`"),
+        may("writes", Kind::Int(0, 1_000), "it is killed so many durable writes later"),
+        may("last", Kind::Word(&["lost", "kept"]), "what becomes of the write at which it is killed"),
         may("clock", Kind::Shift, "the machine's clock jumps, and with it the log's"),
         may("of", Kind::Word(&["both", "log", "wall"]), "which clock jumps"),
         may("partition", Kind::Partition, "`{ 0: down }` or `{ 0: up }`"),
@@ -96,6 +98,16 @@ pub(super) static DO: Table = Table {
         may("note", Kind::Label, "what they note"),
         may("channel", CHANNEL, "channel of the page reported on"),
         may("answers", Kind::Word(ANSWERS), "what the gateway or the report says"),
+        may("pick", PLACE, "the one at this place of those that fit, counted round; `any` fits every rule and contact"),
+        may(
+            "code",
+            Kind::Word(Code::WORDS),
+            "taken by a one-time code: of the newest pages, or one that is good no more",
+        ),
+        may("severity", SEVERITY, "severity of the drill"),
+        may("after", Kind::Duration(0, YEAR), "the silence begins so much later"),
+        may("replaces", PLACE, "the silence whose place it takes: the one at this place of all, counted round"),
+        may("hides_s1", Kind::Bool, "whoever silences was shown that it hides something of S1: it needs an approver"),
         may("look_up", Kind::Bool, "whether the gateway can be asked what became of a page"),
     ],
 };
@@ -140,12 +152,13 @@ pub(super) static EXPECT: Table = Table {
 
 static LIMITS: Table = Table {
     name: "limits of a scenario",
-    doc: "Limits that are lower than the configuration's.",
+    doc: "Limits in place of the configuration's.",
     keys: &[
         may("series", TIMES, "series in all"),
         may("series_per_rule", TIMES, "series of one rule"),
         may("open_incidents", TIMES, "open incidents"),
         may("pages_per_hour", TIMES, "pages a person and hour, S1 not counted"),
+        may("storm", TIMES, "new incidents a minute in one blast domain before they are a storm"),
     ],
 };
 
@@ -162,6 +175,13 @@ static SCENARIO: Table = Table {
             Kind::Bool,
             "the engine's own rules run too: source-silent, skew, clock, limits; left out: where one is expected or a feed has `skew`",
         ),
+        may(
+            "promises",
+            Kind::Bool,
+            "the promises are asked after: nothing lost, told twice or forgotten, everybody told who must be, the ledger \
+             gives the same again",
+        ),
+        may("lenient", Kind::Bool, "what cannot be done, because nothing is there or it is refused, is no mistake"),
         may("limits", Kind::Table(&LIMITS), "limits in place of the configuration's"),
         must("feed", Kind::List(&Kind::Table(&FEED), 0), "what comes in"),
         may("do", Kind::List(&Kind::Table(&DO), 0), "what people and the world do"),

@@ -4,12 +4,12 @@
 //! acts on the site: its gateways, clocks, partitions, disk and process. Whoever acts on something that is not there yet
 //! tries once more at the end of the instant; then it is a mistake of the scenario.
 
-use crate::config::{self, Action, Answer, Ask, Own};
+use crate::config::{self, ANY, Action, Answer, Ask, Code, Hush, Own};
 use crate::config::{ClockOf, Fate, Level, Reload, Verb, Which};
 use crate::model::wire::silence_from_json;
 use crate::model::{
-    BROKEN_CONFIG, Channel, Incident, Input, Matcher, Outcome, PageRow, PageState, Preview, Silence, SilenceAsk, State,
-    WALL_CLOCK,
+    BROKEN_CONFIG, Channel, Incident, IncidentState, Input, Matcher, Outcome, PageRow, PageState, Preview, Silence,
+    SilenceAsk, State, WALL_CLOCK,
 };
 use crate::store::{About, Store};
 use crate::time::{Clock, HOUR, MINUTE, Ms, SECOND, SystemClock};
@@ -54,6 +54,9 @@ impl Play<'_> {
 
     /// Notes that nothing was there to act on.
     pub(super) fn in_vain(&mut self, deed: &Deed) {
+        if self.is_lenient() {
+            return;
+        }
         let at = crate::time::show_duration(self.stage.now());
         let what = match &deed.what {
             Do::Verb(Verb::Receipt { to, .. }) => format!("at {at}, no page to `{to}` that was accepted"),
@@ -64,7 +67,13 @@ impl Play<'_> {
 
     fn verb(&mut self, deed: &Deed, verb: &Verb) -> Result<bool, String> {
         match verb {
-            Verb::Receipt { to, channel, fate } => return Ok(self.receipt(deed, to, *channel, *fate)),
+            Verb::Receipt { to, channel, pick, fate } => {
+                let row = match pick {
+                    Some(pick) => self.picked_page(*pick, *channel),
+                    None => self.last_page(to, *channel),
+                };
+                return Ok(row.is_some_and(|row| self.receipt(deed, &row, *fate)));
+            }
             Verb::Gateway { channel, answers, look_up, length } => {
                 self.stage.ways.answer(*channel, *answers, *look_up);
                 let well = Verb::Gateway { channel: *channel, answers: Answer::Ok, look_up: None, length: None };
@@ -76,12 +85,16 @@ impl Play<'_> {
                 self.look();
                 self.boot_after(deed, *away)?;
             }
-            Verb::Crash(away) if self.stage.is_up() => {
+            Verb::Crash { away, writes: Some(writes), kept } if self.stage.is_up() => {
+                self.stage.store.plan_crash(i64::try_from(*writes).unwrap_or(i64::MAX), *kept);
+                self.dying = Some((deed.line, *away));
+            }
+            Verb::Crash { away, .. } if self.stage.is_up() => {
                 self.stage.kill();
                 self.watching.killed();
                 self.boot_after(deed, *away)?;
             }
-            Verb::Restart(_) | Verb::Crash(_) => {}
+            Verb::Restart(_) | Verb::Crash { .. } => {}
             Verb::Clock { by, of } => self.clock(deed, *by, *of)?,
             Verb::Partition { partition, up } => {
                 self.stage.log.set_down(*partition, !up);
@@ -95,28 +108,19 @@ impl Play<'_> {
                 self.plan_end(deed, *length, Verb::Disk { log: *log, well: true, length: None });
             }
             Verb::Leader => self.stage.usurp(),
-            Verb::Silence { matchers, length, by, reason, approver } => {
-                let ask = SilenceAsk {
-                    matchers: matchers.clone(),
-                    from: None,
-                    until: self.stage.wall() + length,
-                    by: by.clone(),
-                    reason: reason.clone(),
-                    approver: approver.clone(),
-                    replaces: None,
-                    hides: Preview::default(),
-                };
+            Verb::Drill(ask) => self.ask(deed, Input::Drill(Box::new(ask.clone())))?,
+            Verb::Silence(hush) => {
+                let ask = self.hush(hush);
                 self.ask(deed, Input::Silence(Box::new(ask)))?;
             }
-            Verb::Expire { matchers, by } => {
-                let Some(silence) = self.silence(matchers) else { return Ok(false) };
+            Verb::Expire { matchers, pick, by } => {
+                let Some(silence) = self.silence(matchers, *pick) else { return Ok(false) };
                 self.ask(deed, Input::Expire { silence, by: by.clone() })?;
             }
-            Verb::Approve { matchers, by } => {
-                let Some(silence) = self.silence(matchers) else { return Ok(false) };
+            Verb::Approve { matchers, pick, by } => {
+                let Some(silence) = self.silence(matchers, *pick) else { return Ok(false) };
                 self.ask(deed, Input::Approve { silence, by: by.clone() })?;
             }
-            Verb::Drill(ask) => self.ask(deed, Input::Drill(Box::new(ask.clone())))?,
             _ => return Ok(self.by_hand(deed, verb)),
         }
         Ok(true)
@@ -135,6 +139,9 @@ impl Play<'_> {
         };
         let Some(incident) = self.incident(which) else { return false };
         let input = match verb.clone() {
+            Verb::Ack { by, hold, note, code: Some(code), .. } => {
+                by_code(&incident, code, by, note, hold.unwrap_or(ACK_HOLD))
+            }
             Verb::Ack { by, hold, note, .. } => {
                 Input::Ack { incident: incident.id, by, note, hold: hold.unwrap_or(ACK_HOLD) }
             }
@@ -148,16 +155,35 @@ impl Play<'_> {
         true
     }
 
-    /// The newest silence with these matchers that is not over.
-    fn silence(&self, matchers: &[Matcher]) -> Option<String> {
+    /// The silence that somebody asks for.
+    fn hush(&self, hush: &Hush) -> SilenceAsk {
         let now = self.stage.wall();
-        let notes = self.stage.memory.notes(&format!("{}silence/", crate::incident::NOTES));
+        let from = (hush.after > 0).then(|| now + hush.after);
+        SilenceAsk {
+            matchers: hush.matchers.clone(),
+            from,
+            until: from.unwrap_or(now) + hush.length,
+            by: hush.by.clone(),
+            reason: hush.reason.clone(),
+            approver: hush.approver.clone(),
+            replaces: hush.replaces.and_then(|pick| self.silence(&[], Some(pick))),
+            hides: Preview { s1: i64::from(hush.hides_s1), ..Preview::default() },
+        }
+    }
+
+    /// The newest silence with these matchers that is not over, or the one at a place among all with them.
+    fn silence(&self, matchers: &[Matcher], pick: Option<usize>) -> Option<String> {
+        let now = self.stage.wall();
+        let prefix = format!("{}{}", crate::incident::NOTES, crate::incident::mute::SILENCE_NOTES);
         let read = |(_, text): (String, String)| silence_from_json(&serde_json::from_str(&text).ok()?);
-        let mut silences = notes.into_iter().filter_map(read);
-        let fits = |silence: &Silence| {
-            silence.until > now && matchers.iter().all(|matcher| silence.matchers.contains(matcher))
+        let fits = |silence: &Silence| matchers.iter().all(|matcher| silence.matchers.contains(matcher));
+        let mut silences: Vec<Silence> =
+            self.stage.memory.notes(&prefix).into_iter().filter_map(read).filter(fits).collect();
+        let at = match pick {
+            Some(pick) => pick % silences.len().max(1),
+            None => silences.iter().rposition(|silence| silence.until > now)?,
         };
-        silences.rfind(fits).map(|silence| silence.id)
+        (at < silences.len()).then(|| silences.swap_remove(at).id)
     }
 
     /// Hands an input over at once; one that is refused is a mistake of the scenario.
@@ -166,9 +192,10 @@ impl Play<'_> {
             self.plan(self.stage.now() + SECOND, deed.clone());
             return Ok(());
         };
+        self.asked.push((row, input));
         self.settle()?;
         match self.stage.memory.answer(row) {
-            Ok(Some((false, why))) => self.fail(deed.line, format!("refused: {why}")),
+            Ok(Some((false, why))) if !self.is_lenient() => self.fail(deed.line, format!("refused: {why}")),
             Ok(Some((true, said))) => self.hint(deed.line, format!("it was answered: {said}")),
             _ => {}
         }
@@ -177,29 +204,41 @@ impl Play<'_> {
 
     /// Hands an input over, or again in a second where the store does not take it.
     fn tell(&mut self, deed: &Deed, input: Input) {
-        if self.stage.input(&input).is_err() {
-            self.plan(self.stage.now() + SECOND, deed.clone());
+        match self.stage.input(&input) {
+            Ok(row) => self.asked.push((row, input)),
+            Err(_) => self.plan(self.stage.now() + SECOND, deed.clone()),
         }
     }
 
-    /// The newest incident that fits.
+    /// The newest incident that fits, or the one at a place among those that are not closed.
     fn incident(&self, which: &Which) -> Option<Incident> {
         let fits = |incident: &Incident| {
             let labels = which.labels.iter().all(|(name, value)| incident.labels.get(name) == Some(value));
-            incident.id == which.rule || (*incident.rule == *which.rule && labels)
+            incident.id == which.rule || ((*incident.rule == *which.rule || which.rule == ANY) && labels)
         };
-        self.stage.memory.incidents(ALL).unwrap_or_default().into_iter().find(fits)
+        let mut all: Vec<Incident> = self.stage.memory.incidents(ALL).unwrap_or_default();
+        let Some(pick) = which.pick else { return all.into_iter().find(fits) };
+        all.retain(|incident| incident.state != IncidentState::Closed && fits(incident));
+        (!all.is_empty()).then(|| all.swap_remove(pick % all.len()))
     }
 
-    fn receipt(&mut self, deed: &Deed, to: &str, channel: Option<Channel>, fate: Fate) -> bool {
-        let pages = self.stage.memory.pages(None, ALL).unwrap_or_default();
+    fn last_page(&self, to: &str, channel: Option<Channel>) -> Option<PageRow> {
         let fits = |row: &PageRow| {
             let known = matches!(row.state, PageState::Accepted | PageState::Unknown);
             known && row.page.to == to && channel.is_none_or(|channel| channel == row.page.channel)
         };
-        let Some(row) = pages.into_iter().find(fits) else { return false };
+        self.stage.memory.pages(None, ALL).unwrap_or_default().into_iter().find(fits)
+    }
+
+    fn picked_page(&self, pick: usize, channel: Option<Channel>) -> Option<PageRow> {
+        let mut all = self.stage.memory.accepted(Ms::MIN, ALL).unwrap_or_default();
+        all.retain(|row| channel.is_none_or(|channel| channel == row.page.channel));
+        (!all.is_empty()).then(|| all.swap_remove(pick % all.len()))
+    }
+
+    fn receipt(&mut self, deed: &Deed, row: &PageRow, fate: Fate) -> bool {
         let outcome = match fate {
-            Fate::Delivered => Outcome::Delivered { id: row.detail },
+            Fate::Delivered => Outcome::Delivered { id: row.detail.clone() },
             Fate::Failed => Outcome::Failed { reason: crate::notify::Refusal::Recipient.word().to_owned() },
         };
         let about = About::Page(&row.page.id);
@@ -300,4 +339,14 @@ impl Play<'_> {
             maintenance: some(loaded.muting.windows.is_empty()).map(|()| loaded.muting.windows.clone()),
         })
     }
+}
+
+/// Somebody takes an incident by a code, as good as it is.
+fn by_code(it: &Incident, code: Code, by: String, note: String, hold: Ms) -> Input {
+    let (occurrence, used) = match code {
+        Code::Newest => (it.occurrence, it.codes_used),
+        Code::Used => (it.occurrence, it.codes_used - 1),
+        Code::Expired => (it.occurrence - 1, it.codes_used),
+    };
+    Input::AckCode { incident: it.id.clone(), occurrence, used, by, note, hold }
 }

@@ -7,8 +7,9 @@
 //! of 1970 is refused, and told back in its own times.
 //!
 //! - `stage`: the site, with its process. `feed`: what comes in. `ways`: gateways and phones. `deeds`: what people and the
-//!   world do. `run`: the clock. `seen`: what happened. `compare`: what should have.
+//!   world do. `run`: the clock. `seen`: what happened. `compare`: what should have. `audit`: the promises, on request.
 
+mod audit;
 mod compare;
 mod deeds;
 mod feed;
@@ -19,6 +20,7 @@ mod ways;
 mod words;
 
 pub use seen::{Seen, Thing};
+pub use stage::Over;
 
 use crate::config::{Loaded, Scenario};
 
@@ -47,7 +49,12 @@ pub fn run(scenario: &Scenario, loaded: &Loaded) -> Vec<Failure> {
 
 /// As [`run`], with everything that happened.
 pub fn play(scenario: &Scenario, loaded: &Loaded) -> Outcome {
-    let mut play = match run::Play::new(scenario, loaded) {
+    play_over(scenario, loaded, Over::default())
+}
+
+/// As [`play`], over a store that may have something between it and the process.
+pub fn play_over(scenario: &Scenario, loaded: &Loaded, over: Over) -> Outcome {
+    let mut play = match run::Play::new(scenario, loaded, over) {
         Ok(play) => play,
         Err(failure) => return Outcome { failures: vec![failure], happened: Vec::new() },
     };

@@ -8,17 +8,20 @@ use std::sync::Arc;
 
 use crate::config::{Loaded, Own, Scenario, Verb};
 use crate::evaluate::Setup;
-use crate::model::{ExprGroup, RuleSet};
+use crate::model::{ExprGroup, Input, RuleSet};
 use crate::pipeline::service;
 use crate::time::Ms;
 
 use super::Failure;
+use super::audit::Audit;
 use super::feed::{self, Record};
 use super::seen::{Seen, Watching};
-use super::stage::{Set, Stage};
+use super::stage::{Over, Set, Stage};
 
 /// Where a scenario's clock stands at 0: 2026-01-05 09:00 KST.
 const BEGINNING: Ms = 1_767_571_200_000;
+/// The hash of the first world, and the beginning of those that follow.
+const FIRST: &str = "scenario";
 /// Pulses of one instant at most: each can only close what the one before made due.
 const PULSES_MAX: usize = 4;
 
@@ -58,6 +61,12 @@ pub(super) struct Play<'a> {
     /// The edited files are broken.
     pub(super) broken: bool,
     reloads: usize,
+    /// The audit, where the scenario asks for it.
+    audit: Option<Audit>,
+    /// Inputs of people, with their rows.
+    pub(super) asked: Vec<(i64, Input)>,
+    /// How long the process is away that is to die at one of its writes, and the line that says so.
+    pub(super) dying: Option<(usize, Ms)>,
     failures: Vec<Failure>,
     /// What is no mistake, and may be why something else came out differently.
     hints: Vec<Failure>,
@@ -65,13 +74,17 @@ pub(super) struct Play<'a> {
 
 impl<'a> Play<'a> {
     /// A run that has not begun; what the scenario's file does not bring comes from `loaded`.
-    pub(super) fn new(scenario: &'a Scenario, loaded: &Loaded) -> Result<Self, Failure> {
-        let mut loaded = laid(loaded, &scenario.own, "scenario");
+    pub(super) fn new(scenario: &'a Scenario, loaded: &Loaded, over: Over) -> Result<Self, Failure> {
+        let mut loaded = laid(loaded, &scenario.own, FIRST);
         limit(&mut loaded, scenario);
         let begin = scenario.start.unwrap_or(BEGINNING);
+        let first = set(scenario, &loaded, FIRST);
         let mut play = Self {
             scenario,
-            stage: Stage::new(set(scenario, &loaded), begin),
+            audit: scenario.promises.then(|| Audit::new(&first, &loaded)),
+            asked: Vec::new(),
+            dying: None,
+            stage: Stage::new(first, begin, over),
             loaded,
             watching: Watching::default(),
             feed: feed::records(scenario).into(),
@@ -96,6 +109,11 @@ impl<'a> Play<'a> {
         &self.scenario.file
     }
 
+    /// Whether what cannot be done is no mistake.
+    pub(super) fn is_lenient(&self) -> bool {
+        self.scenario.lenient
+    }
+
     /// Puts a deed on the list, behind those of the same time.
     pub(super) fn plan(&mut self, at: Ms, deed: Deed) {
         self.n_deeds += 1;
@@ -105,9 +123,14 @@ impl<'a> Play<'a> {
     /// Puts other parts in force; the rest stays.
     pub(super) fn change(&mut self, parts: &Own) -> Result<(), String> {
         self.reloads += 1;
-        let hash = format!("scenario-{}", self.reloads);
+        let hash = format!("{FIRST}-{}", self.reloads);
         self.loaded = laid(&self.loaded, parts, &hash);
-        self.stage.reload(set(self.scenario, &self.loaded), &hash)
+        let set = set(self.scenario, &self.loaded, &hash);
+        if let Some(audit) = &mut self.audit {
+            audit.changed(&set, &self.loaded);
+            self.stage.note_reload(&set)?;
+        }
+        self.stage.reload(set, &hash)
     }
 
     /// Runs it to its end.
@@ -116,6 +139,11 @@ impl<'a> Play<'a> {
         if let Err(what) = self.stage.boot().and_then(|()| self.run_to(end)) {
             let at = crate::time::show_duration(self.stage.now());
             self.fail(self.scenario.line, format!("at {at}: {what}"));
+        }
+        if let Some(audit) = self.audit.take()
+            && let Err(what) = audit.end(&self.stage, &self.asked)
+        {
+            self.fail(self.scenario.line, what);
         }
     }
 
@@ -187,7 +215,8 @@ impl<'a> Play<'a> {
                 self.in_vain(&deed);
             }
         }
-        Ok(())
+        let broken = self.audit.as_mut().and_then(|audit| audit.look(&self.stage).err());
+        broken.map_or(Ok(()), Err)
     }
 
     /// Hands what is waiting and what comes now to the log.
@@ -207,6 +236,12 @@ impl<'a> Play<'a> {
     /// Lets the process work and notes what came of it.
     pub(super) fn settle(&mut self) -> Result<(), String> {
         self.stage.settle()?;
+        if self.stage.take_death() {
+            self.watching.killed();
+            if let Some((line, away)) = self.dying.take() {
+                self.plan(self.stage.now() + away.max(1), Deed { line, what: Do::Boot });
+            }
+        }
         self.look();
         Ok(())
     }
@@ -261,17 +296,21 @@ fn limit(loaded: &mut Loaded, scenario: &Scenario) {
     limits.series_per_rule = own.series_per_rule.unwrap_or(limits.series_per_rule);
     limits.open_incidents = own.open_incidents.unwrap_or(limits.open_incidents);
     limits.pages_per_hour = own.pages_per_hour.unwrap_or(limits.pages_per_hour);
+    limits.storm = own.storm.unwrap_or(limits.storm);
 }
 
-fn set(scenario: &Scenario, loaded: &Loaded) -> Set {
+fn set(scenario: &Scenario, loaded: &Loaded, hash: &str) -> Set {
     let rules = Arc::new(loaded.rules.clone());
     let inventory = Arc::new(loaded.inventory.clone());
     let setup = service::setup(&loaded.settings, rules, inventory, "scenario");
     let named = scenario.actions.iter().any(|action| matches!(action.verb, Verb::Partition { .. }));
     let partitions = scenario.partitions.unwrap_or(if named { loaded.settings.log.partitions } else { 1 });
+    // The ledger knows each by its own name, so that it can be taken again.
+    let mut world = Arc::unwrap_or_clone(service::world(loaded, None));
+    hash.clone_into(&mut world.hash);
     Set {
         setup: Arc::new(Setup { partitions, builtins: scenario.builtins, ..setup }),
-        world: service::world(loaded, None),
+        world: Arc::new(world),
         limits: service::decode_limits(&loaded.settings),
     }
 }

@@ -20,7 +20,7 @@ use crate::pipeline::node::Node;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::own::own_signal;
 use crate::pipeline::scenario::ways::Ways;
-use crate::pipeline::sim::{MemoryLog, Mortal};
+use crate::pipeline::sim::{MemoryLog, Mortal, Reloaded};
 use crate::store::{MemoryStore, Store};
 use crate::time::{Clock, ManualClock, Ms, SECOND};
 
@@ -79,13 +79,31 @@ pub(super) struct Stage {
     tell: Sender<(i32, Signal)>,
     told: Receiver<(i32, Signal)>,
     workers: usize,
+    /// Reloads of the rules.
+    pub(super) reloads: Vec<Reloaded>,
+}
+
+/// What a site stands on.
+#[derive(Debug, Clone)]
+pub struct Over {
+    /// What is durable.
+    pub memory: Arc<MemoryStore>,
+    /// The way to it: itself, or a layer over it.
+    pub way: Arc<dyn Store>,
+}
+
+impl Default for Over {
+    fn default() -> Self {
+        let memory = Arc::new(MemoryStore::default());
+        Self { way: Arc::clone(&memory) as Arc<dyn Store>, memory }
+    }
 }
 
 impl Stage {
     /// A site without a process, whose clocks stand at `begin`.
-    pub(super) fn new(set: Set, begin: Ms) -> Self {
+    pub(super) fn new(set: Set, begin: Ms, over: Over) -> Self {
         let partitions = set.setup.partitions;
-        let memory = Arc::new(MemoryStore::default());
+        let Over { memory, way } = over;
         let (tell, told) = channel();
         Self {
             begin,
@@ -96,7 +114,7 @@ impl Stage {
             jumps: Vec::new(),
             log: MemoryLog::new(&set.setup.topic, partitions, begin),
             partitions,
-            store: Arc::new(Mortal::new(Arc::clone(&memory) as Arc<dyn Store>)),
+            store: Arc::new(Mortal::new(way)),
             memory,
             ways: Ways::default(),
             contacts: Contacts::new(Arc::clone(&set.world.people)),
@@ -107,6 +125,7 @@ impl Stage {
             tell,
             told,
             workers: 0,
+            reloads: Vec::new(),
         }
     }
 
@@ -193,6 +212,43 @@ impl Stage {
         self.input(&Input::Reload { hash: hash.to_owned(), contacts: Vec::new() }).map(drop)
     }
 
+    /// Notes from which record on the rules of `set` hold. What was read before is made durable first, so that it is known
+    /// whether the process lives on or not.
+    pub(super) fn note_reload(&mut self, set: &Set) -> Result<(), String> {
+        if let Some(node) = &mut self.node {
+            node.evaluator.finish().map_err(|why| why.to_string())?;
+        }
+        let offset = |partition| {
+            let progress = self.memory.progress(&set.setup.topic, partition).map_err(|why| why.to_string())?;
+            Ok(progress.map_or(0, |(_, progress)| progress.offset))
+        };
+        let from = (0..self.partitions).map(offset).collect::<Result<_, String>>()?;
+        self.reloads.push(Reloaded { from, setup: Arc::clone(&set.setup) });
+        Ok(())
+    }
+
+    /// Whether the process died at a write at which it was to die; then there is none any more.
+    pub(super) fn take_death(&mut self) -> bool {
+        let died = self.store.take_death();
+        if died {
+            self.kill();
+        }
+        died
+    }
+
+    /// Whether a leader is at work, and whether it holds back what is due.
+    pub(super) fn leads(&self) -> (bool, bool) {
+        let leading = self.node.as_ref().map(|node| &node.leading);
+        let leads = leading.is_some_and(|leading| leading.leader().is_some() && leading.trouble().is_none());
+        (leads, leading.is_some_and(Leading::holds_dues))
+    }
+
+    /// Whether everything in the log was read and nothing keeps the process from the store.
+    pub(super) fn is_well(&self) -> bool {
+        let well = |node: &Node| node.leading.trouble().is_none() && node.evaluator.trouble().is_none();
+        self.node.as_ref().is_some_and(well) && (0..self.partitions).all(|partition| self.log.takes(partition))
+    }
+
     /// Adds an input from outside.
     pub(super) fn input(&self, input: &Input) -> Result<i64, String> {
         self.store.add_input(input, self.clock.wall()).map_err(|why| why.to_string())
@@ -219,6 +275,7 @@ impl Stage {
         loop {
             if let Some(node) = &mut self.node {
                 match node.settle(wall, TURNS_MAX) {
+                    _ if self.store.is_dead() => return Ok(()),
                     Ok(true) => {}
                     Ok(false) => return Err("the process is never quiet".to_owned()),
                     Err(why) => return Err(format!("the process stopped: {why}")),

@@ -4,25 +4,17 @@
 //! a shadow evaluation the log, record by record, neither of them ever disturbed; rows must be what the shadows have, the
 //! oracle says what was owed, and phones got what was decided. Each check looks at what is new since the last one.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use crate::decode::Limits;
-use crate::evaluate::Warm;
-use crate::model::{PageState, Progress, Severity, Signal, WIDE};
-use crate::pipeline::leader::Leader;
+use crate::model::{PageState, Severity};
 use crate::pipeline::sim::Violation;
 use crate::pipeline::sim::promises::{Promises, refused};
-use crate::pipeline::sim::setting::{self, TOPIC};
+use crate::pipeline::sim::setting::LIMITS;
+use crate::pipeline::sim::undisturbed::{Places, Undisturbed};
 use crate::pipeline::sim::world::World;
-use crate::pipeline::stages::{At, Fed, Lanes};
 use crate::store::Store;
 use crate::time::Clock;
 
 /// More rows than any world makes.
 const ALL: usize = 1_000_000;
-/// A record stamped so far below the clock counts as at it.
-const TOLERANCE: i64 = 5_000;
 
 /// The shadows and how far they have come.
 #[derive(Debug)]
@@ -30,32 +22,16 @@ pub(super) struct Audit {
     pub(super) promises: Promises,
     /// A leader held back what is due when it was looked at last.
     was_held: bool,
-    lanes: Lanes,
-    /// Reloads of the rules that were gone through.
-    reloaded: usize,
-    /// Records taken, per partition.
-    fed: BTreeMap<i32, usize>,
-    expected: BTreeMap<i32, Vec<Signal>>,
-    /// Stored signals that were found right, per partition.
-    right: BTreeMap<i32, usize>,
+    undisturbed: Undisturbed,
 }
 
 impl Audit {
     pub(super) fn new(world: &World) -> Self {
-        let partitions = world.ground.partitions;
-        let limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
-        let mut lanes = Lanes::new(Arc::new(setting::setup(partitions, 0)), limits, None, Vec::new());
-        for partition in 0..partitions {
-            lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm { low: 0, first_append: None });
-        }
+        let setup = world.site.setup(world.ground.partitions, 0);
         Self {
             promises: Promises::new(world.site.standing(0), world.site.terms()),
             was_held: false,
-            lanes,
-            reloaded: 0,
-            fed: BTreeMap::new(),
-            expected: BTreeMap::new(),
-            right: BTreeMap::new(),
+            undisturbed: Undisturbed::new(&setup, LIMITS),
         }
     }
 
@@ -77,13 +53,8 @@ impl Audit {
 
     /// I4: while somebody leads, whatever the ledger makes due is in the ledger.
     fn nothing_is_overdue(&self, world: &World) -> Result<(), Violation> {
-        let now = world.ground.clock.wall();
-        let mut leads = world.leaders.iter().filter(|leader| leader.next_due(&world.ground).is_some());
-        let waits = !self.promises.oracle.is_held && leads.next().is_some();
-        match self.promises.leader.next_due().filter(|due| *due <= now && waits) {
-            Some(due) => Err(format!("I4: by the ledger something was due at {due}, and is not done at {now}")),
-            None => Ok(()),
-        }
+        let leads = world.leaders.iter().any(|leader| leader.next_due(&world.ground).is_some());
+        if leads { self.promises.nothing_is_overdue(world.ground.clock.wall()) } else { Ok(()) }
     }
 
     /// I3: a page whose outcome was known is never sent again; without a gateway that can be asked, what was resent says
@@ -127,147 +98,27 @@ impl Audit {
 
     fn check(&mut self, world: &World, to_the_end: bool) -> Result<(), Violation> {
         self.cheap(world)?;
-        self.evaluate(world, to_the_end)?;
-        self.signals_are_those_of_an_undisturbed_run(world)?;
+        self.undisturbed.follow(places(world), to_the_end)?;
         self.promises.incidents_are_the_ledgers(store_of(world))?;
         self.promises.rows_are_the_ledgers(store_of(world))
-    }
-
-    /// The shadow evaluation takes what is new in the log, as far as it was made durable, or all of it; other rules come
-    /// in force at the very record at which they did.
-    fn evaluate(&mut self, world: &World, to_the_end: bool) -> Result<(), Violation> {
-        let partitions = world.ground.partitions;
-        let offset = |partition| {
-            let progress = world.ground.store.progress(TOPIC, partition).map_err(refused)?;
-            Ok(progress.map_or(0, |(_, progress)| progress.offset))
-        };
-        let durable: Vec<i64> = (0..partitions).map(offset).collect::<Result<_, Violation>>()?;
-        let end = if to_the_end { vec![i64::MAX; durable.len()] } else { durable };
-        while let Some((from, version)) = world.reloads.get(self.reloaded) {
-            self.feed(world, from);
-            let expected = &mut self.expected;
-            let setup = Arc::new(setting::setup(partitions, *version));
-            self.lanes.reload(&setup, &mut |fed| keep(expected, &fed));
-            self.reloaded += 1;
-        }
-        self.feed(world, &end);
-        Ok(())
-    }
-
-    /// Takes the records up to an offset of each partition, in the order of their append times; where a clock went back, a
-    /// partition's own order stands over that.
-    fn feed(&mut self, world: &World, until: &[i64]) {
-        let mut order = Vec::new();
-        let mut queues = Vec::new();
-        for (partition, until) in (0..).zip(until) {
-            let from = self.fed.get(&partition).copied().unwrap_or(0);
-            let mut records = world.ground.log.records_from(partition, from);
-            records.truncate(usize::try_from(*until).unwrap_or(0).saturating_sub(from));
-            self.fed.insert(partition, from + records.len());
-            order.extend(records.iter().zip(from..).map(|(record, n)| (record.append, partition, n)));
-            queues.push((from..).zip(records).collect::<std::collections::VecDeque<_>>());
-        }
-        order.sort_unstable();
-        for (_, partition, _) in order {
-            let queue = usize::try_from(partition).ok().and_then(|n| queues.get_mut(n));
-            let Some((n, record)) = queue.and_then(std::collections::VecDeque::pop_front) else { continue };
-            let at = At { partition, offset: i64::try_from(n).unwrap_or(i64::MAX), append: record.append };
-            let expected = &mut self.expected;
-            self.lanes.feed(at, &record.key, &record.value, &mut |fed| keep(expected, &fed));
-        }
-    }
-
-    /// I1, I6, I7b: per partition the stored signals equal those of one run over the whole log, as far as they go.
-    fn signals_are_those_of_an_undisturbed_run(&mut self, world: &World) -> Result<(), Violation> {
-        for partition in self.compared(world) {
-            let right = self.right.entry(partition).or_default();
-            let after = i64::try_from(*right).unwrap_or(i64::MAX);
-            let stored = world.ground.store.signals(TOPIC, partition, after, ALL).map_err(refused)?;
-            let expected = self.expected.get(&partition).map_or(&[][..], Vec::as_slice);
-            for (seq, signal) in &stored {
-                if *seq != i64::try_from(*right).unwrap_or(i64::MAX) + 1 {
-                    return Err(format!("I1: partition {partition}: signal {} has seq {seq}", *right + 1));
-                }
-                if expected.get(*right) != Some(signal) {
-                    let want = expected.get(*right);
-                    return Err(format!("I6: partition {partition}, seq {seq}: got {signal:?}, want {want:?}"));
-                }
-                *right += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Partitions whose signals are a function of the log. Whether wide ticks of a segment that was left ran before a
-    /// partition went back hangs on which partition was read first: across a clock break those of wide rules are none.
-    fn compared(&self, world: &World) -> Vec<i32> {
-        let broke = (0..world.ground.partitions).any(|partition| world.ground.log.went_back(partition, TOLERANCE));
-        (0..world.ground.partitions).chain((!broke).then_some(WIDE)).collect()
     }
 
     /// What holds once the world healed and had time to finish its work.
     pub(super) fn end(&mut self, world: &World) -> Result<(), Violation> {
         self.check(world, true)?;
-        self.every_signal_was_handed_over_and_taken(world)?;
+        self.undisturbed.all_was_said_and_taken(places(world))?;
         pages_are_settled(world)?;
         Promises::answers_were_given(store_of(world), &world.asked)?;
-        self.a_new_leader_knows_as_much(world)
+        self.promises.a_new_leader_knows_as_much(store_of(world))
     }
+}
 
-    /// I1: what evaluation had to say is stored, and what is stored the leader took.
-    fn every_signal_was_handed_over_and_taken(&self, world: &World) -> Result<(), Violation> {
-        for partition in self.compared(world) {
-            let right = self.right.get(&partition).copied().unwrap_or(0);
-            let missing = self.expected.get(&partition).map_or(&[][..], Vec::as_slice).get(right..).unwrap_or(&[]);
-            if !missing.is_empty() {
-                return Err(format!("I1: partition {partition}: {} signals are missing: {missing:?}", missing.len()));
-            }
-        }
-        let cursors = world.ground.store.cursors().map_err(refused)?;
-        for partition in WIDE..world.ground.partitions {
-            let stored = world.ground.store.signals(TOPIC, partition, 0, ALL).map_err(refused)?;
-            let last = stored.last().map_or(0, |(seq, _)| *seq);
-            let taken = cursors.iter().find(|key| key.partition == partition).map_or(0, |key| key.seq);
-            if last != taken {
-                return Err(format!("I1: partition {partition}: handed over up to {last}, taken up to {taken}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// I6: whoever takes over from the rows alone goes on where the ledger stands.
-    fn a_new_leader_knows_as_much(&self, world: &World) -> Result<(), Violation> {
-        let store = &world.ground.store;
-        let seat = store.seat().map_err(refused)?;
-        let rows = store.lead("auditor", &seat).map_err(refused)?.ok_or("I6: nobody can take over")?;
-        let new = Leader::load(&rows, self.promises.leader.world());
-        if new.next_due() != self.promises.leader.next_due() {
-            let (got, want) = (new.next_due(), self.promises.leader.next_due());
-            return Err(format!("I6: a new leader would act at {got:?}, the old one at {want:?}"));
-        }
-        for incident in self.promises.leader.open_incidents() {
-            let id = &incident.id;
-            let (got, want) = (new.chain_due(id), self.promises.leader.chain_due(id));
-            if got != want {
-                return Err(format!("I6: the chain of {id} goes on at {got:?}, in the ledger at {want:?}"));
-            }
-            let (got, want) = (new.told(id), self.promises.leader.told(id));
-            if got != want {
-                return Err(format!("I6: told of {id} are {got:?}, in the ledger {want:?}"));
-            }
-        }
-        Ok(())
-    }
+fn places(world: &World) -> Places<'_> {
+    Places { log: &world.ground.log, store: store_of(world), reloads: &world.reloads }
 }
 
 fn store_of(world: &World) -> &dyn Store {
     world.ground.store.as_ref()
-}
-
-/// Keeps the signals of the shadow evaluation that the incident stage acts on.
-fn keep(expected: &mut BTreeMap<i32, Vec<Signal>>, fed: &Fed<'_>) {
-    let acted = fed.effects.signals.iter().filter(|signal| signal.acted).cloned();
-    expected.entry(fed.partition).or_default().extend(acted);
 }
 
 /// A leader that is at work has done what was due.

@@ -5,18 +5,20 @@
 
 use crate::model::wire::silence_from_json;
 use crate::model::{
-    BROKEN_CONFIG, DRILL_LABEL, Fingerprint, Incident, IncidentState, Input, Labels, Matcher, Preview, Severity,
-    Signal, Silence, SilenceAsk, State,
+    BROKEN_CONFIG, DRILL_LABEL, DrillAsk, Incident, IncidentState, Input, Labels, Matcher, Preview, Severity, Silence,
+    SilenceAsk, State,
 };
 use crate::pipeline::own::own_signal;
 use crate::pipeline::sim::plan::{Act, Code, Hush};
 use crate::pipeline::sim::setting::{HOSTS, PERSONS};
 use crate::pipeline::sim::site::is;
 use crate::pipeline::sim::world::World;
-use crate::time::{HOUR, MINUTE};
+use crate::time::{HOUR, MINUTE, Ms};
 
 /// More rows than any world makes.
 const ALL: usize = 1_000_000;
+/// How long a drill lasts at most.
+const DRILL_LENGTH: Ms = 3 * MINUTE;
 
 impl World {
     /// What a person asks for.
@@ -29,7 +31,7 @@ impl World {
             Act::Approve(pick, by) => {
                 self.picked_silence(*pick)?.map(|silence| Input::Approve { silence, by: person(*by) })
             }
-            Act::Drill(host, severity) => Some(self.drill(*host, *severity)),
+            Act::Drill(host, severity) => self.drill(*host, *severity)?,
             Act::BrokenFile(is_broken) => Some(self.broken_file(*is_broken)),
             _ => self.about_an_incident(act)?,
         };
@@ -99,27 +101,23 @@ impl World {
         Ok(all.get(pick % all.len().max(1)).map(|silence| silence.id.clone()))
     }
 
-    /// A drill is an incident like any other but for its label.
-    fn drill(&self, host: usize, severity: Option<usize>) -> Input {
-        let labels = Labels::new([("host", HOSTS[host]), (DRILL_LABEL, "true")]);
-        let rule = "value-high";
-        let (from, to) =
-            if severity.is_some() { (State::Inactive, State::Firing) } else { (State::Firing, State::Resolved) };
-        let now = self.now();
-        Input::Own(Signal {
-            rule: rule.into(),
-            fingerprint: Fingerprint::of(rule, &labels),
-            labels,
-            from,
-            to,
-            severity: Some(Severity::ALL[severity.unwrap_or(1)]),
-            value: None,
-            unknown: None,
-            at: now,
-            since: Some(now - MINUTE),
-            ended: None,
-            acted: true,
-        })
+    /// Somebody starts a drill, or ends the newest.
+    fn drill(&self, host: usize, severity: Option<usize>) -> Result<Option<Input>, String> {
+        let by = person(host);
+        let Some(severity) = severity else {
+            let all = self.ground.store.incidents(ALL).map_err(|error| error.to_string())?;
+            let is_drill = |it: &&Incident| it.state != IncidentState::Closed && it.labels.get(DRILL_LABEL).is_some();
+            let drill = all.iter().find(is_drill);
+            return Ok(drill.map(|it| Input::Resolve { incident: it.id.clone(), by, note: String::new() }));
+        };
+        Ok(Some(Input::Drill(Box::new(DrillAsk {
+            rule: "value-high".to_owned(),
+            labels: Labels::new([("host", HOSTS[host])]),
+            severity: Severity::ALL[severity],
+            hold: DRILL_LENGTH,
+            by,
+            note: String::new(),
+        }))))
     }
 
     /// What was edited stays as it was before, and that is an incident.
@@ -129,12 +127,13 @@ impl World {
     }
 }
 
-fn person(n: usize) -> String {
+/// The id of a person.
+pub(super) fn person(n: usize) -> String {
     format!("person-{}", n % PERSONS + 1)
 }
 
 /// What a silence is about.
-fn about(kind: usize) -> Vec<Matcher> {
+pub(super) fn about(kind: usize) -> Vec<Matcher> {
     match kind {
         host if host < HOSTS.len() => vec![is("host", HOSTS[host])],
         8 => vec![is("rule", "value-high")],

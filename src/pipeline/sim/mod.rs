@@ -9,6 +9,7 @@
 mod audit;
 mod gateway;
 mod hands;
+mod hosts;
 mod layer;
 mod log;
 mod mortal;
@@ -22,6 +23,7 @@ mod shrink;
 mod site;
 mod story;
 mod terms;
+mod undisturbed;
 mod world;
 
 pub use gateway::{FakeGateway, Mood};
@@ -29,12 +31,17 @@ pub use layer::{Border, Layer};
 pub use log::{MemoryLog, MemorySource, Stored};
 pub use mortal::Mortal;
 pub use plan::{INPUTS, Plan};
+pub(in crate::pipeline) use promises::Promises;
 pub use setting::people;
-pub use shrink::shrink;
+pub use shrink::{shrink, shrink_told};
 pub use site::Site;
+pub use story::{act_out, tell};
+pub(in crate::pipeline) use terms::Terms;
+pub(in crate::pipeline) use undisturbed::{Places, Undisturbed};
 
 use std::sync::Arc;
 
+use crate::evaluate::Setup;
 use crate::store::{MemoryStore, Store};
 use crate::time::{MINUTE, Ms, SECOND};
 use audit::Audit;
@@ -52,6 +59,15 @@ const FULL_EVERY: usize = 50;
 /// What is wrong, as one sentence that begins with the promise.
 pub(crate) type Violation = String;
 
+/// Other rules, and from which offset of each partition on they hold.
+#[derive(Debug, Clone)]
+pub(crate) struct Reloaded {
+    /// Offsets.
+    pub(crate) from: Vec<i64>,
+    /// What the rules run under.
+    pub(crate) setup: Arc<Setup>,
+}
+
 /// A world in which a promise was broken.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Broken {
@@ -61,11 +77,19 @@ pub struct Broken {
     pub step: usize,
     /// What is wrong.
     pub what: String,
+    /// Whether the file that tells of it fails on one process, too; `None`: nobody looked.
+    pub is_told: Option<bool>,
 }
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "seed {} after step {} of {}: {}", self.plan.seed, self.step, self.plan.steps.len(), self.what)?;
+        let what = self.what.replace('\n', " ");
+        writeln!(f, "# seed {} after step {} of {}: {what}", self.plan.seed, self.step, self.plan.steps.len())?;
+        match self.is_told {
+            Some(true) => writeln!(f, "# `bongsu test` with this file fails, too")?,
+            Some(false) => writeln!(f, "# `bongsu test` with this file passes: one process alone does not do it")?,
+            None => {}
+        }
         write!(f, "{}", story::tell(&self.plan))
     }
 }
@@ -113,7 +137,7 @@ pub fn run(seed: u64) -> Result<Sound, Box<Broken>> {
 pub fn run_over(plan: &Plan, store: Arc<dyn Store>) -> Result<Sound, Box<Broken>> {
     let mut world = World::new(plan, store);
     let mut audit = Audit::new(&world);
-    let broken = |step: usize, what: String| Box::new(Broken { plan: plan.clone(), step, what });
+    let broken = |step: usize, what: String| Box::new(Broken { plan: plan.clone(), step, what, is_told: None });
     world.begin().map_err(|what| broken(0, what))?;
     let (mut inputs, mut checked) = (0, 0);
     for (n, step) in plan.steps.iter().enumerate() {

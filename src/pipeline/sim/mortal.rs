@@ -50,6 +50,11 @@ impl Mortal {
         died
     }
 
+    /// Whether the process died and nobody took note.
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
     /// No crash any more.
     pub fn heal(&self) {
         self.fuse.store(-1, Ordering::SeqCst);

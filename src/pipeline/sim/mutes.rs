@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Domain, Incident, Input, Inventory, Matcher, MuteKind, Muting, Severity, SilenceAsk};
+use crate::model::{Domain, Incident, Input, Inventory, Matcher, MuteKind, Muting, Severity, SilenceAsk, Test};
 use crate::pipeline::sim::Violation;
 use crate::pipeline::sim::terms::Terms;
 use crate::time::{Ms, SECOND};
@@ -27,6 +27,8 @@ struct Silence {
 /// Everything that mutes.
 #[derive(Debug)]
 pub(super) struct Mutes {
+    /// Somebody asked for, or planned, something that cannot be judged here.
+    is_blurred: bool,
     muting: Muting,
     inventory: Inventory,
     silences: BTreeMap<String, Silence>,
@@ -37,11 +39,18 @@ pub(super) struct Mutes {
 impl Mutes {
     pub(super) fn new(terms: &Terms) -> Self {
         Self {
+            is_blurred: !terms.mutes_plainly(),
             muting: terms.muting.clone(),
             inventory: terms.inventory.clone(),
             silences: BTreeMap::new(),
             inhibited: BTreeMap::new(),
         }
+    }
+
+    /// Other planned work, inhibition or resources.
+    pub(super) fn changed(&mut self, terms: &Terms) {
+        self.is_blurred |= !terms.mutes_plainly();
+        (self.muting, self.inventory) = (terms.muting.clone(), terms.inventory.clone());
     }
 
     /// Takes what somebody asked for, with whether it was done and what was answered; `live` are the incidents that are
@@ -100,6 +109,7 @@ impl Mutes {
         if ask.until <= at || ask.approver.as_ref() == Some(&ask.by) || ask.replaces.as_ref().is_some_and(is_over) {
             return Err(format!("I5: {ask:?} was taken: {answer}"));
         }
+        self.is_blurred |= ask.matchers.iter().any(|matcher| matcher.test != Test::Is);
         let grave = live.any(|it| it.severity == Severity::S1 && self.hides(&ask.matchers, it));
         let waits = grave || ask.hides.s1 > 0 || ask.hides.incidents > self.muting.silence_incidents;
         if let Some(old) = ask.replaces.as_ref().filter(|_| !waits) {
@@ -131,7 +141,7 @@ impl Mutes {
     /// Every live incident is muted by what should mute it, and by nothing else.
     pub(super) fn judge(&mut self, live: &[&Incident], at: Ms) -> Result<(), Violation> {
         self.see(live, at);
-        for it in live {
+        for it in live.iter().filter(|_| !self.is_blurred) {
             let is_inhibited = self.inhibited.get(&it.id) == Some(&None);
             let want = self.planned(it, at).or_else(|| is_inhibited.then_some(MuteKind::Inhibition));
             let have = it.muted.as_ref().map(|muted| muted.kind);

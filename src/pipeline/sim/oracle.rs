@@ -85,6 +85,12 @@ impl Oracle {
         }
     }
 
+    /// Other people, resources or planned work.
+    pub(super) fn changed(&mut self, terms: Terms) {
+        self.mutes.changed(&terms);
+        self.terms = terms.after(&self.terms);
+    }
+
     /// The instant of the last entry.
     pub(super) fn at(&self) -> Ms {
         self.at
@@ -159,7 +165,7 @@ impl Oracle {
                 return Err(format!("I4: {} hangs under {:?}, which does not speak for it", child.id, child.parent));
             }
         }
-        if self.terms.is_roomy && !self.is_held {
+        if self.is_owed_in_time() && !self.is_held {
             live.into_iter().try_for_each(|it| self.hears_of(it))
         } else {
             Ok(())
@@ -209,13 +215,18 @@ impl Oracle {
         let may_leave = matches!(change, Change::Unmuted | Change::Detached | Change::Released)
             && incident.state == IncidentState::Open
             && !self.was_told(id);
-        if (begins || may_leave) && !is_late && incident.severity <= Severity::S3 && self.terms.is_roomy {
+        if (begins || may_leave) && !is_late && incident.severity <= Severity::S3 && self.is_owed_in_time() {
             self.owed.insert(id.clone());
         }
         if incident.state != IncidentState::Open || incident.holds_pages() {
             self.owed.remove(id);
         }
         Ok(())
+    }
+
+    /// Whether it can be said by when somebody must be told.
+    const fn is_owed_in_time(&self) -> bool {
+        self.terms.is_roomy && self.terms.is_plain
     }
 
     /// Whether a page about it was ever with a sender.

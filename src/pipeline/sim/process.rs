@@ -6,17 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::decode::Limits;
 use crate::model::Severity;
 use crate::notify::Worker;
 use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::leader::World as Standing;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
+use crate::pipeline::sim::Reloaded;
 use crate::pipeline::sim::gateway::FakeGateway;
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::mortal::Mortal;
-use crate::pipeline::sim::setting::{self, TOPIC};
+use crate::pipeline::sim::setting::{LIMITS, TOPIC};
+use crate::pipeline::sim::site::Site;
 use crate::store::Store;
 use crate::time::{Clock, ManualClock, Ms};
 
@@ -46,6 +47,7 @@ pub(super) enum Turn {
 pub(super) struct Evaluating {
     mortal: Arc<Mortal>,
     it: Option<Evaluator>,
+    site: Site,
     /// Version of the rules in force.
     rules: usize,
 }
@@ -65,8 +67,8 @@ pub(super) struct Leader {
 }
 
 impl Evaluating {
-    pub(super) fn new(ground: &Ground) -> Self {
-        Self { mortal: Arc::new(Mortal::new(Arc::clone(&ground.store))), it: None, rules: 0 }
+    pub(super) fn new(ground: &Ground, site: Site) -> Self {
+        Self { mortal: Arc::new(Mortal::new(Arc::clone(&ground.store))), it: None, site, rules: 0 }
     }
 
     pub(super) fn mortal(&self) -> &Mortal {
@@ -74,9 +76,10 @@ impl Evaluating {
     }
 
     /// Other rules. What was read before is made durable first, so that it is known from which record on they hold, whether
-    /// the process lives on or dies in between: returned per partition.
-    pub(super) fn reload(&mut self, ground: &Ground, rules: usize) -> Result<Vec<i64>, String> {
+    /// the process lives on or dies in between.
+    pub(super) fn reload(&mut self, ground: &Ground, rules: usize) -> Result<Reloaded, String> {
         self.rules = rules;
+        let setup = self.site.setup(ground.partitions, rules);
         if let Some(evaluator) = &mut self.it {
             let done = evaluator.finish();
             if self.mortal.take_death() {
@@ -89,16 +92,16 @@ impl Evaluating {
             let progress = ground.store.progress(TOPIC, partition).map_err(|error| error.to_string())?;
             Ok(progress.map_or(0, |(_, progress)| progress.offset))
         };
-        let from = (0..ground.partitions).map(offset).collect();
+        let from = (0..ground.partitions).map(offset).collect::<Result<_, String>>()?;
         if let Some(evaluator) = &mut self.it {
-            let done = evaluator.reload(Arc::new(setting::setup(ground.partitions, rules)));
+            let done = evaluator.reload(Arc::clone(&setup));
             if self.mortal.take_death() {
                 self.it = None;
             } else {
                 done.map_err(|error| format!("the evaluator stopped: {error}"))?;
             }
         }
-        from
+        Ok(Reloaded { from, setup })
     }
 
     pub(super) fn turn(&mut self, ground: &Ground) -> Result<Turn, String> {
@@ -125,9 +128,8 @@ impl Evaluating {
             store: Arc::clone(&self.mortal) as Arc<dyn Store>,
             clock: Arc::clone(&ground.clock) as Arc<dyn Clock>,
         };
-        let limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
-        let setup = Arc::new(setting::setup(ground.partitions, self.rules));
-        let made = Evaluator::start(sides, "evaluator", setup, limits);
+        let setup = self.site.setup(ground.partitions, self.rules);
+        let made = Evaluator::start(sides, "evaluator", setup, LIMITS);
         self.it = Some(made.map_err(|error| format!("the evaluator cannot start: {error}"))?);
         Ok(())
     }

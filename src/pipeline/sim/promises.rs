@@ -14,6 +14,7 @@ use crate::pipeline::sim::Violation;
 use crate::pipeline::sim::oracle::{Decided, Fate, Oracle};
 use crate::pipeline::sim::terms::Terms;
 use crate::store::{Store, StoreError};
+use crate::time::Ms;
 
 /// More rows than there ever are.
 const ALL: usize = 10_000_000;
@@ -41,6 +42,16 @@ impl Promises {
     pub(in crate::pipeline) fn new(standing: Arc<Standing>, terms: Terms) -> Self {
         let leader = Leader::load(&BookRows::default(), standing);
         Self { leader, oracle: Oracle::new(terms), entries: 0, signals: 0, hash: String::new() }
+    }
+
+    /// Other people or resources: what is owed from here on.
+    pub(in crate::pipeline) fn changed(&mut self, terms: Terms) {
+        self.oracle.changed(terms);
+    }
+
+    /// Whether nobody decides now what is due: a leader that began holds it back, or there is none.
+    pub(in crate::pipeline) fn hold(&mut self, is_held: bool) {
+        self.oracle.is_held = is_held;
     }
 
     /// I7c: the ledger's inputs, taken again, give the same entries, byte for byte; and what was owed was decided.
@@ -108,6 +119,37 @@ impl Promises {
             Some(lost) => Err(format!("I2: page {} was decided and is in no outbox row", lost.page.id)),
             None => Ok(()),
         }
+    }
+
+    /// I4: whatever the ledger makes due up to `now` is in the ledger, unless a leader that began holds it back.
+    pub(in crate::pipeline) fn nothing_is_overdue(&self, now: Ms) -> Result<(), Violation> {
+        match self.leader.next_due().filter(|due| *due <= now && !self.oracle.is_held) {
+            Some(due) => Err(format!("I4: by the ledger something was due at {due}, and is not done at {now}")),
+            None => Ok(()),
+        }
+    }
+
+    /// I6: whoever takes over from the rows alone goes on where the ledger stands.
+    pub(in crate::pipeline) fn a_new_leader_knows_as_much(&self, store: &dyn Store) -> Result<(), Violation> {
+        let seat = store.seat().map_err(refused)?;
+        let rows = store.lead("auditor", &seat).map_err(refused)?.ok_or("I6: nobody can take over")?;
+        let new = Leader::load(&rows, self.leader.world());
+        if new.next_due() != self.leader.next_due() {
+            let (got, want) = (new.next_due(), self.leader.next_due());
+            return Err(format!("I6: a new leader would act at {got:?}, the old one at {want:?}"));
+        }
+        for incident in self.leader.open_incidents() {
+            let id = &incident.id;
+            let (got, want) = (new.chain_due(id), self.leader.chain_due(id));
+            if got != want {
+                return Err(format!("I6: the chain of {id} goes on at {got:?}, in the ledger at {want:?}"));
+            }
+            let (got, want) = (new.told(id), self.leader.told(id));
+            if got != want {
+                return Err(format!("I6: told of {id} are {got:?}, in the ledger {want:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// I5, its first half: what people asked for was taken as they asked it, and each got an answer.

@@ -1,163 +1,140 @@
-//! What every simulated world has in common: its rules, its people, its hosts.
+//! What every simulated world has in common, as the file that somebody could have written: its rules, its people.
 //!
 //! The rules are few and between them reach every part of the engine: severities with holds and hysteresis, a mean over
 //! jitter, an early count over log lines, silence that raises, and a wide rule over all partitions. Reloads bring other
-//! thresholds, take rules away and add one.
+//! thresholds, take rules away and add one. What a world has of its own (resources, planned work, inhibition) is in `site`.
 
-use std::sync::Arc;
-
-use crate::evaluate::{Limits, Setup, SkewPolicy};
-use crate::model::{
-    Bonds, Chain, Channel, Comparison, Contact, Domain, Explains, Fold, Function, Inventory, Join, Last, Level, Mode,
-    NoData, People, Recover, Rule, RuleSet, Severity, SeverityPlan, SlaPlan, Step, Target, Then, Threshold, Watch,
-};
-use crate::time::{DAY, MINUTE, Ms, SECOND};
+use crate::decode::Limits;
+use crate::evaluate;
+use crate::model::People;
+use crate::pipeline::sim::site::Site;
 
 /// The topic of every world.
 pub(super) const TOPIC: &str = "telemetry";
+
+/// What the decoder takes.
+pub(super) const LIMITS: Limits = Limits { record_bytes: 1 << 20, shapes: 10_000 };
+/// What evaluation takes.
+pub(super) const SERIES: evaluate::Limits =
+    evaluate::Limits { series: 100_000, series_per_rule: 10_000, window_memory: 1 << 28 };
 
 /// The hosts.
 pub(super) const HOSTS: [&str; 8] = ["db-01", "db-02", "was-01", "was-02", "lb-01", "lb-02", "node-01", "node-02"];
 /// Hosts that go dark together: all on one node, all on the other, all.
 pub(super) const PARTS: [&[usize]; 3] = [&[0, 2, 6], &[1, 3, 7], &[0, 1, 2, 3, 4, 5, 6, 7]];
 
-fn level(severity: Severity, threshold: f64, hold: Ms) -> Level {
-    Level { severity, threshold: Threshold::One(threshold), hold }
-}
-
-fn rule(id: &str, metric: &str, function: Function, over: Ms, levels: Vec<Level>) -> Rule {
-    Rule {
-        id: Arc::from(id),
-        title: format!("모의 규칙 {id}"),
-        domain: Domain::Infra,
-        interval: SECOND,
-        watch: Watch::Metric { name: metric.to_owned(), matchers: Vec::new() },
-        by: Some(vec!["host".to_owned()]),
-        function,
-        over,
-        step: None,
-        across: None,
-        when: Comparison::Above,
-        levels,
-        recover: Recover::default(),
-        min_samples: 1,
-        no_data: NoData { after: over.max(5 * MINUTE), then: Then::Hold },
-        forget: DAY,
-        chain: None,
-        overrides: Vec::new(),
-        also: Vec::new(),
-        join: Join::All,
-        mode: Mode::Live,
-        beside: None,
-        expected: false,
-        bonds: Default::default(),
-    }
-}
-
-/// The rules in one of their versions. 3: another title; 4: other thresholds; 5: without the one that pages most; 6: without
-/// the wide one, and with one that looks for low values. No version looks further back than the one before.
-pub(super) fn rules(version: usize) -> RuleSet {
-    let by = if version == 4 { -8.0 } else { 0.0 };
-    let mut high = rule(
-        "value-high",
-        "sim.value",
-        Function::Last,
-        30 * SECOND,
-        vec![level(Severity::S1, 90.0 + by, 0), level(Severity::S2, 80.0 + by, 10 * SECOND)],
-    );
-    high.recover = Recover { threshold: Some(Threshold::One(70.0 + by)), hold: 5 * SECOND };
-    let mean = level(Severity::S3, 60.0 - by, 5 * SECOND);
-    let mean = rule("value-mean", "sim.value", Function::Avg, MINUTE, vec![mean]);
-    let mut beat = rule("beat-gone", "sim.beat", Function::Last, 30 * SECOND, vec![level(Severity::S2, 1e9, 0)]);
-    beat.no_data = NoData { after: MINUTE, then: Then::Raise(Severity::S3) };
-    let mut lines =
-        rule("lines", "", Function::Count, MINUTE, vec![level(Severity::S1, 5.0, 0), level(Severity::S2, 3.0, 0)]);
-    lines.watch = Watch::Log { matchers: Vec::new(), pattern: Some("OOM".to_owned()) };
-    lines.when = Comparison::AtLeast;
-    lines.domain = Domain::Security;
-    let mut wide = rule("wide-peak", "sim.value", Function::Max, 20 * SECOND, vec![level(Severity::S2, 95.0, 0)]);
-    wide.by = Some(vec!["service".to_owned()]);
-    wide.across = Some(Fold::Max);
-    let mut low =
-        rule("value-low", "sim.value", Function::Last, 20 * SECOND, vec![level(Severity::S3, 20.0, 5 * SECOND)]);
-    low.when = Comparison::Below;
-    let mut rules = match version {
-        5 => vec![beat, lines, mean, wide],
-        6 => vec![beat, lines, high, low, mean],
-        _ => vec![beat, lines, high, mean, wide],
-    };
-    if version == 3 {
-        rules.iter_mut().for_each(|rule| rule.title = "다른 이름의 모의 규칙".to_owned());
-    }
-    let hash = format!("simulated-{version}");
-    RuleSet { hash, rules: rules.into_iter().map(Arc::new).collect(), groups: Vec::new() }
-}
-
-/// How the incidents of a rule hang together with others, where anything does.
-pub(super) fn bonds(rule: &str) -> Bonds {
-    match rule {
-        "value-high" => Bonds { explains: Some(Explains::Users), ..Bonds::default() },
-        "beat-gone" => Bonds { symptom: Some(true), ..Bonds::default() },
-        "value-mean" | "value-low" => Bonds { by: vec!["service".to_owned()], ..Bonds::default() },
-        _ => Bonds::default(),
-    }
-}
-
 /// Persons.
 pub(super) const PERSONS: usize = 3;
 
-pub(super) fn contact(n: u32, org: &str, role: &str) -> Contact {
-    Contact {
-        id: format!("person-{n}"),
-        org: org.to_owned(),
-        roles: vec![role.to_owned()],
-        domains: Vec::new(),
-        name: "가상인".to_owned(),
-        phone: Some(format!("010-0000-000{n}")),
-        email: Some(format!("d{n}@example.test")),
-        ..Contact::default()
-    }
-}
-
-/// The people of every world.
+/// The people of every world, but for the one who hears of 보안 alone.
 pub fn people() -> People {
-    let role = |org: &str, role: &str| Target::Role { org: org.to_owned(), role: role.to_owned() };
-    let step = |to: Target, by: &[Channel], wait: Ms| Step { to: vec![to], by: by.to_vec(), wait, when: None };
-    People {
-        pages_an_hour: None,
-        sla: SlaPlan::default(),
-        contacts: vec![contact(1, "MSP", "duty"), contact(2, "CSP", "duty"), contact(3, "MSP", "manager")],
-        chains: vec![Chain {
-            id: "all".to_owned(),
-            default: true,
-            steps: vec![
-                step(role("MSP", "duty"), &[Channel::Sms], 30 * SECOND),
-                step(role("CSP", "duty"), &[Channel::Sms, Channel::Mail], MINUTE),
-            ],
-            last: Last { to: vec![role("MSP", "manager")], by: vec![Channel::Sms], repeat: 2 * MINUTE },
-            severities: [
-                SeverityPlan::default(),
-                SeverityPlan::default(),
-                SeverityPlan { upto: Some(0), ..SeverityPlan::default() },
-                SeverityPlan { digest: true, ..SeverityPlan::default() },
-            ],
-            digest_hour: 9,
-            ..Chain::default()
-        }],
-        ..People::default()
-    }
+    let mut people = People { pages_an_hour: None, ..Site::default().standing(0).people.as_ref().clone() };
+    people.contacts.retain(|contact| contact.org != "NIA");
+    people
 }
 
-/// The evaluation of every world, under one version of its rules.
-pub(super) fn setup(partitions: i32, version: usize) -> Setup {
-    Setup {
-        rules: Arc::new(rules(version)),
-        inventory: Arc::new(Inventory::default()),
-        topic: TOPIC.to_owned(),
-        partitions,
-        limits: Limits { series: 100_000, series_per_rule: 10_000, window_memory: 1 << 28 },
-        skew: SkewPolicy::Shift,
-        builtins: true,
-        source_silent: Some(Severity::S2),
-    }
+/// The rules in one of their versions. 3: another title; 4: other thresholds; 5: without the one that pages most; 6: without
+/// the wide one, and with one that looks for low values. No version looks further back than the one before. `has_bonds`:
+/// they say what explains what.
+pub(super) fn rules(version: usize, has_bonds: bool) -> String {
+    let by = if version == 4 { -8 } else { 0 };
+    let title = |id: &str| match version {
+        3 => "다른 이름의 모의 규칙".to_owned(),
+        _ => format!("모의 규칙 {id}"),
+    };
+    let head = |id: &str| format!("  - id: {id}\n    title: {}\n    min_samples: 1\n", title(id));
+    let bond = |text: &str| if has_bonds { format!("    {text}\n") } else { String::new() };
+    let beat = head("beat-gone") + BEAT + &bond("symptom: true");
+    let lines = head("lines") + LINES;
+    let high = head("value-high") + &high(by) + &bond("explains: users");
+    let mean = head("value-mean") + &mean(60 - by) + &bond("group_by: [service]");
+    let wide = head("wide-peak") + WIDE;
+    let low = head("value-low") + LOW + &bond("group_by: [service]");
+    let rules = match version {
+        5 => [beat, lines, mean, wide].concat(),
+        6 => [beat, lines, high, low, mean].concat(),
+        _ => [beat, lines, high, mean, wide].concat(),
+    };
+    format!("rules:\n{rules}")
 }
+
+const BEAT: &str = "    metric: sim.beat
+    by: [host]
+    window: { fn: last, over: 30s }
+    when: above
+    severity: { S2: { value: 1000000000 } }
+    no_data: { after: 1m, then: { raise: S3 } }
+";
+
+const LINES: &str = "    domain: 보안
+    log: { pattern: OOM }
+    by: [host]
+    window: { fn: count, over: 1m }
+    when: at_least
+    severity: { S1: { value: 5 }, S2: { value: 3 } }
+";
+
+fn high(by: i32) -> String {
+    let (worst, bad, good) = (90 + by, 80 + by, 70 + by);
+    format!(
+        "    metric: sim.value
+    by: [host]
+    window: {{ fn: last, over: 30s }}
+    when: above
+    severity: {{ S1: {{ value: {worst} }}, S2: {{ value: {bad}, for: 10s }} }}
+    recover: {{ value: {good}, for: 5s }}
+"
+    )
+}
+
+fn mean(above: i32) -> String {
+    format!(
+        "    metric: sim.value
+    by: [host]
+    window: {{ fn: avg, over: 1m }}
+    when: above
+    severity: {{ S3: {{ value: {above}, for: 5s }} }}
+"
+    )
+}
+
+const WIDE: &str = "    metric: sim.value
+    by: [service]
+    window: { fn: max, over: 20s }
+    across: max
+    when: above
+    severity: { S2: { value: 95 } }
+";
+
+const LOW: &str = "    metric: sim.value
+    by: [host]
+    window: { fn: last, over: 20s }
+    when: below
+    severity: { S3: { value: 20, for: 5s } }
+";
+
+/// The people in one of their versions. 1: the first step is empty; 2: the last group is empty; 3: the third person is of
+/// the first step, too. The others differ by their rules.
+pub(super) fn contacts(version: usize) -> String {
+    let mut text = String::from("contacts:\n");
+    let last = if version == 3 { "manager, duty" } else { "manager" };
+    let all = [(1, "MSP", "duty"), (2, "CSP", "duty"), (3, "MSP", last), (4, "NIA", "정보보안담당관")];
+    for (n, org, roles) in all.into_iter().filter(|(n, ..)| !matches!((version, *n), (1, 1) | (2, 3))) {
+        text += &format!(
+            "  - {{ id: person-{n}, org: {org}, roles: [{roles}], name: 가상인, phone: \"010-0000-000{n}\", \
+             email: d{n}@example.test }}\n"
+        );
+    }
+    text
+}
+
+/// Whom they tell, in which order.
+pub(super) const CHAINS: &str = "chains:
+  - id: all
+    default: true
+    steps:
+      - { to: [MSP/duty], by: [sms], wait: 30s }
+      - { to: [CSP/duty], by: [sms, mail], wait: 1m }
+    last: { to: [MSP/manager], by: [sms], repeat: 2m }
+    severities: { S3: { upto: 0 }, S4: { digest: true } }
+";

@@ -3,8 +3,22 @@
 //! The idea: take out half of the steps, then quarters, and so on down to single acts; keep whatever still breaks a
 //! promise. What passes before a step that goes is waited for by the next one, so the rest keeps its times.
 
-use super::Broken;
 use super::plan::{Plan, Step};
+use super::story::{act_out, tell};
+use super::{Broken, run_over};
+use crate::pipeline::scenario::Over;
+
+/// Shrinks a world that broke over stores as `over` makes them, so that the file which tells of what is left fails too,
+/// where that of the whole plan does ([`Broken::is_told`]).
+pub fn shrink_told(broken: Broken, runs: usize, over: impl Fn() -> Over) -> Broken {
+    let fails = |plan: &Plan| act_out(&tell(plan), over()).is_ok_and(|failures| !failures.is_empty());
+    let is_told = fails(&cut_behind(broken.clone()).plan);
+    let small = shrink(broken, runs, |plan| {
+        let found = cut_behind(*run_over(plan, over().way).err()?);
+        (!is_told || fails(&found.plan)).then_some(found)
+    });
+    Broken { is_told: Some(is_told), ..small }
+}
 
 /// Shrinks `broken` with at most `runs` runs of `run`.
 pub fn shrink(broken: Broken, runs: usize, mut run: impl FnMut(&Plan) -> Option<Broken>) -> Broken {

@@ -2,16 +2,19 @@
 //! versions of all of it that a reload goes through.
 //!
 //! The idea: a world is told apart by a few switches ([`Site`]) that its seed throws, so that each part is met alone and
-//! together with the others. Everything here is configuration that somebody could have written; nothing is decided.
+//! together with the others. Everything here is a file that somebody could have written, read by the reader of such files;
+//! nothing is decided.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::model::{InhibitRule, Inventory, Matcher, Muting, People, Resource, Rule, Test, Window};
+use crate::config::{self, Ask, Own};
+use crate::evaluate::{Setup, SkewPolicy};
+use crate::model::{Inventory, Matcher, Muting, People, RuleSet, SOURCE_SILENT, Test};
 use crate::pipeline::leader::World as Standing;
-use crate::pipeline::sim::setting;
+use crate::pipeline::sim::setting::{self, SERIES, TOPIC};
 use crate::pipeline::sim::terms::Terms;
 use crate::pipeline::sim::world::BEGINNING;
-use crate::time::{MINUTE, SECOND};
+use crate::time::{MINUTE, Ms, SECOND, rfc3339};
 
 /// More new incidents a minute than these are a storm in a stormy world.
 const STORMY_AFTER: usize = 3;
@@ -41,57 +44,65 @@ impl Site {
         switches.into_iter().fold(0, |number, is_on| number * 2 + usize::from(is_on))
     }
 
-    /// Its resources.
-    pub(super) fn inventory(self) -> Inventory {
-        if !self.has_topology {
-            return Inventory::default();
+    /// All of it in its first version, as a file of rules and people has it.
+    pub(super) fn file(self) -> String {
+        let mut text = self.parts(0) + setting::CHAINS;
+        if self.has_topology {
+            text += RESOURCES;
         }
-        let one = |id: &str, kind: &str, parent: Option<&str>| Resource {
-            id: id.to_owned(),
-            kind: kind.to_owned(),
-            parent: parent.map(str::to_owned),
-            service: parent.filter(|_| kind == "vm").map(|_| "front".to_owned()),
-            ..Resource::default()
-        };
-        let pool = |id: &str, members: [&str; 2]| Resource {
-            members: members.map(str::to_owned).to_vec(),
-            ..one(id, "lb", None)
-        };
-        let needs = |id: &str, parent: &str, need: &str| Resource {
-            depends_on: vec![need.to_owned()],
-            ..one(id, "vm", Some(parent))
-        };
-        let all = [
-            one("k-1", "cluster", None),
-            one("node-01", "node", Some("k-1")),
-            one("node-02", "node", Some("k-1")),
-            one("db-01", "vm", Some("node-01")),
-            one("db-02", "vm", Some("node-02")),
-            needs("was-01", "node-01", "db-01"),
-            needs("was-02", "node-02", "db-01"),
-            pool("lb-01", ["was-01", "was-02"]),
-            pool("lb-02", ["db-01", "db-02"]),
-        ];
-        Inventory { resources: all.into_iter().map(|it| (it.id.clone(), it)).collect() }
+        if self.inhibits {
+            text += INHIBIT;
+        }
+        if self.has_windows {
+            text += &windows();
+        }
+        text
     }
 
-    /// What mutes here.
-    pub(super) fn muting(self) -> Muting {
-        let windows = if self.has_windows { windows() } else { Vec::new() };
-        let inhibit = if self.inhibits { inhibit() } else { Vec::new() };
-        Muting { windows, inhibit, ..Muting::default() }
+    /// What a reload brings: the rules and people of a version.
+    pub(super) fn parts(self, version: usize) -> String {
+        setting::rules(version, self.has_topology) + &setting::contacts(version)
+    }
+
+    /// Pages a person and hour, S1 not counted; `None`: as many as ever.
+    pub(super) fn pages_an_hour(self) -> Option<usize> {
+        self.is_roomy.then_some(10_000)
+    }
+
+    /// New incidents a minute in one place that are a storm; `None`: as many as ever.
+    pub(super) fn storm_after(self) -> Option<usize> {
+        self.is_stormy.then_some(STORMY_AFTER)
     }
 
     /// What the oracle must know of it.
     pub(super) fn terms(self) -> Terms {
-        Terms::of(&self.people(0), &self.muting(), &self.inventory())
+        self.version(0).terms.clone()
     }
 
     /// What stands outside the processes, in one of its versions.
     pub(super) fn standing(self, version: usize) -> Arc<Standing> {
-        static MADE: [OnceLock<Arc<Standing>>; SITES * STANDINGS] = [const { OnceLock::new() }; SITES * STANDINGS];
-        let made = &MADE[self.number() * STANDINGS + version % STANDINGS];
-        Arc::clone(made.get_or_init(|| Arc::new(self.make(version % STANDINGS))))
+        Arc::clone(&self.version(version).standing)
+    }
+
+    /// The evaluation under one of its versions.
+    pub(super) fn setup(self, partitions: i32, version: usize) -> Arc<Setup> {
+        let made = self.version(version);
+        Arc::new(Setup {
+            rules: Arc::clone(&made.rules),
+            inventory: Arc::clone(&made.inventory),
+            topic: TOPIC.to_owned(),
+            partitions,
+            limits: SERIES,
+            skew: SkewPolicy::Shift,
+            builtins: true,
+            source_silent: Some(SOURCE_SILENT.severity),
+        })
+    }
+
+    fn version(self, version: usize) -> &'static Version {
+        static MADE: [OnceLock<Version>; SITES * STANDINGS] = [const { OnceLock::new() }; SITES * STANDINGS];
+        let version = version % STANDINGS;
+        MADE[self.number() * STANDINGS + version].get_or_init(|| self.make(version))
     }
 
     /// The version that has a hash in the ledger.
@@ -99,33 +110,48 @@ impl Site {
         (0..STANDINGS).find(|version| version_hash(*version) == hash).map(|version| self.standing(version))
     }
 
-    fn make(self, version: usize) -> Standing {
-        let mut rules = setting::rules(version);
-        if self.has_topology {
-            for rule in &mut rules.rules {
-                *rule = Arc::new(Rule { bonds: setting::bonds(&rule.id), ..Rule::clone(rule) });
-            }
+    fn make(self, version: usize) -> Version {
+        let (own, parts) = (read(&self.file()), read(&self.parts(version)));
+        let rules = parts.rules.iter().flatten().cloned().map(Arc::new).collect();
+        let rules = RuleSet { hash: format!("simulated-{version}"), rules, groups: Vec::new() };
+        let people = People {
+            pages_an_hour: self.pages_an_hour(),
+            contacts: parts.contacts.clone().unwrap_or_default(),
+            chains: own.chains.clone().unwrap_or_default(),
+            ..People::default()
+        };
+        let muting = Muting {
+            windows: own.maintenance.clone().unwrap_or_default(),
+            inhibit: own.inhibit.clone().unwrap_or_default(),
+            ..Muting::default()
+        };
+        let inventory = own.inventory.clone().unwrap_or_default();
+        let terms = Terms::of(&people, &muting, &inventory);
+        let mut standing = Standing::new(rules.clone(), people, inventory.clone()).muted_by(&muting);
+        if let Some(limit) = self.storm_after() {
+            standing = standing.storm_after(limit);
         }
-        let standing = Standing::new(rules, self.people(version), self.inventory()).muted_by(&self.muting());
-        let mut standing = if self.is_stormy { standing.storm_after(STORMY_AFTER) } else { standing };
         standing.hash = version_hash(version);
-        standing
+        Version { rules: Arc::new(rules), inventory: Arc::new(inventory), terms, standing: Arc::new(standing) }
     }
+}
 
-    /// 1: the first step is empty; 2: the last group is empty; 3: the third person is of the first step, too. The others
-    /// differ by their rules.
-    fn people(self, version: usize) -> People {
-        let mut people = setting::people();
-        people.pages_an_hour = self.is_roomy.then_some(10_000);
-        people.contacts.push(setting::contact(4, "NIA", "정보보안담당관"));
-        match version {
-            1 => people.contacts.retain(|contact| contact.id != "person-1"),
-            2 => people.contacts.retain(|contact| contact.id != "person-3"),
-            3 => people.contacts[2].roles.push("duty".to_owned()),
-            _ => {}
-        }
-        people
-    }
+/// One version of a site, made once.
+#[derive(Debug)]
+struct Version {
+    rules: Arc<RuleSet>,
+    inventory: Arc<Inventory>,
+    terms: Terms,
+    standing: Arc<Standing>,
+}
+
+/// What such a file says, by the reader of such files.
+fn read(text: &str) -> Arc<Own> {
+    let file = format!("{text}scenarios: [{{ name: world, feed: [], expect: [] }}]\n");
+    let ask = Ask { env: &[], now: BEGINNING, whole: false };
+    let loaded = config::load_text("world.yaml", &file, &ask);
+    debug_assert_eq!(loaded.errors(), 0, "a world's file is a sound one: {:?}", loaded.problems);
+    loaded.scenarios.first().map(|scenario| Arc::clone(&scenario.own)).unwrap_or_default()
 }
 
 /// The hash that the ledger has of a version.
@@ -137,38 +163,34 @@ pub(super) fn is(label: &str, value: &str) -> Matcher {
     Matcher { label: label.to_owned(), test: Test::Is, value: value.to_owned() }
 }
 
+/// On what the hosts stand, and what they need.
+const RESOURCES: &str = "resources:
+  - { id: k-1, kind: cluster }
+  - { id: node-01, kind: node, parent: k-1 }
+  - { id: node-02, kind: node, parent: k-1 }
+  - { id: db-01, kind: vm, parent: node-01, service: front }
+  - { id: db-02, kind: vm, parent: node-02, service: front }
+  - { id: was-01, kind: vm, parent: node-01, service: front, depends_on: [db-01] }
+  - { id: was-02, kind: vm, parent: node-02, service: front, depends_on: [db-01] }
+  - { id: lb-01, kind: lb, members: [was-01, was-02] }
+  - { id: lb-02, kind: lb, members: [db-01, db-02] }
+";
+
 /// Work on one machine, twice, and on another as far as S2 goes.
-fn windows() -> Vec<Window> {
-    let at = |from, until| (BEGINNING + from, BEGINNING + until);
-    let window = |id: &str, matchers: Vec<Matcher>, once| Window {
-        id: id.to_owned(),
-        matchers,
-        once,
-        times: Vec::new(),
-        reason: "정기점검".to_owned(),
-        who: "person-3".to_owned(),
-    };
-    vec![
-        window(
-            "was",
-            vec![is("host", "was-01")],
-            vec![at(90 * SECOND, 4 * MINUTE), at(7 * MINUTE, 10 * MINUTE + 7 * SECOND)],
-        ),
-        window("db", vec![is("host", "db-01"), is("severity", "S2")], vec![at(3 * MINUTE, 6 * MINUTE)]),
-    ]
+fn windows() -> String {
+    let at = |after: Ms| rfc3339(BEGINNING + after);
+    let window = |from, until| format!("{{ from: \"{}\", until: \"{}\" }}", at(from), at(until));
+    let twice = [window(90 * SECOND, 4 * MINUTE), window(7 * MINUTE, 10 * MINUTE + 7 * SECOND)].join(", ");
+    let once = window(3 * MINUTE, 6 * MINUTE);
+    format!(
+        "maintenance:
+  - {{ id: was, match: {{ host: was-01 }}, windows: [{twice}], reason: 정기점검, who: person-3 }}
+  - {{ id: db, match: {{ host: db-01, severity: S2 }}, windows: [{once}], reason: 정기점검, who: person-3 }}
+"
+    )
 }
 
-fn inhibit() -> Vec<InhibitRule> {
-    vec![
-        InhibitRule {
-            source: vec![is("rule", "value-high")],
-            target: vec![is("rule", "value-mean")],
-            equal: vec!["host".to_owned()],
-        },
-        InhibitRule {
-            source: vec![is("rule", "value-high"), is("severity", "S1")],
-            target: vec![is("rule", "lines")],
-            equal: vec!["host".to_owned()],
-        },
-    ]
-}
+const INHIBIT: &str = "inhibit:
+  - { source: { rule: value-high }, target: { rule: value-mean }, equal: [host] }
+  - { source: { rule: value-high, severity: S1 }, target: { rule: lines }, equal: [host] }
+";

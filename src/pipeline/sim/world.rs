@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crate::log::{NewRecord, Sink};
 use crate::model::{Input, Outcome};
+use crate::pipeline::sim::Reloaded;
 use crate::pipeline::sim::gateway::{FakeGateway, Mood};
+use crate::pipeline::sim::hosts::Hosts;
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::plan::{Act, Plan, Who};
 use crate::pipeline::sim::process::{Evaluating, Ground, Leader, Turn};
-use crate::pipeline::sim::setting::{HOSTS, PARTS, TOPIC};
+use crate::pipeline::sim::setting::TOPIC;
 use crate::pipeline::sim::site::{self, Site};
 use crate::store::{About, Store};
 use crate::time::{Clock, ManualClock, Ms};
@@ -24,14 +26,6 @@ const TURNS_MAX: usize = 5_000;
 /// More rows than any world makes.
 const ALL: usize = 1_000_000;
 
-#[derive(Debug, Clone, Default)]
-struct Host {
-    level: f64,
-    silent_until: Ms,
-    skew: Ms,
-    last: Option<(Vec<u8>, Vec<u8>)>,
-}
-
 /// One simulated world.
 #[derive(Debug)]
 pub(super) struct World {
@@ -40,13 +34,13 @@ pub(super) struct World {
     log_ahead: Ms,
     evaluating: Evaluating,
     pub(super) leaders: [Leader; 2],
-    hosts: Vec<Host>,
+    hosts: Hosts,
     standing: usize,
     pub(super) site: Site,
     /// Inputs of people, with their rows.
     pub(super) asked: Vec<(i64, Input)>,
-    /// Reloads of the rules: from which offset of each partition on, and the version.
-    pub(super) reloads: Vec<(Vec<i64>, usize)>,
+    /// Reloads of the rules.
+    pub(super) reloads: Vec<Reloaded>,
     /// A leader that began held back what was due, when the processes worked last.
     pub(super) held: bool,
     /// How often a process died.
@@ -67,9 +61,9 @@ impl World {
         let leaders = ["leader-1", "leader-2"].map(|name| Leader::new(name, &ground, &standing));
         Self {
             log_ahead: 0,
-            evaluating: Evaluating::new(&ground),
+            evaluating: Evaluating::new(&ground, plan.site),
             leaders,
-            hosts: vec![Host { level: 50.0, ..Host::default() }; HOSTS.len()],
+            hosts: Hosts::new(),
             standing: 0,
             site: plan.site,
             asked: Vec::new(),
@@ -106,15 +100,13 @@ impl World {
         self.evaluating.mortal().heal();
         self.leaders.iter_mut().for_each(Leader::heal);
         self.ground.gateway.set_mood(Mood::Accepts);
-        for host in &mut self.hosts {
-            *host = Host { level: 10.0, ..Host::default() };
-        }
+        self.hosts.heal();
     }
 
     /// Every host sends once.
     pub(super) fn send_all(&mut self) {
-        for n in 0..HOSTS.len() {
-            self.record(n, 0, 0.0, true, false);
+        for (key, value) in self.hosts.all(self.now()) {
+            self.append(key, value);
         }
     }
 
@@ -148,24 +140,10 @@ impl World {
 
     /// Does one act.
     pub(super) fn act(&mut self, act: &Act) -> Result<(), String> {
+        if let Some((key, value)) = self.hosts.act(act, self.now()) {
+            self.append(key, value);
+        }
         match *act {
-            Act::Record { host, late, jitter, beat, lines } => self.record(host, late, jitter, beat, lines),
-            Act::Again(host) => {
-                if let Some((key, value)) = self.hosts[host].last.clone() {
-                    self.append(key, value);
-                }
-            }
-            Act::Garbage(host, kind) => self.append(HOSTS[host].as_bytes().to_vec(), GARBAGE[kind].to_vec()),
-            Act::Level(host, level) => {
-                self.hosts[host].level = level;
-                self.record(host, 0, 0.0, true, false);
-            }
-            Act::Silent(host, length) => self.hosts[host].silent_until = self.now() + length,
-            Act::Dark(part, length) => {
-                let until = self.now() + length;
-                PARTS[part].iter().for_each(|host| self.hosts[*host].silent_until = until);
-            }
-            Act::Skew(host, by) => self.hosts[host].skew = by,
             Act::Mood(mood) => self.ground.gateway.set_mood(mood),
             Act::LogClock(ahead) => {
                 self.log_ahead = ahead;
@@ -187,8 +165,8 @@ impl World {
                 self.standing = version;
                 let standing = self.site.standing(version);
                 self.leaders.iter_mut().for_each(|leader| leader.reload(&standing));
-                let from = self.evaluating.reload(&self.ground, version)?;
-                self.reloads.push((from, version));
+                let reloaded = self.evaluating.reload(&self.ground, version)?;
+                self.reloads.push(reloaded);
             }
             Act::Receipt(pick, arrives) => self.receipt(pick, arrives)?,
             _ => self.person(act)?,
@@ -198,30 +176,6 @@ impl World {
 
     fn leader(&mut self, who: Who) -> &mut Leader {
         &mut self.leaders[usize::from(who == Who::Second)]
-    }
-
-    fn record(&mut self, n: usize, late: Ms, jitter: f64, beat: bool, lines: bool) {
-        let now = self.now();
-        let host = &self.hosts[n];
-        if now < host.silent_until {
-            return;
-        }
-        let name = HOSTS[n];
-        let value = host.level + jitter;
-        let beat = if beat { r#",["sim.beat",1]"# } else { "" };
-        let (ts, sent) = (now - late - host.skew, now - host.skew);
-        let service = &name[..2];
-        let lines = if lines {
-            format!(r#","lines":[[{ts},"ERROR","OOM while working"],[{ts},"INFO","fine"]]"#)
-        } else {
-            String::new()
-        };
-        let record = format!(
-            r#"{{"v":1,"ts":{ts},"sent":{sent},"host":"{name}","labels":{{"service":"{service}"}},"points":[["sim.value",{value}]{beat}]{lines}}}"#
-        );
-        let (key, value) = (name.as_bytes().to_vec(), record.into_bytes());
-        self.hosts[n].last = Some((key.clone(), value.clone()));
-        self.append(key, value);
     }
 
     fn append(&self, key: Vec<u8>, value: Vec<u8>) {
@@ -243,11 +197,3 @@ impl World {
         Ok(())
     }
 }
-
-/// What cannot be read, or not as a whole.
-const GARBAGE: [&[u8]; 4] = [
-    b"not json",
-    b"\xff\xfe",
-    br#"{"v":9,"host":"db-01"}"#,
-    br#"{"v":1,"ts":1767571200000,"host":"db-01","points":[["sim.value",1e999],["sim.value","x"]]}"#,
-];
