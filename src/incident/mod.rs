@@ -154,6 +154,8 @@ pub struct Book {
     changed: BTreeSet<String>,
     counted: BTreeSet<String>,
     kin: group::Index,
+    /// What was hung under what by the input at hand.
+    hung: BTreeSet<(String, String)>,
     /// 구간 of the storm that is being raised.
     storm_domain: Option<Domain>,
 }
@@ -191,6 +193,7 @@ impl Book {
             changed: BTreeSet::new(),
             counted: BTreeSet::new(),
             kin: group::Index::default(),
+            hung: BTreeSet::new(),
             storm_domain: None,
         };
         for incident in incidents.iter().filter(|incident| incident.state != IncidentState::Closed) {
@@ -214,6 +217,7 @@ impl Book {
         let mut decided = Decided::default();
         self.now = now;
         self.mute_ends = self.mute_ends(input, now);
+        self.hung.clear();
         self.came = match input {
             Input::Signal { came, .. } => *came,
             Input::Own(signal) => Some(Came::noticed(signal.at.min(now))),

@@ -92,9 +92,23 @@ impl Book {
             return None;
         }
         let scene = self.scene();
-        let cause = scene.cause(incident).map(|id| (Tie::Cause, id));
-        let storm = || scene.storm(incident).map(|id| (Tie::Storm, id));
-        cause.or_else(storm).or_else(|| scene.elder(incident).map(|id| (Tie::Alike, id)))
+        let speaks = |id: &String| self.would_speak(id, incident);
+        let cause = scene.cause(incident).filter(speaks).map(|id| (Tie::Cause, id));
+        let storm = || scene.storm(incident).filter(speaks).map(|id| (Tie::Storm, id));
+        cause.or_else(storm).or_else(|| scene.elder(incident).filter(speaks).map(|id| (Tie::Alike, id)))
+    }
+
+    /// Whether `parent` still says something once it is as bad as `child`: what mutes one severity alone may mute it then,
+    /// and what hung under it would be told to nobody, or go back and forth between two of that kind. Nor does anything
+    /// go back, within one input, to where it has hung before.
+    fn would_speak(&self, parent: &str, child: &Incident) -> bool {
+        let Some(parent) = self.incidents.get(parent) else { return false };
+        let was_there =
+            child.parent.as_ref() != Some(&parent.id) && self.hung.contains(&(child.id.clone(), parent.id.clone()));
+        let raised = || Incident { severity: child.severity, ..parent.clone() };
+        let is_hidden =
+            child.severity < parent.severity && self.mutes.judge(&self.names.mute, &raised(), self.now).is_some();
+        !was_there && !is_hidden
     }
 
     /// Hangs an incident that opens or comes back under its parent, before anybody is told of it.
@@ -129,13 +143,14 @@ impl Book {
     fn adopt(&mut self, cause: &Incident, out: &mut Decided) {
         for id in self.scene().orphans(cause) {
             let Some(orphan) = self.incidents.get(&id).cloned().filter(|it| !stands_alone(it)) else { continue };
-            if let Some(parent) = self.scene().cause(&orphan) {
+            if let Some(parent) = self.scene().cause(&orphan).filter(|parent| self.would_speak(parent, &orphan)) {
                 self.attach(orphan, (Tie::Cause, parent), out);
             }
         }
     }
 
     pub(super) fn attach(&mut self, mut child: Incident, (tie, parent): (Tie, String), out: &mut Decided) {
+        self.hung.insert((child.id.clone(), parent.clone()));
         (child.parent, child.group.tie) = (Some(parent), Some(tie));
         self.look(&mut child);
         self.moved(Change::Attached, child, out);

@@ -43,7 +43,8 @@ fn site_of(contracted: bool) -> World {
     let alike = Bonds { by: vec!["service".to_owned()], ..Bonds::default() };
     let rules = vec![
         rule("cpu", "CPU 사용률 과다"),
-        bound("down", Domain::Infra, down),
+        bound("down", Domain::Infra, down.clone()),
+        bound("hang", Domain::Infra, down),
         bound("login", Domain::Security, Bonds::default()),
         bound("slow", Domain::Infra, alike),
     ];
@@ -428,5 +429,24 @@ fn a_storm_that_is_silenced_stays_open_until_its_silence_ends_and_those_in_it_sp
     assert!(stand.incident(&storm).state.is_live() && stand.incident(&storm).muted.is_some());
     stand.pass(30 * MINUTE + SECOND);
     assert!(!stand.incident(&storm).state.is_live(), "empty, it ends with its silence");
+}
+
+/// Two that both explain it, each raised by it to a severity that a silence hides: it went from one to the other and back
+/// without end. Nobody asked not to hear of it, so it stands alone and is told.
+#[test]
+fn what_would_mute_its_own_parent_stands_alone() {
+    let mut stand = Stand::with(site());
+    stand.silence(&["host=node-1", "severity=S2"], HOUR);
+    stand.signal("down", "node-1", S3);
+    stand.signal("hang", "node-1", S3);
+    stand.signal("cpu", "vm-01", S2);
+    assert_eq!(parent(&stand, 3), None);
+    let first: Vec<_> = stand.pages.iter().filter(|row| row.page.incident == "INC-2611-003").collect();
+    assert!(!first.is_empty(), "somebody hears of it");
+    stand.signal("cpu", "vm-02", S3);
+    assert_eq!(parent(&stand, 4).as_deref(), Some("INC-2611-001"), "this one raises nothing");
+    stand.regrade("cpu", "vm-02", Severity::S2);
+    assert_eq!(parent(&stand, 4), None, "and now it would");
+    assert_eq!(stand.muted("INC-2611-001"), None, "the node is as bad as it is itself");
     stand.replays();
 }
