@@ -136,14 +136,14 @@ impl<'a> Play<'a> {
     /// Runs it to its end.
     pub(super) fn run(&mut self) {
         let end = self.end();
-        if let Err(what) = self.stage.boot().and_then(|()| self.run_to(end)) {
+        let ran = self.stage.boot().and_then(|()| self.run_to(end));
+        let audited = match (&ran, self.audit.take()) {
+            (Ok(()), Some(audit)) => audit.end(&self.stage, &self.asked),
+            _ => Ok(()),
+        };
+        if let Err(what) = ran.and(audited) {
             let at = crate::time::show_duration(self.stage.now());
             self.fail(self.scenario.line, format!("at {at}: {what}"));
-        }
-        if let Some(audit) = self.audit.take()
-            && let Err(what) = audit.end(&self.stage, &self.asked)
-        {
-            self.fail(self.scenario.line, what);
         }
     }
 
