@@ -75,7 +75,7 @@ impl Desk {
         let Some(next) = group::instead(&self.people, &known.to, known.channel, by) else { return false };
         let said = |other: &Known| {
             let of = |it: &Known| (it.step, it.reason, it.occurrence);
-            other.to == known.to && other.channel == next && of(other) == of(known) && other.decided >= known.decided
+            other.to == known.to && other.channel == next && of(other) == of(known) && other.round >= known.round
         };
         // Under the present round: of an earlier one this page may have been decided and withdrawn. What was said there
         // in an earlier round is said.

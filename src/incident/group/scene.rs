@@ -102,7 +102,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether `incident` is `other` or hangs under it, at any depth.
-    fn stands_on(&self, incident: &Incident, other: &str) -> bool {
+    pub(super) fn stands_on(&self, incident: &Incident, other: &str) -> bool {
         let mut at = Some(incident);
         for _ in 0..DEPTH {
             match at {

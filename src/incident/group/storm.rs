@@ -103,8 +103,12 @@ impl Book {
             // It was asked not to speak, and those in it were not.
             return;
         }
-        for member in members.into_iter().filter(|it| it.id != storm) {
-            self.attach(member, (Tie::Storm, storm.clone()), out);
+        for id in rush {
+            // What explains the storm speaks for it, and for what is in it: were it part of it as well, nobody would speak.
+            let is_cause = self.incidents.get(&storm).is_some_and(|storm| self.scene().stands_on(storm, id));
+            if let Some(member) = self.incidents.get(id).cloned().filter(|_| !is_cause) {
+                self.attach(member, (Tie::Storm, storm.clone()), out);
+            }
         }
         self.say_size(&storm);
         // What is told of its opening is told with its size.

@@ -139,3 +139,22 @@ fn again(people: People) -> World {
     let base = world();
     World::new(base.rules.clone(), people, base.inventory.clone())
 }
+
+/// Of which page was said first was asked by the wall clock: after it had been put back, what the next channel had said
+/// already was said there again, at each further step.
+#[test]
+fn the_next_channel_says_it_once_however_the_clock_is_set() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "db-01", S2);
+    let page = stand.pages[0].page.id.clone();
+    stand.hand(&page);
+    stand.outcome(&page, Outcome::Unknown { why: "no answer in time".to_owned() });
+    stand.pass(MINUTE);
+    stand.set_clock(-HOUR);
+    stand.pass(20 * MINUTE);
+    let firsts = stand.pages.iter().filter(|row| row.page.to == "msp-duty-1" && row.page.reason == Reason::First);
+    let channels: Vec<Channel> = firsts.map(|row| row.page.channel).collect();
+    assert_eq!(channels, [Channel::Sms, Channel::Mail], "each once");
+    stand.comes_out_again();
+}

@@ -450,3 +450,24 @@ fn what_would_mute_its_own_parent_stands_alone() {
     assert_eq!(stand.muted("INC-2611-001"), None, "the node is as bad as it is itself");
     stand.replays();
 }
+
+/// The storm of what stands on a node hung under the node that is down, and the node under the storm: nobody was told.
+#[test]
+fn what_explains_a_storm_is_not_part_of_it() {
+    let mut stand = Stand::with(site().storm_after(3));
+    stand.delivers = false;
+    for host in ["vm-01", "vm-02", "vm-03"] {
+        stand.signal("cpu", host, S2);
+    }
+    stand.signal("down", "node-1", S2);
+    assert_eq!(parent(&stand, 4), None, "it speaks for all of them");
+    assert!(stand.pages.iter().any(|row| row.page.incident == "INC-2611-004" && row.state == PageState::Waiting));
+    for n in 1..=3 {
+        let mut at = n;
+        while let Some(up) = parent(&stand, at) {
+            at = up.trim_start_matches("INC-2611-").parse().expect("a number");
+        }
+        assert_eq!(at, 4, "{n} hangs under it in the end");
+    }
+    stand.replays();
+}

@@ -122,9 +122,11 @@ impl Oracle {
         for page in &view.pages {
             self.decided(page, leader)?;
         }
-        for (_, change, incident) in &view.moved {
+        for (n, (_, change, incident)) in view.moved.iter().enumerate() {
+            // What hung under one that was muted in the same breath speaks for itself again.
+            let is_last = view.moved.iter().skip(n + 1).all(|(.., later)| later.id != incident.id);
             match change {
-                Change::Acked | Change::Muted | Change::Attached => self.nothing_waits(*change, incident)?,
+                Change::Acked | Change::Muted | Change::Attached if is_last => self.nothing_waits(*change, incident)?,
                 Change::Resolved if !incident.flapping => self.all_hear_of_the_end(incident, view)?,
                 _ => {}
             }
@@ -268,14 +270,16 @@ impl Oracle {
         }
     }
 
-    /// I3: nobody who has a beginning hears of it again as a beginning.
+    /// I3: nobody who has a beginning hears of it again as a beginning. Whether somebody has a page of which nobody knows
+    /// what became is not known: when muting ends, that counts as not told.
     fn begins_once(&self, page: &Page) -> Result<(), Violation> {
         let same = |it: &&Decided| {
             let other = &it.page;
             let of = |page: &Page| (page.occurrence, page.reason, page.channel);
             other.incident == page.incident && of(other) == of(page) && other.to == page.to
         };
-        let before = self.pages.values().filter(same).find(|it| !matches!(it.fate, Fate::Gone | Fate::Failed));
+        let before =
+            self.pages.values().filter(same).find(|it| !matches!(it.fate, Fate::Gone | Fate::Failed | Fate::Unknown));
         match before.filter(|_| matches!(page.reason, Reason::First | Reason::Reopened)) {
             Some(before) => Err(format!("I3: page {} says what {} said before", page.id, before.page.id)),
             None => Ok(()),
