@@ -149,7 +149,7 @@ fn the_next_channel_says_it_once_however_the_clock_is_set() {
     stand.signal("cpu", "db-01", S2);
     let page = stand.pages[0].page.id.clone();
     stand.hand(&page);
-    stand.outcome(&page, Outcome::Unknown { why: "no answer in time".to_owned() });
+    stand.outcome(&page, Outcome::Unknown { reason: "no answer in time".to_owned() });
     stand.pass(MINUTE);
     stand.set_clock(-HOUR);
     stand.pass(20 * MINUTE);

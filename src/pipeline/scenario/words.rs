@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn an_expectation_is_shown_by_the_keys_of_its_file() {
-        let which = Which { rule: "vm-cpu".to_owned(), labels: Labels::new([("host", "웹-02")]) };
+        let which = Which { rule: "vm-cpu".to_owned(), labels: Labels::new([("host", "웹-02")]), pick: None };
         let (to, severity) = (Some(State::Firing), Some(Severity::S1));
         let signal =
             What::Signal { which, from: None, to, severity, value: Some(0.5), unknown: Some(None), ended: None };
