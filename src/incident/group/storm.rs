@@ -106,7 +106,8 @@ impl Book {
         for id in rush {
             // What explains the storm speaks for it, and for what is in it: were it part of it as well, nobody would speak.
             let is_cause = self.incidents.get(&storm).is_some_and(|storm| self.scene().stands_on(storm, id));
-            if let Some(member) = self.incidents.get(id).cloned().filter(|_| !is_cause) {
+            let member = self.incidents.get(id).cloned().filter(|it| !is_cause && self.would_speak(&storm, it));
+            if let Some(member) = member {
                 self.attach(member, (Tie::Storm, storm.clone()), out);
             }
         }
