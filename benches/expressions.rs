@@ -161,7 +161,8 @@ fn per_sample(call: &str, (over, length): (&str, i64), shortest: &mut Option<f64
     let mut rng = fastrand::Rng::with_seed(7);
     let come = |windows: &mut Windows, at: i64, rng: &mut fastrand::Rng| {
         for labels in &series {
-            windows.insert(labels, at, rng.f64() * 100.0, usize::MAX);
+            let value = if call.starts_with("rate") { at as f64 } else { rng.f64() * 100.0 };
+            windows.insert(labels, at, value, usize::MAX);
         }
     };
     (1..=length / EVERY).for_each(|n| come(&mut windows, n * EVERY, &mut rng));

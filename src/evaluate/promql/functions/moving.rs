@@ -24,7 +24,7 @@ pub(super) enum Memory {
     Extreme(Extreme),
     /// How many pairs of neighbours are so.
     Pairs(fn(&(f64, f64)) -> bool),
-    /// The values before each fall.
+    /// The values before each fall, which are added up at each visit: of what is no counter those are many.
     Falls,
     /// All values by size.
     Order(fn(&Window<'_>, &Sorted) -> f64),
@@ -34,6 +34,20 @@ pub(super) enum Memory {
     Spread(fn(&Spread, &Window<'_>) -> f64),
     /// Blocks with trends.
     Trend(fn(&Trend, &Window<'_>) -> f64),
+}
+
+/// Windows with fewer samples are read.
+const SHORT: usize = 32;
+
+impl Memory {
+    /// From how many samples on a window is carried on. Blocks begin where a value is defined by them.
+    const fn worth(self) -> usize {
+        match self {
+            Self::Nothing => usize::MAX,
+            Self::Extreme(_) | Self::Pairs(_) | Self::Falls | Self::Order(_) => SHORT,
+            Self::Total(_) | Self::Spread(_) | Self::Trend(_) => WORTH,
+        }
+    }
 }
 
 /// Which sample is the most extreme, and what is said of it.
@@ -69,7 +83,7 @@ enum What {
 impl Moving {
     /// What is remembered, brought up to the window; `None` where nothing helps.
     pub(super) fn on(known: Option<Box<Self>>, memory: Memory, part: &Part<'_>, w: &Window<'_>) -> Option<Box<Self>> {
-        let stamp = part.stamp.filter(|_| w.points.len() >= WORTH)?;
+        let stamp = part.stamp.filter(|_| w.points.len() >= memory.worth())?;
         let mut it = match known.filter(|known| known.reaches(stamp, part)) {
             Some(known) => known,
             None => Box::new(Self { stamp, end: stamp.first, what: What::new(memory, w.until - w.after)? }),
