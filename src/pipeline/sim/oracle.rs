@@ -123,11 +123,12 @@ impl Oracle {
             self.decided(page, leader)?;
         }
         for (n, (_, change, incident)) in view.moved.iter().enumerate() {
-            // What hung under one that was muted in the same breath speaks for itself again.
+            // What hung under one that was muted in the same breath speaks for itself again; a storm whose members all still
+            // fire is back as soon as somebody ends it, and what is back is not over.
             let is_last = view.moved.iter().skip(n + 1).all(|(.., later)| later.id != incident.id);
             match change {
                 Change::Acked | Change::Muted | Change::Attached if is_last => self.nothing_waits(*change, incident)?,
-                Change::Resolved if !incident.flapping => self.all_hear_of_the_end(incident, view)?,
+                Change::Resolved if is_last && !incident.flapping => self.all_hear_of_the_end(incident, view)?,
                 _ => {}
             }
         }
