@@ -104,8 +104,9 @@ fn what_is_not_listed_must_not_happen() {
 
 #[test]
 fn a_silence_that_waits_for_a_second_person_says_so() {
-    let text =
-        right().replace("value: 7 }", "value: 7, unknown: limit }").replace("host: b }, for", "host: \"=~.*\" }, for");
+    let text = right()
+        .replace("value: 7 }", "value: 7, unknown: limit }")
+        .replace("host: b }, for", "host: \"=~.*\" }, waits: true, for");
     let (code, said) = run(&text);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("SIL-2601-001 waits for another contact to approve it"), "{said}");

@@ -22,7 +22,7 @@ const VERBS: &[(&str, &[&str], &[&str])] = &[
     ("resolve", &["by"], &["labels", "note", "pick"]),
     ("reopen", &["by"], &["labels", "pick"]),
     ("drill", &["by"], &["labels", "severity", "for", "note"]),
-    ("silence", &["by", "for", "reason"], &["approver", "after", "replaces", "hides_s1"]),
+    ("silence", &["by", "for", "reason"], &["approver", "after", "replaces", "hides_s1", "waits"]),
     ("expire", &[], &["by", "pick"]),
     ("approve", &["by"], &["pick"]),
     ("gateway", &["answers"], &["for", "look_up"]),
@@ -61,6 +61,7 @@ const PARTS: &[&str] = &[
     "after",
     "replaces",
     "hides_s1",
+    "waits",
     "writes",
     "last",
 ];
@@ -157,6 +158,7 @@ fn silence(part: Obj<'_>) -> Option<Verb> {
         approver: part.owned("approver"),
         replaces: part.count("replaces"),
         hides_s1: part.flag("hides_s1"),
+        waits: ["approver", "hides_s1"].iter().any(|key| part.has(key)) || part.flag("waits"),
     }))
 }
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Kind, Limits, Own, Scenario, action, expect, feed};
+use super::{Action, Kind, Limits, Own, Scenario, Verb, action, expect, feed};
 use crate::config::guard::Guard;
 use crate::config::near::nearest;
 use crate::config::problem::Notes;
@@ -63,6 +63,7 @@ pub(crate) fn scenarios(
         for part in item.subs("do") {
             scenario.actions.extend(action::actions(part, known, notes));
         }
+        heed_approvals(&mut scenario.actions);
         for part in item.subs("expect") {
             scenario.expect.extend(expect::expect(part, known, notes));
         }
@@ -71,6 +72,17 @@ pub(crate) fn scenarios(
         }
     }
     found
+}
+
+/// Where a scenario says who approves, its silences wait for that.
+fn heed_approvals(actions: &mut [Action]) {
+    if actions.iter().any(|action| matches!(action.verb, Verb::Approve { .. })) {
+        for action in actions {
+            if let Verb::Silence(hush) = &mut action.verb {
+                hush.waits = true;
+            }
+        }
+    }
 }
 
 /// Whether a scenario is about what only the engine's own rules do: one is expected, or the clock of a source is off.

@@ -107,6 +107,11 @@ pub(super) static DO: Table = Table {
         may("severity", SEVERITY, "severity of the drill"),
         may("after", Kind::Duration(0, YEAR), "the silence begins so much later"),
         may("replaces", PLACE, "the silence whose place it takes: the one at this place of all, counted round"),
+        may(
+            "waits",
+            Kind::Bool,
+            "the silence waits where another contact must approve it; left out: approved at once, unless `approver`, `hides_s1` or an `approve` says otherwise",
+        ),
         may("hides_s1", Kind::Bool, "whoever silences was shown that it hides something of S1: it needs an approver"),
         may("look_up", Kind::Bool, "whether the gateway can be asked what became of a page"),
     ],

@@ -248,4 +248,6 @@ pub struct Hush {
     pub replaces: Option<usize>,
     /// Whoever asks was shown that it would have hidden something of S1.
     pub hides_s1: bool,
+    /// Where somebody else must approve it, it waits; otherwise that is done at once.
+    pub waits: bool,
 }

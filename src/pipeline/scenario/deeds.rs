@@ -112,6 +112,7 @@ impl Play<'_> {
             Verb::Silence(hush) => {
                 let ask = self.hush(hush);
                 self.ask(deed, Input::Silence(Box::new(ask)))?;
+                self.approve_at_once(deed, hush)?;
             }
             Verb::Expire { matchers, pick, by } => {
                 let Some(silence) = self.silence(matchers, *pick) else { return Ok(false) };
@@ -163,7 +164,7 @@ impl Play<'_> {
             matchers: hush.matchers.clone(),
             from,
             until: from.unwrap_or(now) + hush.length,
-            by: hush.by.clone(),
+            by: self.owner(hush),
             reason: hush.reason.clone(),
             approver: hush.approver.clone(),
             replaces: hush.replaces.and_then(|pick| self.silence(&[], Some(pick))),
@@ -171,12 +172,36 @@ impl Play<'_> {
         }
     }
 
+    /// Whoever is answerable for a silence. Where the only contact is, nobody is left to approve it: then the duty desk is.
+    fn owner(&self, hush: &Hush) -> String {
+        let contacts = &self.loaded.people.contacts;
+        let is_alone = contacts.iter().all(|contact| contact.id == hush.by);
+        if is_alone && !hush.waits { "operator".to_owned() } else { hush.by.clone() }
+    }
+
+    /// Has somebody else approve a silence that waits for it, so that a scenario that only says `silence` has one.
+    fn approve_at_once(&mut self, deed: &Deed, hush: &Hush) -> Result<(), String> {
+        let owner = self.owner(hush);
+        let other = self.loaded.people.contacts.iter().map(|contact| &contact.id).find(|id| **id != owner);
+        let (false, Some(by)) = (hush.waits, other.cloned()) else { return Ok(()) };
+        let waiting = self.silence_that(&hush.matchers, None, |it| it.needs.is_some() && it.approved.is_none());
+        match waiting {
+            Some(silence) => self.ask(deed, Input::Approve { silence, by }),
+            None => Ok(()),
+        }
+    }
+
     /// The newest silence with these matchers that is not over, or the one at a place among all with them.
     fn silence(&self, matchers: &[Matcher], pick: Option<usize>) -> Option<String> {
+        self.silence_that(matchers, pick, |_| true)
+    }
+
+    /// The same among those of which `is` holds.
+    fn silence_that(&self, matchers: &[Matcher], pick: Option<usize>, is: impl Fn(&Silence) -> bool) -> Option<String> {
         let now = self.stage.wall();
         let prefix = format!("{}{}", crate::incident::NOTES, crate::incident::mute::SILENCE_NOTES);
         let read = |(_, text): (String, String)| silence_from_json(&serde_json::from_str(&text).ok()?);
-        let fits = |silence: &Silence| matchers.iter().all(|matcher| silence.matchers.contains(matcher));
+        let fits = |silence: &Silence| matchers.iter().all(|it| silence.matchers.contains(it)) && is(silence);
         let mut silences: Vec<Silence> =
             self.stage.memory.notes(&prefix).into_iter().filter_map(read).filter(fits).collect();
         let at = match pick {

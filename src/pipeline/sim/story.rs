@@ -256,6 +256,7 @@ fn silence(hush: &Hush) -> String {
     if hush.is_grave {
         verb.push_str(", hides_s1: true");
     }
+    verb.push_str(", waits: true");
     verb
 }
 
