@@ -101,12 +101,17 @@ pub(super) fn range(expr: &Expr, storage: &dyn Storage, span: (Ms, Ms, Ms), late
     }
     let scene = Scene::new(storage, (from, to), late);
     let mut series: BTreeMap<Labels, Vec<(Ms, f64)>> = BTreeMap::new();
+    // Where names go at the end, a series is until then what it was at its first step, with its name or without.
+    let mut first: BTreeMap<Labels, bool> = BTreeMap::new();
     let mut next = Some(from).filter(|from| *from <= to);
     while let Some(at) = next {
         scene.steps.set(0);
         match scene.eval(root, at)? {
             Got::Scalar(value) => series.entry(Labels::default()).or_default().push((at, value)),
-            Got::Vector(items) => {
+            Got::Vector(mut items) => {
+                for item in items.iter_mut().filter(|_| late) {
+                    item.nameless = *first.entry(item.labels.clone()).or_insert(item.nameless);
+                }
                 for sample in scene.finish(items, &root.span)? {
                     series.entry(sample.labels).or_default().push((at, sample.value));
                 }

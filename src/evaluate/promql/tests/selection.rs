@@ -106,6 +106,12 @@ fn series_that_differ_in_their_name_alone_may_not_become_one() {
     let expr = parse("-{__name__=~\"b|c\"}").unwrap();
     let Ok(Value::Matrix(found)) = range(&expr, &short, 0, 600 * SECOND, 600 * SECOND) else { panic!() };
     assert_eq!((found.len(), found[0].points.len()), (1, 2));
+    // What had its name at its first step has it at all of them, where names go at the end.
+    let gone = memory(60, &["c 5 5 stale stale"]);
+    let expr = parse("c or increase(c[4m])").unwrap();
+    let Ok(answer) = late.range(&expr, &gone, (60 * SECOND, 180 * SECOND, 60 * SECOND)) else { panic!() };
+    let Value::Matrix(found) = answer.value else { panic!() };
+    assert_eq!((found.len(), found[0].labels.get("__name__"), found[0].points.len()), (1, Some("c"), 3));
 }
 
 #[test]
