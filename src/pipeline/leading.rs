@@ -204,9 +204,13 @@ impl Leading {
         let may_ring = self.dues.may_open(self.store.as_ref(), self.clock.elapsed())?;
         let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
-        let mut taken = self.inputs(&cursors)?;
+        let first = self.inputs_first(&cursors)?;
+        let mut taken = if first.is_empty() { self.store.inputs(&cursors, INPUTS_MAX)? } else { Vec::new() };
         // Not before: whatever is there happened before it is decided. And by the clock that was looked at above.
         let now = read.0 + self.clock.elapsed() - read.1;
+        if !first.is_empty() {
+            return self.hear(&first, now);
+        }
         if !self.dues.is_open() {
             let elapsed = self.clock.elapsed();
             if elapsed < self.dues.latest() {
@@ -236,7 +240,8 @@ impl Leading {
         self.write(commit)
     }
 
-    /// The wall clock was set: written down before anything else is decided by it.
+    /// The wall clock was set: written down before anything else is decided by it. Where that would cancel a page that was
+    /// handed over meanwhile, the word of it comes first, or both would want the first place for ever.
     fn set_clock(&mut self, by: Ms, now: Ms) -> Result<bool, StoreError> {
         // Where an answer was lost, the ledger says whether it is in there.
         if let Some(said) = self.said_at.take()
@@ -246,9 +251,16 @@ impl Leading {
             self.wall.accept(by);
             return Ok(true);
         }
+        let Some(lead) = &self.lead else { return Ok(false) };
+        let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
+        let mut taken = self.inputs_first(&cursors)?;
+        // That it left, or expired, and no more: what became of it is judged by the clock as it is then.
+        taken.retain(|taken| page_of(&taken.input).is_some_and(|(_, was)| was == PageState::Waiting));
         let Some(lead) = &mut self.lead else { return Ok(false) };
         tracing::warn!(by, "the wall clock was set: what waits is moved with it");
-        let commit = lead.leader.hear(&[Taken { row: None, input: Input::Clock { by } }], now);
+        taken.push(Taken { row: None, input: Input::Clock { by } });
+        let commit = lead.leader.hear(&taken, now);
+        lead.follow(&commit);
         let wrote = commit.entries.iter().rev().find(|entry| entry.kind == "clock").map(|entry| entry.input_no);
         self.said_at = wrote;
         let done = self.write(commit)?;
@@ -280,18 +292,16 @@ impl Leading {
         Ok(taken)
     }
 
-    /// The next inputs; after a page to cancel was handed over meanwhile, those about that page come first, and alone: what
-    /// stands before them may be what wants to cancel it, and would want it again for ever.
-    fn inputs(&mut self, cursors: &[SignalKey]) -> Result<Vec<Taken>, StoreError> {
+    /// After a page to cancel was handed over meanwhile: what came in about that page. It is taken first and alone, before
+    /// what is due as well: what stands before it may be what wants to cancel the page, and would want it again for ever.
+    fn inputs_first(&mut self, cursors: &[SignalKey]) -> Result<Vec<Taken>, StoreError> {
         let first = std::mem::take(&mut self.handed_first);
-        if !first.is_empty() {
-            let mut taken = self.store.inputs(cursors, ALL)?;
-            taken.retain(|taken| page_of(&taken.input).is_some_and(|(page, _)| first.contains(page)));
-            if !taken.is_empty() {
-                return Ok(taken);
-            }
+        if first.is_empty() {
+            return Ok(Vec::new());
         }
-        self.store.inputs(cursors, INPUTS_MAX)
+        let mut taken = self.store.inputs(cursors, ALL)?;
+        taken.retain(|taken| page_of(&taken.input).is_some_and(|(page, _)| first.contains(page)));
+        Ok(taken)
     }
 
     /// Whether it leads, after taking a seat that is free or whose owner is gone.

@@ -271,14 +271,16 @@ impl Oracle {
         }
     }
 
-    /// I3: nobody who has a beginning, or may have it, hears of it again as a beginning.
+    /// I3: nobody who has a beginning hears of it again as a beginning. Whether somebody has a page of which nobody knows
+    /// what became is not known: when muting ends, that counts as not told.
     fn begins_once(&self, page: &Page) -> Result<(), Violation> {
         let same = |it: &&Decided| {
             let other = &it.page;
             let of = |page: &Page| (page.occurrence, page.reason, page.channel);
             other.incident == page.incident && of(other) == of(page) && other.to == page.to
         };
-        let before = self.pages.values().filter(same).find(|it| !matches!(it.fate, Fate::Gone | Fate::Failed));
+        let before =
+            self.pages.values().filter(same).find(|it| !matches!(it.fate, Fate::Gone | Fate::Failed | Fate::Unknown));
         match before.filter(|_| matches!(page.reason, Reason::First | Reason::Reopened)) {
             Some(before) => Err(format!("I3: page {} says what {} said before", page.id, before.page.id)),
             None => Ok(()),
