@@ -139,14 +139,14 @@ impl Desk {
         found
     }
 
-    fn waiting(&self, id: &str, fits: impl Fn(&Known) -> bool) -> Vec<String> {
+    pub(super) fn waiting(&self, id: &str, fits: impl Fn(&Known) -> bool) -> Vec<String> {
         let ids = self.pages_of.get(id).into_iter().flatten();
         ids.filter(|id| self.pages.get(*id).is_some_and(|known| known.state == PageState::Waiting && fits(known)))
             .cloned()
             .collect()
     }
 
-    fn cancel(&mut self, page: &str, why: &str, out: &mut Decisions) -> Option<Known> {
+    pub(super) fn cancel(&mut self, page: &str, why: &str, out: &mut Decisions) -> Option<Known> {
         let known = self.pages.remove(page)?;
         if let Some(ids) = self.pages_of.get_mut(&known.incident) {
             ids.remove(page);

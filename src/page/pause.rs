@@ -7,7 +7,7 @@
 use crate::model::{IncidentState, PageState, Paused, Reason, Severity};
 
 use super::group::Seat;
-use super::{Asked, Call, Decisions, Desk, chain};
+use super::{Asked, Call, Decisions, Desk, Known, chain};
 
 impl Desk {
     /// Nothing may leave from now on: the chain stops and remembers where, what has not left is withdrawn.
@@ -42,9 +42,10 @@ impl Desk {
             return self.runs.get(&call.incident.id).is_some_and(|run| run.row.paused.is_some());
         }
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return false };
-        let Some(paused) = run.row.paused.take() else { return false };
+        let Some(mut paused) = run.row.paused.take() else { return false };
         let is_told = !run.row.told.is_empty();
         self.put(run);
+        paused.owed.extend(self.take_given_back(call, out));
         if !is_told {
             self.tell_first(call, out);
         } else if call.incident.severity < paused.severity {
@@ -54,6 +55,15 @@ impl Desk {
             self.go_on_as_before(call, paused, out);
         }
         true
+    }
+
+    /// Pages that were with a sender when the chain began to wait, and were given back unsent: they are not left beside
+    /// what is decided now, or one person hears both.
+    fn take_given_back(&mut self, call: Call<'_>, out: &mut Decisions) -> Vec<Seat> {
+        let is_of_chain = |known: &Known| !matches!(known.reason, Reason::Resolved | Reason::Handover | Reason::Sla);
+        let waiting = self.waiting(&call.incident.id, is_of_chain);
+        let taken = waiting.iter().filter_map(|page| self.cancel(page, "said anew", out));
+        taken.map(|known| (known.to, known.channel)).collect()
     }
 
     /// Nobody heard of it yet.
