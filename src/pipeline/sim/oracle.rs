@@ -56,6 +56,8 @@ pub(super) struct Oracle {
     terms: Terms,
     /// A leader that began holds back what is due: the wait has a bound of its own, which `audit` looks at.
     pub(super) is_held: bool,
+    /// It held something back since a timer rang last: what time ends is not over before one does.
+    was_held: bool,
     at: Ms,
     /// The latest instant so far: a clock that went back makes what was over begin again.
     latest: Ms,
@@ -75,6 +77,7 @@ impl Oracle {
             mutes: Mutes::new(&terms),
             terms,
             is_held: false,
+            was_held: false,
             at: 0,
             latest: 0,
             incidents: BTreeMap::new(),
@@ -104,6 +107,8 @@ impl Oracle {
         }
         (self.at, self.latest) = (entry.at, self.latest.max(entry.at));
         let said = Said::of(entry)?;
+        let rings = matches!(entry.kind.as_str(), "due" | "swept");
+        self.was_held = self.is_held || (self.was_held && !rings);
         if let Some(said) = &said {
             self.set_clock(&said.input);
             self.hear_of_pages(&said.input);
@@ -159,7 +164,7 @@ impl Oracle {
             return Err(format!("I2: {id} was to be told of at {} and nobody was", self.at));
         }
         let live: Vec<&Incident> = leader.open_incidents().filter(|it| it.state.is_live()).collect();
-        if self.at == self.latest && !self.is_held {
+        if self.at == self.latest && !self.is_held && !self.was_held {
             self.mutes.judge(&live, self.at)?;
         }
         for child in live.iter().filter(|it| it.parent.is_some()) {
