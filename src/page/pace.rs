@@ -73,9 +73,13 @@ impl Desk {
         let step = usize::try_from(known.step).ok().and_then(|step| run.chain.steps.get(step));
         let by = step.map_or(&run.chain.last.by, |step| &step.by);
         let Some(next) = group::instead(&self.people, &known.to, known.channel, by) else { return false };
+        // A beginning that somebody has, or may have, is no news in a later round either.
+        let is_beginning = matches!(known.reason, Reason::First | Reason::Reopened);
+        let has = |other: &Known| !matches!(other.state, PageState::Waiting | PageState::Failed | PageState::Cancelled);
         let said = |other: &Known| {
             let of = |it: &Known| (it.step, it.reason, it.occurrence);
-            other.to == known.to && other.channel == next && of(other) == of(known) && other.round >= known.round
+            let is_again = other.round >= known.round || (is_beginning && has(other));
+            other.to == known.to && other.channel == next && of(other) == of(known) && is_again
         };
         // Under the present round: of an earlier one this page may have been decided and withdrawn. What was said there
         // in an earlier round is said.

@@ -19,7 +19,7 @@ impl Stand {
     }
 
     /// Everything that was decided, taken again, gives the same bytes.
-    fn comes_out_again(&self) {
+    pub(super) fn comes_out_again(&self) {
         let mut again = Leader::load(&BookRows::default(), std::sync::Arc::clone(&self.world));
         again.replay(&self.entries, |_| None).expect("the same bytes");
         assert_eq!(again.next_due(), self.leader.next_due());

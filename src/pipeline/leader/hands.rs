@@ -186,3 +186,26 @@ fn a_name_that_no_contact_has_is_taken_and_said_so() {
     let (done, answer) = stand.input(Input::Silence(Box::new(silence)));
     assert!(done && answer.starts_with("SIL-2611-001 mutes until") && answer.contains(unknown), "{answer}");
 }
+
+/// A number that is refused for good, a mail that said it instead, an ack that is given back: the mail is not said again.
+#[test]
+fn what_the_next_channel_said_is_not_said_there_again_after_an_ack() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    let refused = Outcome::Failed { reason: "recipient".to_owned() };
+    let waiting = |stand: &Stand| {
+        let row = stand.pages.iter().find(|row| row.state == PageState::Waiting);
+        row.map(|row| (row.page.id.clone(), row.page.channel))
+    };
+    for _ in 0..2 {
+        while let Some((page, channel)) = waiting(&stand) {
+            stand.hand(&page);
+            let accepted = Outcome::Accepted { id: "1".to_owned() };
+            stand.outcome(&page, if channel == Channel::Sms { refused.clone() } else { accepted });
+        }
+        assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Mail]);
+        stand.ack(FIRST, HOUR);
+        stand.input(Input::Unack { incident: FIRST.to_owned(), by: "csp-duty".to_owned() });
+    }
+}

@@ -364,3 +364,18 @@ fn a_return_under_a_silence_reaches_those_who_knew_it_as_reopened() {
     stand.pass(20 * MINUTE);
     assert_eq!(stand.heard(now), [page("msp-duty-1", "sms", "reopened")]);
 }
+
+/// Handed over, silenced, given back by a gateway in trouble: what is said when the silence ends is said alone.
+#[test]
+fn a_page_that_came_back_while_it_was_quiet_is_not_said_beside_the_next_one() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "db-01", Some(Severity::S2));
+    let page = stand.pages[0].page.id.clone();
+    stand.hand(&page);
+    assert!(stand.silence(&["host=db-01"], 10 * MINUTE).0);
+    stand.give_back(&page);
+    stand.pass(11 * MINUTE);
+    assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
+    stand.comes_out_again();
+}

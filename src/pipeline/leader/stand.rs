@@ -244,6 +244,22 @@ impl Stand {
         self.take(&[Taken { row: Some(self.row), input: Input::Handed { page: id.to_owned() } }]);
     }
 
+    /// The sender gives it back unsent.
+    pub(super) fn give_back(&mut self, id: &str) {
+        let row = self.pages.iter_mut().find(|row| row.page.id == id).expect("a page of that id");
+        assert_eq!(row.state, PageState::Handed, "{id} is with a sender");
+        row.state = PageState::Waiting;
+        self.row += 1;
+        self.take(&[Taken { row: Some(self.row), input: Input::GivenBack { page: id.to_owned() } }]);
+    }
+
+    /// Pages that wait or have left, by channel, of one reason and to one person.
+    pub(super) fn said(&self, to: &str, reason: Reason) -> Vec<Channel> {
+        let lives = |row: &&PageRow| !matches!(row.state, PageState::Cancelled | PageState::Failed);
+        let rows = self.pages.iter().filter(lives).filter(|row| row.page.to == to && row.page.reason == reason);
+        rows.map(|row| row.page.channel).collect()
+    }
+
     pub(super) fn outcome(&mut self, id: &str, outcome: Outcome) {
         let row = self.pages.iter_mut().find(|row| row.page.id == id).expect("a page of that id");
         row.state = match outcome {
