@@ -207,5 +207,9 @@ fn what_the_next_channel_said_is_not_said_there_again_after_an_ack() {
         assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Mail]);
         stand.ack(FIRST, HOUR);
         stand.input(Input::Unack { incident: FIRST.to_owned(), by: "csp-duty".to_owned() });
+        // What had been decided for the number and was withdrawn is tried again afterwards.
+        assert!(stand.silence(&["host=db-01"], MINUTE).0);
+        stand.pass(MINUTE);
     }
+    assert!(stand.pages.iter().filter(|row| row.state == PageState::Failed).count() > 1, "it was tried again");
 }
