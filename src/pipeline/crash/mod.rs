@@ -39,7 +39,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A kill comes so long after the service was ready: from at once to some flushes later.
 const LIVES: std::ops::Range<u64> = 30..700;
 
-/// One kill in so many comes blindly; the others are aimed at the short time in which a page is on its way.
+/// Of so many kills one comes blindly, and one while a message is with its carrier; the others are aimed at the short time
+/// in which a page is on its way at all: a leader wakes its senders, so little of that is the carrier's.
 const AIMED: u64 = 4;
 /// So long an aimed kill waits for a page at most.
 const AIM: Ms = 2 * SECOND;
@@ -150,8 +151,10 @@ fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::R
     for n in 0..report.kills {
         report.ready.add(child.ready_ms);
         pause(Duration::from_millis(rng.u64(LIVES)));
-        if n % AIMED != 0 {
-            aim(&*site.store()?)?;
+        match n % AIMED {
+            0 => {}
+            1 => aim(&*site.store()?, site::is_sending)?,
+            _ => aim(&*site.store()?, site::has_work)?,
         }
         child.kill()?;
         report.between += u64::from(site.has_work()?);
@@ -164,10 +167,10 @@ fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::R
     Ok(acknowledged)
 }
 
-/// Waits for something that stands between a signal's commit and its page's outcome, as the store shows it.
-fn aim(store: &dyn Store) -> anyhow::Result<()> {
+/// Waits until the store shows what a kill shall hit.
+fn aim(store: &dyn Store, is_there: impl Fn(&dyn Store, usize) -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let until = SystemClock.elapsed() + AIM;
-    while SystemClock.elapsed() < until && !site::has_work(store, site::ALL)? {
+    while SystemClock.elapsed() < until && !is_there(store, site::ALL)? {
         std::thread::yield_now();
     }
     Ok(())

@@ -147,6 +147,11 @@ pub(super) fn has_work(store: &dyn Store, rows: usize) -> anyhow::Result<bool> {
     Ok(pages.iter().any(|row| under_way(row.state) && row.page.due <= SystemClock.wall()))
 }
 
+/// Whether one of its newest `rows` pages is with a carrier.
+pub(super) fn is_sending(store: &dyn Store, rows: usize) -> anyhow::Result<bool> {
+    Ok(store.pages(None, rows)?.iter().any(|row| row.state == PageState::Handed))
+}
+
 /// A file that nobody else may read: one of them is a key.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
