@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 /// From taking a message to its answer: long enough that a kill falls between the two now and then.
-const ANSWER: Duration = Duration::from_millis(80);
+pub(super) const ANSWER: Duration = Duration::from_millis(80);
 
 /// How often each message arrived, by our id.
 type Taken = Arc<Mutex<BTreeMap<String, u64>>>;

@@ -153,7 +153,11 @@ fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::R
         pause(Duration::from_millis(rng.u64(LIVES)));
         match n % AIMED {
             0 => {}
-            1 => aim(&*site.store()?, site::is_sending)?,
+            1 => {
+                aim(&*site.store()?, site::is_sending)?;
+                // It was leased; a moment later the carrier has it and has not answered.
+                pause(carrier::ANSWER / 2);
+            }
             _ => aim(&*site.store()?, site::has_work)?,
         }
         child.kill()?;
