@@ -197,6 +197,18 @@ impl Wide {
         (self.last, self.segment)
     }
 
+    /// While there is no wide rule, its place is where the partitions stand: `at` is the last tick that all have passed.
+    /// A rule that comes later must not judge what was before it, and whoever starts judges from this place on. `false`:
+    /// it stood there, or there is such a rule.
+    pub fn rest_at(&mut self, at: Ms) -> bool {
+        let moves = self.idle && at != self.last;
+        if moves {
+            self.segment += i64::from(at < self.last);
+            (self.last, self.durable) = (at, at);
+        }
+        moves
+    }
+
     /// Puts another rule set in force.
     pub fn reload(&mut self, setup: Arc<Setup>, out: &mut Effects) {
         let start = out.signals.len();

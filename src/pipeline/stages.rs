@@ -103,6 +103,19 @@ impl Lanes {
         self.held = true;
     }
 
+    /// Lets the place of the wide rules follow the partitions while there is none of them; `sink` is told, so that it
+    /// is durable when other rules come.
+    pub fn follow_wide(&mut self, sink: &mut dyn FnMut(Fed<'_>)) {
+        let clock = self.lanes.values().map(|lane| lane.partition.place().1).min().unwrap_or(0);
+        let is_whole = usize::try_from(self.setup.partitions).is_ok_and(|all| self.lanes.len() == all);
+        if self.held || !is_whole || clock == 0 || !self.wide.rest_at(clock - 1) {
+            return;
+        }
+        self.effects.clear();
+        let mark = wide_mark(&self.wide);
+        sink(Fed { partition: WIDE, effects: &mut self.effects, decoded: None, muted: false, mark, again: None });
+    }
+
     /// Takes the wide rules as the store left them; every partition follows.
     pub fn take_wide(&mut self, progress: Option<&Progress>, rows: Vec<StateRow>) {
         self.begin_wide(progress, rows);

@@ -263,6 +263,7 @@ impl Evaluator {
     /// Flushes whatever there is: before the end.
     pub fn finish(&mut self) -> Result<Turn, EvaluateError> {
         let mut turn = Turn::default();
+        self.follow_wide();
         while self.flush(&mut turn)? {}
         Ok(turn)
     }
@@ -396,9 +397,17 @@ impl Evaluator {
         let now = self.sides.clock.elapsed();
         let due = self.pending.values().filter_map(Pending::due).min();
         if due.is_some_and(|due| due <= now) && now >= self.retry_at {
+            self.follow_wide();
             self.flush(turn)?;
         }
         Ok(())
+    }
+
+    /// The place of the wide rules goes along with the partitions where there is none of them.
+    fn follow_wide(&mut self) {
+        let (now, came) = (self.sides.clock.elapsed(), Came::noticed(self.sides.clock.wall()));
+        let (pending, tally) = (&mut self.pending, &mut self.tally);
+        self.lanes.follow_wide(&mut |fed| keep(pending, tally, fed, &|_, _| came, now));
     }
 
     /// One flush. `true`: it became durable and there may be more.

@@ -7,8 +7,8 @@ use super::{Evaluator, Sides};
 use crate::evaluate::{Limits, Setup, SkewPolicy, Warm};
 use crate::log::{NewRecord, Sink as _};
 use crate::model::{
-    Comparison, Domain, ExprGroup, Function, Inventory, Join, Level, Mode, NoData, Progress, Recover, Rule, RuleSet,
-    Severity, State, Then, Threshold, Watch,
+    Comparison, Domain, ExprGroup, Fold, Function, Inventory, Join, Level, Mode, NoData, Progress, Recover, Rule,
+    RuleSet, Severity, State, Then, Threshold, WIDE, Watch,
 };
 use crate::pipeline::sim::MemoryLog;
 use crate::pipeline::stages::{At, Lanes};
@@ -165,6 +165,38 @@ fn other_numbers_alone_read_nothing_again() {
     evaluator.reload(setup(&[("short", MINUTE)])).unwrap();
     world.pass(&mut evaluator, 1, 1);
     assert_eq!(evaluator.tally().muted, 0);
+}
+
+/// A rule over several hosts that comes by reload, or while nobody ran, says nothing of a peak that was over before it.
+#[test]
+fn the_first_wide_rule_begins_when_it_is_written() {
+    let plain = setup(&[("short", MINUTE)]);
+    let mut wide = (*plain.rules.rules[0]).clone();
+    (wide.id, wide.across, wide.by, wide.over) = ("peak".into(), Some(Fold::Max), Some(Vec::new()), 20 * SECOND);
+    wide.levels.iter_mut().for_each(|level| level.hold = 0);
+    let rules = plain.rules.rules.iter().cloned().chain([Arc::new(wide)]).collect();
+    let rules = RuleSet { hash: "wide".to_owned(), rules, groups: Vec::new() };
+    let with = Arc::new(Setup { rules: Arc::new(rules), ..(*plain).clone() });
+    for restart in [false, true] {
+        let clock = Arc::new(ManualClock::at(BEGIN));
+        let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };
+        let mut evaluator = world.evaluator(Arc::clone(&plain));
+        world.turn(&mut evaluator);
+        world.pass(&mut evaluator, 1, 1);
+        world.pass(&mut evaluator, 1, 99);
+        world.pass(&mut evaluator, 1, 1);
+        if restart {
+            evaluator = world.evaluator(Arc::clone(&with));
+        } else {
+            evaluator.reload(Arc::clone(&with)).unwrap();
+        }
+        world.turn(&mut evaluator);
+        world.pass(&mut evaluator, 1, 1);
+        assert_eq!(world.store.signals("t", WIDE, 0, 100).unwrap(), [], "restart: {restart}");
+        world.pass(&mut evaluator, 1, 99);
+        let told = world.store.signals("t", WIDE, 0, 100).unwrap();
+        assert!(told.iter().any(|(_, signal)| signal.to == State::Firing), "restart: {restart}: {told:?}");
+    }
 }
 
 /// Wide rules that are held take nothing in: whoever takes them reads the log again.
