@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::output::{self, Format};
-use super::service::Place;
+use super::output::Format;
+use super::service::{Place, tell};
 
 /// `bongsu ack`.
 #[derive(Debug, clap::Args)]
@@ -137,17 +137,6 @@ fn submit(place: &Place, incident: &str, verb: &str, body: &Value, format: Forma
     print(incident, verb, (status, &answer), format)
 }
 
-fn print(incident: &str, verb: &str, (status, answer): (u16, &Value), format: Format) -> anyhow::Result<u8> {
-    let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
-    let done = status == 200;
-    anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
-    let mut out = std::io::stdout().lock();
-    match format {
-        Format::Human => output::line(&mut out, &text)?,
-        Format::Json => output::json(
-            &mut out,
-            json!({ "type": "answer", "incident": incident, "verb": verb, "done": done, "answer": text }),
-        )?,
-    }
-    Ok(u8::from(!done))
+fn print(incident: &str, verb: &str, answer: (u16, &Value), format: Format) -> anyhow::Result<u8> {
+    tell(answer, json!({ "type": "answer", "incident": incident, "verb": verb }), format)
 }

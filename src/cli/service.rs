@@ -49,18 +49,24 @@ impl Place {
     /// Sends what a person asks for to `path` and prints the leader's answer: 0 done, 1 refused, unknown or already so.
     pub(crate) fn submit(&self, path: &str, body: &Value, (verb, format): (&str, Format)) -> anyhow::Result<u8> {
         let (status, answer) = self.service()?.post(path, body)?;
-        let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer").to_owned();
-        let done = status == 200;
-        anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
-        let mut out = std::io::stdout().lock();
-        match format {
-            Format::Human => output::line(&mut out, &text)?,
-            Format::Json => {
-                output::json(&mut out, json!({ "type": "answer", "verb": verb, "done": done, "answer": text }))?;
-            }
-        }
-        Ok(u8::from(!done))
+        tell((status, &answer), json!({ "type": "answer", "verb": verb }), format)
     }
+}
+
+/// Prints the leader's answer, as JSON with what is `known` of the question: 0 done, 1 refused, unknown or already so.
+pub(crate) fn tell((status, answer): (u16, &Value), mut known: Value, format: Format) -> anyhow::Result<u8> {
+    let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer");
+    let done = status == 200;
+    anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Human => output::line(&mut out, text)?,
+        Format::Json => {
+            (known["done"], known["answer"]) = (done.into(), text.into());
+            output::json(&mut out, known)?;
+        }
+    }
+    Ok(u8::from(!done))
 }
 
 impl Service {

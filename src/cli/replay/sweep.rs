@@ -46,7 +46,7 @@ struct Point {
 /// Reads what is to be swept. Errors: no sweep, or a place that no rule has.
 pub(super) fn asked(args: &ReplayArgs, text: &str) -> anyhow::Result<Sweep> {
     let sweep = parse(text).map_err(|why| anyhow::anyhow!(why))?;
-    for value in sweep.values.iter().take(1) {
+    if let Some(value) = sweep.values.first() {
         input::refusal(args, &with(args, &sweep.place, value))?;
     }
     Ok(sweep)
