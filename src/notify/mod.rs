@@ -51,7 +51,8 @@ pub trait Outbox: Send + Sync {
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>>;
     /// Moves a lease's end. `false`: it is no longer ours.
     fn renew(&self, lease: &Lease, until: Ms) -> OutboxResult<bool>;
-    /// Moves a lease's end and keeps the instant at which its page is given to a gateway. `false`: it is no longer ours.
+    /// Moves a lease's end and keeps the instant at which its page is given to a gateway, until the page is given back or
+    /// is to be resent. `false`: it is no longer ours.
     fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> OutboxResult<bool>;
     /// Writes an outcome; [`Outcome::Resent`] keeps the lease. `false`: the lease is no longer ours.
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool>;

@@ -49,12 +49,21 @@ impl Unwritten {
         self.entries().insert(lease.page.id.clone(), entry);
     }
 
-    /// What is known of a page, for whoever has it now; then forgotten.
-    pub(super) fn take(&self, page: &str) -> Option<Verdict> {
-        self.entries().remove(page).map(|entry| entry.verdict)
+    /// What is known of a page, for whoever has it now under `lease`; then forgotten. A yes stays true. All else was true
+    /// of the lease under which it was learned: where there was another one in between, somebody may have sent the page
+    /// since.
+    pub(super) fn take(&self, lease: &Lease) -> Option<Verdict> {
+        let entry = self.entries().remove(&lease.page.id)?;
+        let is_yes = matches!(entry.verdict, Verdict::Outcome(Outcome::Accepted { .. } | Outcome::Delivered { .. }, _));
+        (is_yes || entry.lease.epoch + 1 >= lease.epoch).then_some(entry.verdict)
     }
 
-    /// The first page whose verdict `worker` has to write; it stays until [`Unwritten::take`].
+    /// It is written.
+    pub(super) fn forget(&self, page: &str) {
+        self.entries().remove(page);
+    }
+
+    /// The first page whose verdict `worker` has to write; it stays until [`Unwritten::forget`].
     pub(super) fn first_of(&self, worker: &str) -> Option<(Lease, Verdict)> {
         let entries = self.entries();
         let mine = |entry: &&Entry| entry.lease.worker == worker && !entry.passed_on;

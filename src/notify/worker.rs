@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::did::{Did, Done, What, report};
 use super::unwritten::Verdict;
-use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxResult, Refusal, Sent, Unwritten};
+use super::{AddressBook, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Refusal, Sent, Unwritten};
 use crate::model::{Channel, LEASE, Lease, Outcome, Passage, Sending, Severity};
 use crate::time::{Clock, MINUTE, Ms, SECOND, WallWatch};
 
@@ -24,6 +24,11 @@ use crate::time::{Clock, MINUTE, Ms, SECOND, WallWatch};
 const BATCH: usize = 5;
 /// Distance of looking for expired rows and ended leases: both are measured in tens of seconds.
 const SWEEP: Ms = SECOND;
+/// A lease that was extended so long ago is asked for again before its page is sent: what is left of it must be more than
+/// the longest time of a call …
+const ANSWER_MAX: Ms = LEASE / 3;
+/// … and after so many answers that came too late the page is left for when the outbox is well again.
+const ASKED_MAX: usize = 3;
 /// After an unknown answer the gateway is given this long before it is asked, or sent to, again.
 const SETTLE: Ms = 5 * SECOND;
 /// After so many S1 in a row whatever is wanted first has its turn: a flood of S1 must not starve the rest.
@@ -221,7 +226,7 @@ impl Worker {
             if what == What::Lost {
                 self.unwritten.pass_on(&lease.page.id);
             } else {
-                self.unwritten.take(&lease.page.id);
+                self.unwritten.forget(&lease.page.id);
                 self.note(did, &lease, what);
             }
         }
@@ -291,10 +296,14 @@ impl Worker {
         if self.gateways(lease).next().is_none() {
             return self.write(lease, Outcome::Unknown { reason: "no gateway left to ask".to_owned() });
         }
-        match self.unwritten.take(&lease.page.id) {
+        match self.unwritten.take(lease) {
             Some(Verdict::Outcome(outcome, at)) => return self.write_as_of(lease, outcome, at),
             Some(Verdict::NotSent { .. }) => return self.send(lease),
             None => {}
+        }
+        // That is written before any gateway is given the page: whoever had it died, or never knew that it did.
+        if lease.sending.submitted.is_none() {
+            return self.send(lease);
         }
         let late = self.now() >= lease.page.deadline;
         match self.look_up(lease) {
@@ -333,14 +342,8 @@ impl Worker {
         // The refusal that leaves most hope: the first that may pass, else the first.
         let mut no: Option<(Refusal, bool, Option<Ms>)> = None;
         for gateway in self.gateways(lease) {
-            let now = self.now();
-            match self.outbox.submit(lease, now, now + LEASE) {
-                Ok(true) => self.submitted.set(Some(now)),
-                Ok(false) => return Ok(What::Lost),
-                Err(error) => {
-                    self.keep_unsent(lease);
-                    return Err(error);
-                }
+            if !self.submit(lease)? {
+                return Ok(What::Lost);
             }
             let began = self.clock.elapsed();
             match gateway.send(&lease.page, &address) {
@@ -374,6 +377,28 @@ impl Worker {
             Some((reason, true, _)) => self.write(lease, failed(reason)),
             None => self.write(lease, failed(Refusal::Server)),
         }
+    }
+
+    /// Asks, right before a send, whether the page is still ours. `false`: it is not.
+    fn submit(&self, lease: &Lease) -> OutboxResult<bool> {
+        for _ in 0..ASKED_MAX {
+            let (now, asked) = (self.now(), self.clock.elapsed());
+            match self.outbox.submit(lease, now, now + LEASE) {
+                // A process that stood still meanwhile has an answer of long ago: another sender may have the page.
+                Ok(true) if self.clock.elapsed() - asked > ANSWER_MAX => {}
+                Ok(true) => {
+                    self.submitted.set(Some(now));
+                    return Ok(true);
+                }
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    self.keep_unsent(lease);
+                    return Err(error);
+                }
+            }
+        }
+        self.keep_unsent(lease);
+        Err(OutboxError("it answers too late to send by what it says".to_owned()))
     }
 
     /// The answer was lost just now. A gateway that says *not there* this early may still be busy with it, so only a

@@ -117,8 +117,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> Result<Vec<Lease>>;
     /// Extends a lease. `false`: it is no longer ours, do not send.
     fn renew(&self, lease: &Lease, until: Ms) -> Result<bool>;
-    /// Extends a lease whose page is given to a gateway at `now`, and keeps that stamp. `false`: as for
-    /// [`Store::renew`].
+    /// Extends a lease whose page is given to a gateway at `now`, and keeps that stamp, until the page is given back or is
+    /// to be resent: a page without it was given to no gateway. `false`: as for [`Store::renew`].
     fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool>;
     /// Writes an outcome and its [`Input::Outcome`] in one transaction; [`Outcome::Resent`] keeps the lease.
     /// `false`: the lease is no longer ours.

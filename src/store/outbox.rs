@@ -139,7 +139,8 @@ pub(super) fn submit(sql: &mut dyn Sql, lease: &Lease, now: Ms, until: Ms) -> Re
 /// Writes an outcome and its input.
 pub(super) fn outcome(sql: &mut dyn Sql, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<End<bool>> {
     let ours = match settled(outcome) {
-        None => held(sql, lease, "resent = 1", &[])?,
+        // No gateway was given it again yet: a sender that dies before it does leaves that to the next.
+        None => held(sql, lease, "resent = 1, submitted = NULL", &[])?,
         Some(state) => {
             let args = [state.word().into(), outcome.detail().into(), now.into(), accepted(state, now).into()];
             held(sql, lease, "state = $1, detail = $2, done = $3, accepted = $4", &args)?
@@ -215,9 +216,10 @@ pub(super) fn receipt(
     Ok(End::Keep(row))
 }
 
-/// Gives a page back unsent.
+/// Gives a page back unsent: no gateway has it.
 pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) -> Result<End<bool>> {
-    let ours = held(sql, lease, "state = 'waiting', detail = $1, due = $2", &[why.into(), due.into()])?;
+    let set = "state = 'waiting', detail = $1, due = $2, submitted = NULL";
+    let ours = held(sql, lease, set, &[why.into(), due.into()])?;
     if ours {
         put_inputs(sql, &[Input::GivenBack { page: lease.page.id.clone() }], due)?;
     }

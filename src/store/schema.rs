@@ -10,8 +10,12 @@ use super::{Result, StoreError};
 pub(super) const VERSION: &str = "schema_version";
 
 /// Step n, counted from 1, leads to version n. Statements end with a semicolon at the end of a line.
-pub(super) const STEPS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+pub(super) const STEPS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Brings the database to the version that `steps` lead to.
 pub(super) fn migrate(sql: &mut dyn Sql, name: &str, steps: &[&str]) -> Result<()> {

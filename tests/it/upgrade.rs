@@ -192,6 +192,8 @@ fn goes_on(site: &Site) {
     let mut new = VirtualSite::open(site, STARTED, "worker-of-new");
     let was: Vec<String> = new.store.incidents(100).unwrap().into_iter().map(|incident| incident.id).collect();
     assert_eq!(was.len(), 5, "told, acked, over, claimed, waiting");
+    let held = new.store.pages(None, 100).unwrap().into_iter().find(|row| row.state == PageState::Handed).unwrap();
+    assert!(held.sending.submitted.is_some(), "nobody knows whether the old one had sent it");
     for _ in 0..40 {
         new.pass(SECOND);
         new.send("half-way", "app.load", 80.0);

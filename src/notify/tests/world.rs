@@ -27,6 +27,10 @@ struct Row {
 struct Break {
     now: bool,
     after_renewal: bool,
+    /// The next call of this name is done, and its answer lost.
+    lost: Option<&'static str>,
+    /// The next submission's answer comes only after so long, and meanwhile another sender has the page.
+    still: Option<(Arc<ManualClock>, Ms)>,
 }
 
 #[derive(Default)]
@@ -47,6 +51,19 @@ impl FakeOutbox {
 
     pub(super) fn break_now(&self) {
         self.broken.lock().unwrap().now = true;
+    }
+
+    pub(super) fn lose_answer_of(&self, call: &'static str) {
+        self.broken.lock().unwrap().lost = Some(call);
+    }
+
+    pub(super) fn stand_still_in_submit(&self, clock: &Arc<ManualClock>, by: Ms) {
+        self.broken.lock().unwrap().still = Some((clock.clone(), by));
+    }
+
+    fn answer<T>(&self, call: &str, answer: T) -> OutboxResult<T> {
+        let is_lost = self.broken.lock().unwrap().lost.take_if(|lost| *lost == call).is_some();
+        if is_lost { Err(OutboxError("no answer; what it did is not known".to_owned())) } else { Ok(answer) }
     }
 
     pub(super) fn mend(&self) {
@@ -114,7 +131,7 @@ impl Outbox for FakeOutbox {
             .filter(|row| severity.is_none_or(|wanted| row.page.severity == wanted))
             .collect();
         due.sort_by_key(|row| (row.page.wanted, row.page.severity));
-        Ok(due.into_iter().take(limit).map(|row| Self::lease(row, worker, until, false)).collect())
+        self.answer("claim", due.into_iter().take(limit).map(|row| Self::lease(row, worker, until, false)).collect())
     }
 
     fn reclaim(&self, worker: &str, limit: usize, now: Ms, until: Ms) -> OutboxResult<Vec<Lease>> {
@@ -140,29 +157,38 @@ impl Outbox for FakeOutbox {
 
     fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> OutboxResult<bool> {
         self.ours(lease, |row| row.submitted = Some(now));
-        self.renew(lease, until)
+        let answer = self.renew(lease, until);
+        if let Some((clock, by)) = self.broken.lock().unwrap().still.take() {
+            clock.advance(by);
+            self.steal(&lease.page.id);
+        }
+        answer
     }
 
     fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> OutboxResult<bool> {
         self.check()?;
-        Ok(self.ours(lease, |row| {
+        let call = if *outcome == Outcome::Resent { "resent" } else { "outcome" };
+        let ours = self.ours(lease, |row| {
             row.outcomes.push(outcome.clone());
             if *outcome == Outcome::Resent {
-                row.resent = true;
+                (row.resent, row.submitted) = (true, None);
             } else {
                 row.final_at = Some(now);
                 row.lease = None;
             }
-        }))
+        });
+        self.answer(call, ours)
     }
 
     fn give_back(&self, lease: &Lease, _why: &str, due: Ms) -> OutboxResult<bool> {
         self.check()?;
-        Ok(self.ours(lease, |row| {
+        let ours = self.ours(lease, |row| {
             row.lease = None;
             row.waiting = true;
             row.page.due = due;
-        }))
+            row.submitted = None;
+        });
+        self.answer("give_back", ours)
     }
 
     fn expire(&self, now: Ms) -> OutboxResult<usize> {

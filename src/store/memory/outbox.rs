@@ -113,7 +113,7 @@ impl Tables {
     pub(super) fn outcome(&mut self, lease: &Lease, outcome: &Outcome, now: Ms) -> bool {
         let Some(slot) = self.held(lease) else { return false };
         match settled(outcome) {
-            None => slot.resent = true,
+            None => (slot.resent, slot.row.sending.submitted) = (true, None),
             Some(state) => {
                 slot.row.state = state;
                 outcome.detail().clone_into(&mut slot.row.detail);
@@ -151,7 +151,7 @@ impl Tables {
         let Some(slot) = self.held(lease) else { return false };
         slot.row.state = PageState::Waiting;
         why.clone_into(&mut slot.row.detail);
-        slot.due = due;
+        (slot.due, slot.row.sending.submitted) = (due, None);
         self.put_input(Input::GivenBack { page: lease.page.id.clone() }, due);
         true
     }
