@@ -34,19 +34,23 @@ const PAGES: usize = 5_000;
 
 /// Wrong codes of late.
 #[derive(Debug, Default)]
-pub(super) struct Guesses(Mutex<VecDeque<Ms>>);
+pub(super) struct Guesses {
+    wrong: Mutex<VecDeque<Ms>>,
+    /// One code is looked up at a time: of many that come in one breath each would find that none was wrong yet.
+    turn: tokio::sync::Mutex<()>,
+}
 
 impl Guesses {
     /// Whether another code is heard at `now`.
     fn may_try(&self, now: Ms) -> bool {
-        let mut wrong = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was set back must not shut the door for ever.
         wrong.retain(|at| (0..HOUR).contains(&(now - at)));
         wrong.len() < AN_HOUR && wrong.iter().filter(|at| now - **at < MINUTE).count() < A_MINUTE
     }
 
     fn note_wrong(&self, now: Ms) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(now);
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push_back(now);
     }
 }
 
@@ -132,6 +136,7 @@ pub(super) async fn form() -> Response {
 
 /// `POST /a`: a code, then a code and who has it.
 pub(super) async fn submit(State(app): State<App>, body: Bytes) -> Response {
+    let turn = app.0.guesses.turn.lock().await;
     let now = app.now();
     if !app.0.guesses.may_try(now) {
         return ask(
@@ -164,6 +169,7 @@ pub(super) async fn submit(State(app): State<App>, body: Bytes) -> Response {
             return ask(StatusCode::SERVICE_UNAVAILABLE, Some("지금은 확인할 수 없습니다. 상황실에 전화하십시오."));
         }
     };
+    drop(turn);
     if !told.iter().any(|(id, _)| *id == by) {
         return who(&incident, &code, &told);
     }

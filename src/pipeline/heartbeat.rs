@@ -136,7 +136,8 @@ impl Heartbeat {
                     Some(token) => request.bearer_auth(token.reveal()),
                     None => request,
                 };
-                let status = request.send()?.status();
+                // The address may be the secret by which the watcher knows us.
+                let status = request.send().map_err(reqwest::Error::without_url)?.status();
                 anyhow::ensure!(status.is_success(), "the watcher answered {status}");
                 Ok(())
             }
@@ -287,6 +288,16 @@ mod tests {
         store.give_up(1).expect("memory is never away");
         shell.shared.board.report("incident", now + 6 * MINUTE, None);
         assert!(!look(&clock), "nobody leads");
+    }
+
+    #[test]
+    fn an_address_that_may_be_a_secret_is_not_told_to_the_log() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/ping/s3cret", listener.local_addr().expect("an address"));
+        drop(listener);
+        let beat = Heartbeat::new(settings(&url, false), Vec::new()).expect("a client");
+        let said = format!("{:#}", beat.send(0).expect_err("nobody listens"));
+        assert!(said.contains("error sending request") && !said.contains("s3cret"), "{said}");
     }
 
     #[test]

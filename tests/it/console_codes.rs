@@ -71,6 +71,30 @@ fn guesses_on_the_phone_page_are_not_heard_for_long() {
 }
 
 #[test]
+fn guesses_that_come_in_one_breath_are_counted_like_any_others() {
+    let (world, _, code) = world();
+    let wrong = |n: u32| format!("code={:06}", (code.parse::<u32>().unwrap() + n) % 1_000_000);
+    // The look-up of the first waits until the others are there.
+    let held = world.seams.incidents.lock().unwrap();
+    let (ready, others) = std::sync::mpsc::channel();
+    let heard = std::thread::scope(|scope| {
+        let (world, wrong) = (&world, &wrong);
+        let guess = |n: u32| {
+            let ready = ready.clone();
+            scope.spawn(move || {
+                ready.send(()).unwrap();
+                phone(world, &wrong(n)).0
+            })
+        };
+        let guesses: Vec<_> = (1..=40).map(guess).collect();
+        others.iter().take(40).count();
+        drop(held);
+        guesses.into_iter().map(|guess| guess.join().unwrap()).filter(|status| *status == 404).count()
+    });
+    assert_eq!(heard, 5);
+}
+
+#[test]
 fn a_used_or_foreign_code_is_none() {
     let (world, it, code) = world();
     for changed in [

@@ -1,7 +1,10 @@
 //! The HTTP gateway, as the shipped example describes a provider, against that provider's protocol on loopback.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bongsu::config::{self, Ask, read_secret};
 use bongsu::model::{Channel, Fate, Page, Reason, Severity, WayKind};
@@ -221,6 +224,31 @@ fn a_provider_behind_tls_is_believed_by_its_own_authority_alone() {
     assert_eq!(send(&trusting(&other), &page("p")), refused);
     assert!(double.messages().is_empty() && double.calls() == 0);
     assert_eq!(send(&trusting(&authority), &page("p")), accepted("r1:1"));
+}
+
+#[test]
+fn an_answer_that_trickles_is_not_waited_for() {
+    // A front that sends a byte now and then keeps every single read within its time.
+    const BYTES: usize = 300;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let trickle = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4_096];
+        let _ = stream.read(&mut request).unwrap();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n").as_bytes()).unwrap();
+        let (_open, pace) = std::sync::mpsc::channel::<()>();
+        let mut gone = false;
+        let one = |_: &usize| {
+            let _ = pace.recv_timeout(Duration::from_millis(50));
+            gone = gone || stream.write_all(b" ").is_err();
+            !gone
+        };
+        (0..BYTES).take_while(one).count()
+    });
+    let sent = send(&gateway(&base), &page("p"));
+    assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert!(trickle.join().unwrap() < BYTES, "the call lasted until the last byte");
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct HttpGateway {
     way: HttpWay,
     secrets: Vec<(String, Secret)>,
     client: Client,
+    /// For a whole call, its answer's last byte included.
+    timeout: Duration,
     clock: Arc<dyn Clock>,
     /// When answers were lost, elapsed time by page: a provider's search may be behind what it takes. After a crash this
     /// is empty, and the lease that had to end first is the wait.
@@ -84,6 +86,7 @@ impl HttpGateway {
             way: way.clone(),
             secrets,
             client,
+            timeout,
             clock,
             lost: Mutex::default(),
         })
@@ -107,6 +110,8 @@ impl HttpGateway {
             "GET" => self.client.get(&ready.url),
             _ => self.client.post(&ready.url),
         };
+        // The client's own limit begins anew with each piece of the answer: one that trickles would hold its sender for ever.
+        request = request.timeout(self.timeout);
         if let Some(kind) = ready.content_type {
             request = request.header(header::CONTENT_TYPE, kind);
         }
