@@ -191,6 +191,29 @@ pub fn rfc3339(at: Ms) -> String {
     format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{fraction}+09:00", c.year, c.month, c.day, c.hour, c.minute, c.second)
 }
 
+/// The same to the second, rounded down: what people say to each other.
+pub fn rfc3339_seconds(at: Ms) -> String {
+    rfc3339(at.div_euclid(SECOND) * SECOND)
+}
+
+/// `09:12:03.450`: the instants of one day beside each other.
+pub fn time_of_day(at: Ms) -> String {
+    let c = civil(at);
+    format!("{:02}:{:02}:{:02}.{:03}", c.hour, c.minute, c.second, at.rem_euclid(SECOND))
+}
+
+/// How long something took, in Korean: `867ms`, `1.90초`, `3분 20초`, `2시간 5분`.
+pub fn show_span(took: Ms) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a length is far below 2^53 ms")]
+    let seconds = took as f64 / SECOND as f64;
+    match took.abs() {
+        length if length < SECOND => format!("{took}ms"),
+        length if length < MINUTE => format!("{seconds:.2}초"),
+        length if length < 2 * HOUR => format!("{}분 {}초", took / MINUTE, length % MINUTE / SECOND),
+        length => format!("{}시간 {}분", took / HOUR, length % HOUR / MINUTE),
+    }
+}
+
 /// Reads a length of time such as `500ms`, `30s`, `5m`, `1h30m`, `7d`, `2w`. `None` for anything else, a sign included.
 pub fn parse_duration(text: &str) -> Option<Ms> {
     let mut rest = text;

@@ -57,6 +57,8 @@ impl Place {
 pub(crate) fn tell((status, answer): (u16, &Value), mut known: Value, format: Format) -> anyhow::Result<u8> {
     let text = answer.get("text").or(answer.get("error")).and_then(Value::as_str).unwrap_or("no answer");
     let done = status == 200;
+    // What somebody wrote wrongly: the sentence says it all.
+    anyhow::ensure!(status != 400, "{text}");
     anyhow::ensure!(done || matches!(status, 202 | 404 | 409), "the service answered {status}: {text}");
     let mut out = std::io::stdout().lock();
     match format {

@@ -161,7 +161,9 @@ pub(super) fn line(silence: &Value) -> String {
 
 fn preview(args: &PreviewArgs) -> anyhow::Result<u8> {
     let (status, answer) = args.place.service()?.post("/v1/silences/preview", &json!({ "matchers": args.matchers }))?;
-    anyhow::ensure!(status == 200, "the service answered {status}: {}", answer["error"].as_str().unwrap_or_default());
+    let why = answer["error"].as_str().unwrap_or_default();
+    anyhow::ensure!(status != 400, "{why}");
+    anyhow::ensure!(status == 200, "the service answered {status}: {why}");
     let mut out = std::io::stdout().lock();
     if args.format == Format::Json {
         let mut answer = answer;

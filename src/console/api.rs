@@ -200,10 +200,10 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
 
 fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
     if body.len() > ACT_BYTES {
-        return Err(format!("the request is longer than {ACT_BYTES} bytes"));
+        return Err(format!("요청이 {ACT_BYTES}바이트보다 깁니다"));
     }
     if form {
-        let mut fields = form_fields(body).ok_or("the form cannot be read")?;
+        let mut fields = form_fields(body).ok_or("입력을 읽을 수 없습니다")?;
         let mut field = |name: &str| fields.remove(name).unwrap_or_default();
         return Ok(ActBody {
             by: field("by"),
@@ -218,7 +218,7 @@ fn parse_act(form: bool, body: &[u8]) -> Result<ActBody, String> {
 /// The JSON object that a person's request carries; an empty body is one without fields.
 pub(super) fn json_body<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     if body.len() > ACT_BYTES {
-        return Err(format!("the request is longer than {ACT_BYTES} bytes"));
+        return Err(format!("요청이 {ACT_BYTES}바이트보다 깁니다"));
     }
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
@@ -237,7 +237,7 @@ fn act_input(incident: &str, verb: &str, body: ActBody) -> Result<Option<Input>,
         "handover" => {
             let to = body.to.trim().to_owned();
             if to.is_empty() {
-                return Err("`to` is missing: the contact who has it from now on".to_owned());
+                return Err("`to`(인수자)가 없습니다. 이어받을 사람의 연락처 id를 쓰십시오".to_owned());
             }
             let hold = body.hold.as_deref().map(|text| hold(Some(text))).transpose()?;
             Input::Handover { incident, by, to, note, hold }
@@ -253,7 +253,7 @@ fn act_input(incident: &str, verb: &str, body: ActBody) -> Result<Option<Input>,
 pub(super) fn who_and_note(by: &str, note: &str) -> Result<String, String> {
     let by = by.trim();
     if by.chars().count() > BY_CHARS || note.chars().count() > NOTE_CHARS {
-        return Err(format!("`by` has at most {BY_CHARS} characters and `note` {NOTE_CHARS}"));
+        return Err(format!("`by`(처리자)는 {BY_CHARS}자, `note`(메모)는 {NOTE_CHARS}자까지입니다"));
     }
     Ok(if by.is_empty() { "console".to_owned() } else { by.to_owned() })
 }
@@ -263,7 +263,7 @@ pub(super) fn hold(text: Option<&str>) -> Result<Ms, String> {
     let Some(text) = text else { return Ok(ACK_HOLD) };
     parse_duration(text)
         .filter(|hold| (MINUTE..=7 * DAY).contains(hold))
-        .ok_or_else(|| format!("`for`: `{text}` is no length between 1m and 7d, such as 4h"))
+        .ok_or_else(|| format!("`for`: `{text}` 길이가 아닙니다. 1m에서 7d 사이로 4h 처럼 쓰십시오"))
 }
 
 /// The fields of a form: its body is written as a query is. `None` where it is not ASCII or not decodable.

@@ -39,19 +39,23 @@ pub(super) async fn start(State(app): State<App>, body: Bytes) -> Response {
 fn ask(body: Body) -> Result<DrillAsk, String> {
     let by = api::who_and_note(&body.by, &body.note)?;
     if body.rule.is_empty() {
-        return Err("`rule` is missing: the rule that the drill pretends to fire".to_owned());
+        return Err("`rule`이 없습니다. 어느 규칙이 발생한 것으로 할지 쓰십시오".to_owned());
     }
     let labels = match &body.labels {
         Value::Null => Labels::default(),
-        labels => Labels::from_json(labels).ok_or("`labels` is no object of strings")?,
+        labels => Labels::from_json(labels).ok_or("`labels`는 이름과 문자열 값의 객체여야 합니다")?,
     };
-    let severity = Severity::parse(&body.severity).ok_or("`severity` is one of S1, S2, S3, S4")?;
+    let severity = Severity::parse(&body.severity).ok_or("`severity`는 S1, S2, S3, S4 가운데 하나입니다")?;
     let hold = match body.hold.as_deref() {
         None => DRILL_HOLD,
         Some(text) => {
             let known = parse_duration(text).filter(|hold| (DRILL_MIN..=DRILL_MAX).contains(hold));
             known.ok_or_else(|| {
-                format!("`for` is a duration from {} to {}", show_duration(DRILL_MIN), show_duration(DRILL_MAX))
+                format!(
+                    "`for`: `{text}` {}에서 {} 사이로 30m 처럼 쓰십시오",
+                    show_duration(DRILL_MIN),
+                    show_duration(DRILL_MAX)
+                )
             })?
         }
     };

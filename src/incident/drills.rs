@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::model::{
     DRILL_LABEL, DRILL_MAX, DRILL_MIN, DrillAsk, Drilled, Fingerprint, Incident, Labels, Signal, State,
 };
-use crate::time::{Ms, rfc3339};
+use crate::time::{Ms, rfc3339_seconds as rfc3339};
 
 use super::signals::Arrival;
 use super::{Book, Decided};
@@ -19,7 +19,10 @@ impl Book {
     pub(super) fn drill(&mut self, ask: &DrillAsk, now: Ms, out: &mut Decided) {
         out.refused = true;
         if !self.names.is_told(&ask.rule) {
-            out.answer = format!("no rule `{}` tells anybody: name one that is live.", ask.rule);
+            out.answer = format!(
+                "`{}` 통보하는 규칙이 아닙니다. 있는 규칙이고 시험(shadow) 중이 아닌지 확인하십시오.",
+                ask.rule
+            );
             return;
         }
         let labels = ask.labels.iter().filter(|(name, _)| *name != DRILL_LABEL);
@@ -28,7 +31,7 @@ impl Book {
         let known = self.by_fingerprint.get(&fingerprint).and_then(|id| self.incidents.get(id)).cloned();
         match known {
             Some(running) if running.state.is_live() => {
-                out.answer = format!("{} is this very drill, and is not over.", running.id);
+                out.answer = format!("{} 같은 훈련이 진행 중입니다. 끝내려면 `bongsu drill stop {0}`", running.id);
                 return;
             }
             // Each has a number of its own: it is not the one before, come back.
@@ -52,13 +55,13 @@ impl Book {
         self.signal(&signal, &Arrival { origin: None, late: false, now }, out);
         let opened = self.by_fingerprint.get(&fingerprint).and_then(|id| self.incidents.get(id)).cloned();
         let Some(mut opened) = opened else {
-            "the limit of open incidents is reached: no drill now.".clone_into(&mut out.answer);
+            "진행 중인 장애가 한도에 이르러 지금은 훈련을 시작할 수 없습니다.".clone_into(&mut out.answer);
             return;
         };
         let until = now + ask.hold.clamp(DRILL_MIN, DRILL_MAX);
         opened.drill = Some(Drilled { by: ask.by.clone(), until, note: ask.note.clone() });
         out.refused = false;
-        out.answer = format!("{} is a drill until {}.", opened.id, rfc3339(until));
+        out.answer = format!("{} 훈련을 시작했습니다({}에 스스로 끝납니다).", opened.id, rfc3339(until));
         // Its timer is another one now.
         self.put(opened);
     }

@@ -49,7 +49,7 @@ fn worded(incident: &Incident, suspect: &Suspect) -> String {
         // Nothing came before it that would explain the others as well.
         SuspectKind::Incident if *what == incident.id => format!("이 장애({of}건 중 {covers}건)"),
         // The number of an incident is ours.
-        SuspectKind::Incident => format!("선행 사건 {what}({of}건 중 {covers}건)"),
+        SuspectKind::Incident => format!("선행 장애 {what}({of}건 중 {covers}건)"),
         SuspectKind::Resource => format!("공통 기반 장애 의심({of}건 중 {covers}건)"),
         SuspectKind::Rule => format!("동일 현상({of}건 중 {covers}건)"),
     }

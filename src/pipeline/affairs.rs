@@ -81,7 +81,7 @@ pub fn filed(
 
 /// What is said of an incident that is not there.
 pub fn no_incident(id: &str) -> String {
-    format!("사건 {id}이(가) 없습니다")
+    format!("{id} 번호의 장애가 없습니다. 번호를 확인하십시오")
 }
 
 fn of(incident: &Incident) -> Question {

@@ -25,17 +25,17 @@ pub(super) fn lines(incident: &Incident) -> Vec<String> {
     if let Some(parent) = &incident.parent {
         let why = match group.tie {
             Some(Tie::Storm) => "같은 범위에서 동시에 다발하여",
-            Some(Tie::Alike) => "같은 묶음의 먼저 열린 사건이 있어",
-            Some(Tie::Cause) | None => "이 사건을 설명하는 사건이 있어",
+            Some(Tie::Alike) => "같은 묶음의 먼저 열린 장애가 있어",
+            Some(Tie::Cause) | None => "이 장애를 설명하는 장애가 있어",
         };
-        lines.push(format!("  {why} 상위 사건 {parent}에 묶였고, 알림은 상위 사건으로 보냅니다"));
+        lines.push(format!("  {why} 상위 장애 {parent}에 묶였고, 알림은 상위 장애에서 보냅니다"));
     }
     if group.tally.total > 0 {
-        lines.push(format!("  하위 사건: 누적 {}건, 진행 {}건", group.tally.total, group.tally.live()));
+        lines.push(format!("  하위 장애: 누적 {}건, 진행 {}건", group.tally.total, group.tally.live()));
     }
     for (n, suspect) in group.suspects.iter().enumerate() {
         let what = match suspect.kind {
-            SuspectKind::Incident => "사건",
+            SuspectKind::Incident => "장애",
             SuspectKind::Resource => "공통 대상",
             SuspectKind::Rule => "공통 규칙",
         };
@@ -54,11 +54,11 @@ pub(super) fn lines(incident: &Incident) -> Vec<String> {
 
 fn evidence(it: &Evidence) -> String {
     let relation = match it.relation.as_str() {
-        "self" => "이 사건",
+        "self" => "이 장애",
         "host" => "같은 대상",
         "above" => "상위 대상",
         "needs" => "의존 대상",
-        "below" => "하위 사건",
+        "below" => "하위 장애",
         "service" => "같은 서비스",
         _ => "이웃 대상",
     };

@@ -136,7 +136,7 @@ fn no_rule(question: &Question, looked: &Looked, affairs: &Affairs<'_>) -> Value
         Some(own) => vec![format!("`{}`({})은 엔진 자체 규칙으로, 설정한 임계값이 없습니다.", own.id, own.title)],
         None => {
             let ids: Vec<&str> = looked.rules.iter().map(AsRef::as_ref).collect();
-            vec![format!("규칙 `{}`이(가) 없습니다. 있는 규칙: {}", question.rule, ids.join(", "))]
+            vec![format!("규칙 `{}` 없음. 있는 규칙: {}", question.rule, ids.join(", "))]
         }
     };
     if builtin(&question.rule).is_some() || !mine.incidents.is_empty() {

@@ -5,8 +5,8 @@
 
 use crate::evaluate::{Inspection, Near, SERIES_LISTED, expression};
 use crate::model::{
-    Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, PageState, Reason, Rule, Severity, State,
-    Threshold, Watch,
+    Cause, Comparison, Incident, IncidentState, Level, MuteKind, Muted, PageState, Rule, Severity, State, Threshold,
+    Watch, detail_of, spoken, step_of,
 };
 use crate::page::EmptyStep;
 use crate::pipeline::explained::{Affairs, Stands};
@@ -211,7 +211,7 @@ pub(super) fn never_judged(rule: &Rule, had_incidents: bool) -> String {
         _ if expression => {
             "지금 식의 결과에 이 식별자가 없습니다: 조건이 성립하지 않았거나, 식의 한 부분이 비어 있습니다."
         }
-        true => "이 식별자를 지금은 판정하지 않습니다. 아래 사건은 그 전의 것입니다.",
+        true => "이 식별자를 지금은 판정하지 않습니다. 아래 장애는 그 전의 것입니다.",
         false => "이 식별자로 판정한 적이 없습니다. 그래서 아무에게도 알리지 않았습니다.",
     };
     text.to_owned()
@@ -229,7 +229,7 @@ pub(super) fn drill(incident: &Incident) -> Vec<String> {
             Some(_) => String::new(),
             None => format!(", {}에 스스로 끝납니다", rfc3339(drill.until)),
         };
-        lines.push(format!("  {}이(가) {since}에 시작했습니다{end}", drill.by));
+        lines.push(format!("  {since} 시작({}){end}", spoken(&drill.by)));
         if !drill.note.is_empty() {
             lines.push(format!("  메모: {}", drill.note));
         }
@@ -242,9 +242,9 @@ pub(super) fn told(seen: Option<&Inspection>, mine: &Affairs<'_>) -> Vec<String>
     let Some(last) = mine.incidents.last() else {
         return vec![match seen.map(|seen| seen.state) {
             Some(State::Firing | State::Recovering) => {
-                "발생했으나 사건이 아직 열리지 않았습니다. 그래서 아무에게도 알리지 않았습니다.".to_owned()
+                "발생했으나 장애가 아직 열리지 않았습니다. 그래서 아무에게도 알리지 않았습니다.".to_owned()
             }
-            _ => "사건이 열린 적이 없어 아무에게도 알리지 않았습니다.".to_owned(),
+            _ => "장애가 열린 적이 없어 아무에게도 알리지 않았습니다.".to_owned(),
         }];
     };
     let mut lines: Vec<String> = mine.incidents.iter().map(|incident| incident_line(incident)).collect();
@@ -264,9 +264,9 @@ fn empty_line(empty: &EmptyStep) -> String {
     let names = empty.to.join(", ");
     match empty.is_last {
         false => format!(
-            "  비상연락 체계 {}의 {}단계({names})에 연락할 사람이 없어 바로 다음 단계로 넘어갔습니다. 연락처를 확인하십시오",
+            "  비상연락 체계 {}의 {}({names})에 연락할 사람이 없어 바로 다음 단계로 넘어갔습니다. 연락처를 확인하십시오",
             empty.chain,
-            empty.step + 1
+            i64::try_from(empty.step).ok().and_then(step_of).unwrap_or_default()
         ),
         true => format!(
             "  비상연락 체계 {}의 마지막 단계({names})에 연락할 사람이 없어 다른 담당자에게 알렸습니다. 연락처를 확인하십시오",
@@ -276,18 +276,13 @@ fn empty_line(empty: &EmptyStep) -> String {
 }
 
 fn incident_line(incident: &Incident) -> String {
-    let state = match incident.state {
-        IncidentState::Open => "열림".to_owned(),
-        IncidentState::Acked => incident
-            .ack
-            .as_ref()
-            .map_or_else(|| "수신확인".to_owned(), |ack| format!("수신확인({}, {}까지)", ack.by, rfc3339(ack.until))),
-        IncidentState::Resolved => "해소".to_owned(),
-        IncidentState::Closed => "종료".to_owned(),
-    };
-    let over = incident.resolved.map_or_else(String::new, |at| format!(", 해소 {}", rfc3339(at)));
+    let mut state = incident.state.korean().to_owned();
+    if let Some(ack) = incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked) {
+        state.push_str(&format!("({}, {}까지)", spoken(&ack.by), rfc3339(ack.until)));
+    }
+    let over = incident.resolved.map_or_else(String::new, |at| format!(", 복구 {}", rfc3339(at)));
     format!(
-        "사건 {} {} {}: {state}, 감지 {}{over}",
+        "장애 {} {} {}: {state}, 감지 {}{over}",
         incident.id,
         incident.severity.code(),
         incident.severity.word(),
@@ -308,7 +303,7 @@ fn muted_line(muted: &Muted) -> String {
             "  알림중지 {}({}, 담당 {})이 {since}부터 {until} 통보를 멈췄습니다",
             muted.by, muted.why, muted.who
         ),
-        MuteKind::Inhibition => format!("  사건 {}의 영향이므로 {since}부터 {until} 따로 알리지 않습니다", muted.by),
+        MuteKind::Inhibition => format!("  장애 {}의 영향이므로 {since}부터 {until} 따로 알리지 않습니다", muted.by),
     }
 }
 
@@ -325,13 +320,17 @@ fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
         lines.push("  짧은 시간에 거듭 발생해 30분간 조용해질 때까지 다시 알리지 않습니다".to_owned());
     }
     if let Some(ack) = incident.ack.as_ref().filter(|_| incident.state == IncidentState::Acked) {
-        lines.push(format!("  {}이(가) {} 수신확인하여 연락망을 멈췄습니다", ack.by, rfc3339(ack.at)));
+        lines.push(format!("  {} 수신확인({})으로 연락망을 멈췄습니다", rfc3339(ack.at), spoken(&ack.by)));
     }
     let none = incident.muted.is_none() && !mine.pages.iter().any(|it| it.page.incident == incident.id);
     if none {
         let chains = mine.people.map_or(0, |people| people.chains.len());
         lines.push(if chains == 0 {
             "  연락망이 없어 통보가 만들어지지 않았습니다".to_owned()
+        } else if incident.parent.is_some() {
+            "  통보 없음: 상위 장애에서 대신 알립니다".to_owned()
+        } else if incident.severity == Severity::S1 {
+            "  아직 통보 없음: 같은 사람에게 1분에 10건이 넘는 중대 통보는 1분 안에 한 건으로 모아 보냅니다".to_owned()
         } else {
             format!(
                 "  통보 없음: 연락망이 {}({})을 알리지 않거나 모아보기(digest)로 미룹니다. `bongsu check`가 연락망을 설명합니다",
@@ -353,31 +352,9 @@ fn page_lines(it: &Stands) -> Vec<String> {
 }
 
 fn page_line(Stands { page, state, detail, .. }: &Stands) -> String {
-    let reason = match page.reason {
-        Reason::First => "최초",
-        Reason::Escalated => "상위 단계",
-        Reason::Worsened => "악화",
-        Reason::Reopened => "재발생",
-        Reason::Flapping => "반복 발생",
-        Reason::Repeat => "반복",
-        Reason::Sla => "SLA",
-        Reason::Resolved => "해소",
-        Reason::Digest => "모아보기",
-        Reason::Drill => "훈련",
-        Reason::ContactCheck => "연락처 확인",
-        Reason::GatewaySwitched => "발송 경로 전환",
-        Reason::Handover => "인수인계",
-    };
-    let became = match state {
-        None => "결정",
-        Some(PageState::Waiting) => "대기",
-        Some(PageState::Handed) => "발송 중",
-        Some(PageState::Accepted) => "접수",
-        Some(PageState::Delivered) => "도착",
-        Some(PageState::Failed) => "실패",
-        Some(PageState::Unknown) => "확인 불가",
-        Some(PageState::Cancelled) => "취소",
-    };
+    let (reason, became) = (page.reason.korean(), state.map_or("결정", PageState::korean));
+    // Our own id as the provider's says nothing.
+    let detail = if *detail == page.id { "" } else { detail_of(detail) };
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     format!("  {} {} → {} {} : {became}{detail}", rfc3339(page.decided), reason, page.to, page.channel.word())
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Hop, Page, Sending, Stamp, Stamps};
 use crate::telemetry::Quantiles;
-use crate::time::{MINUTE, Ms, SECOND, civil};
+use crate::time::{show_span, time_of_day};
 
 /// The way of a page, in two lines: its stamps, and what became of the time.
 pub fn lines(page: &Page, sending: &Sending) -> Vec<String> {
@@ -20,7 +20,7 @@ pub fn lines(page: &Page, sending: &Sending) -> Vec<String> {
             way.push(format!("{} —", stamp.title()));
             continue;
         };
-        let since = before.replace(at).map_or_else(String::new, |from| format!("(+{})", length(at - from)));
+        let since = before.replace(at).map_or_else(String::new, |from| format!("(+{})", show_span(at - from)));
         way.push(format!("{} {}{since}", stamp.title(), time_of_day(at)));
     }
     let mut lines = vec![format!("    {}", way.join(" · "))];
@@ -34,12 +34,12 @@ fn sum(page: &Page, stamps: &Stamps) -> Option<String> {
     let mut all: Vec<String> = [Stamp::Accepted, Stamp::Delivered]
         .into_iter()
         .filter_map(whole)
-        .map(|(to, took)| format!("{}→{} {}", Stamp::Sampled.title(), to.title(), length(took)))
+        .map(|(to, took)| format!("{}→{} {}", Stamp::Sampled.title(), to.title(), show_span(took)))
         .collect();
     let slowest = Hop::ALL[..7].iter().filter_map(|hop| Some((stamps.hop(*hop)?, *hop))).max_by_key(|(took, _)| *took);
     let (took, hop) = slowest.filter(|_| stamps.get(Stamp::Accepted).is_some())?;
     let planned = if hop.has_decision() && !page.prompt { " (예정된 대기)" } else { "" };
-    all.push(format!("가장 오래 걸린 단계 {}→{} {}{planned}", hop.from.title(), hop.to.title(), length(took)));
+    all.push(format!("가장 오래 걸린 단계 {}→{} {}{planned}", hop.from.title(), hop.to.title(), show_span(took)));
     Some(all.join(", "))
 }
 
@@ -66,25 +66,11 @@ pub fn figures(hops: &[Quantiles]) -> Value {
     hops.iter().map(one).collect()
 }
 
-fn time_of_day(at: Ms) -> String {
-    let c = civil(at);
-    format!("{:02}:{:02}:{:02}.{:03}", c.hour, c.minute, c.second, at.rem_euclid(SECOND))
-}
-
-fn length(took: Ms) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a length is far below 2^53 ms")]
-    let seconds = took as f64 / SECOND as f64;
-    match took {
-        took if took.abs() < SECOND => format!("{took}ms"),
-        took if took.abs() < MINUTE => format!("{seconds:.2}초"),
-        took => format!("{}분 {}초", took / MINUTE, took % MINUTE / SECOND),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{Came, Channel, Reason, Severity};
+    use crate::time::Ms;
 
     /// 09:00:00 KST.
     const AT: Ms = 1_764_028_800_000;

@@ -16,7 +16,7 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     let answer = said(&started);
     assert_eq!(started.status.code(), Some(0), "{answer}");
     let number = answer.split_whitespace().next().unwrap().to_owned();
-    assert!(number.starts_with("DRL-") && answer.contains(" is a drill until "), "{answer}");
+    assert!(number.starts_with("DRL-") && answer.contains(" 훈련을 시작했습니다("), "{answer}");
     let first = site.page("load-high", "first");
     assert_eq!((first["incident"].as_str(), first["to"].as_str()), (Some(number.as_str()), Some("duty-1")));
     let phone = site.data().join("handset").join("duty-1");
@@ -46,7 +46,7 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     let lines = said(&explained);
     assert_eq!(explained.status.code(), Some(0), "{lines}");
     assert!(
-        lines.contains("모의훈련입니다") && lines.contains("duty-1이(가)") && lines.contains("스스로 끝납니다"),
+        lines.contains("모의훈련입니다") && lines.contains("시작(duty-1)") && lines.contains("스스로 끝납니다"),
         "{lines}"
     );
     assert!(!lines.contains("알리지 않았습니다"), "somebody was told: {lines}");

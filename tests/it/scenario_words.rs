@@ -109,7 +109,7 @@ fn a_silence_that_waits_for_a_second_person_says_so() {
         .replace("host: b }, for", "host: \"=~.*\" }, waits: true, for");
     let (code, said) = run(&text);
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("SIL-2601-001 waits for another contact to approve it"), "{said}");
+    assert!(said.contains("SIL-2601-001 다른 연락처의 승인을 기다립니다"), "{said}");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn answer(args: &ExplainArgs, loaded: &Loaded, run: &Backtest, pages: Vec<Page>)
     let question = match (named, &args.rule) {
         (Some(None), _) => {
             let id = args.incident.as_deref().unwrap_or_default();
-            let line = format!("이 입력과 시각까지 사건 {id}이(가) 열리지 않았습니다. 재현의 번호는 001부터 셉니다.");
+            let line = format!("이 입력과 시각까지 장애 {id} 번호가 열리지 않았습니다. 재현의 번호는 001부터 셉니다.");
             return vec![json!({ "type": "explain", "found": false, "incident": id, "lines": [line] })];
         }
         (Some(Some(incident)), _) => Question {

@@ -75,7 +75,7 @@ impl Fit {
     fn of(label: String, test: Test, value: String) -> Result<Self, String> {
         let build = |value: &str| {
             let built = regex::RegexBuilder::new(&format!("^(?s:{value})$")).size_limit(COMPILED_MAX).build();
-            built.map_err(|_| format!("`{label}{}{value}` is no regular expression", test.sign()))
+            built.map_err(|_| format!("`{label}{}{value}` 정규식이 아닙니다", test.sign()))
         };
         let pattern = matches!(test, Test::Fits | Test::FitsNot).then(|| build(&value)).transpose()?;
         Ok(Self { label, test, value, pattern })

@@ -10,8 +10,8 @@ use super::fits::{Fits, Subject};
 use super::{Hit, Setup, may_hide};
 use crate::incident::notes::Notes;
 use crate::model::wire::{silence_from_json, silence_to_json};
-use crate::model::{Incident, MuteKind, Severity, Silence, SilenceAsk, SilenceState};
-use crate::time::{DAY, Ms, SECOND, rfc3339, show_duration};
+use crate::model::{Incident, MuteKind, Severity, Silence, SilenceAsk, SilenceState, spoken};
+use crate::time::{DAY, Ms, SECOND, rfc3339_seconds as rfc3339, show_duration};
 
 /// How long a silence is kept after its end.
 const KEPT: Ms = 90 * DAY;
@@ -131,22 +131,22 @@ impl Silences {
         let blank = |text: &str| text.trim().is_empty();
         let living = self.all.values().filter(|(silence, _)| silence.until > now).count();
         let wrong = if ask.matchers.is_empty() {
-            "a silence without a matcher would hide everything; say what it is about, such as host=db-01".to_owned()
+            "대상이 없으면 모든 장애가 가려집니다. host=db-01 처럼 대상을 쓰십시오.".to_owned()
         } else if ask.matchers.len() > MATCHERS_MAX {
-            format!("a silence has at most {MATCHERS_MAX} matchers")
+            format!("알림중지의 대상 조건은 {MATCHERS_MAX}개까지입니다.")
         } else if blank(&ask.by) || blank(&ask.reason) {
-            "a silence needs an owner and a reason".to_owned()
+            "알림중지에는 담당자와 사유가 있어야 합니다.".to_owned()
         } else if ask.until < from + SECOND {
-            format!("it would end ({}) before it begins ({})", rfc3339(ask.until), rfc3339(from))
+            format!("종료({})가 시작({}) 뒤가 아닙니다.", rfc3339(ask.until), rfc3339(from))
         } else if ask.until - from > longest {
-            let help = "make it shorter and renew it, or plan a maintenance window in calendar.yaml";
-            format!("a silence lasts at most {}; {help}", show_duration(longest))
+            let help = "짧게 걸고 연장하거나 calendar.yaml에 정기점검으로 등록하십시오.";
+            format!("알림중지는 최대 {}입니다. {help}", show_duration(longest))
         } else if living >= MOST {
-            format!("{MOST} silences are in force already; expire some")
+            format!("알림중지가 이미 {MOST}건 있습니다. 필요 없는 것을 해제하십시오.")
         } else if ask.approver.as_ref() == Some(&ask.by) {
-            "nobody approves their own silence; name another contact".to_owned()
+            "자기 알림중지는 승인할 수 없습니다. 다른 연락처를 승인자로 쓰십시오.".to_owned()
         } else if let Some(other) = ask.approver.as_ref().filter(|other| !setup.contacts.contains(*other)) {
-            format!("there is no contact `{other}` to approve it")
+            format!("승인자 `{other}` 연락처가 없습니다.")
         } else {
             return Fits::new(&ask.matchers);
         };
@@ -166,14 +166,14 @@ impl Silences {
         let days = ask.hides.over / DAY;
         let most = setup.muting.silence_incidents;
         if fits.is_broad() {
-            Some("it fits everything".to_owned())
+            Some("모든 장애가 대상".to_owned())
         } else if let Some(grave) = grave {
-            Some(format!("it hides {}, which is S1", grave.id))
+            Some(format!("중대(S1) 장애 {} 포함", grave.id))
         } else if ask.hides.s1 > 0 {
-            Some(format!("it would have hidden {} S1 incidents in {days} days", ask.hides.s1))
+            Some(format!("지난 {days}일의 중대(S1) 장애 {}건 포함", ask.hides.s1))
         } else if ask.hides.incidents > most {
             let n = ask.hides.incidents;
-            Some(format!("it would have hidden {n} incidents in {days} days, more than {most}"))
+            Some(format!("지난 {days}일의 장애 {n}건 포함({most}건 초과)"))
         } else {
             None
         }
@@ -181,8 +181,8 @@ impl Silences {
 
     fn is_living(&self, id: &str, now: Ms) -> Result<(), String> {
         match self.all.get(id) {
-            None => Err(format!("there is no silence `{id}`.")),
-            Some((silence, _)) if silence.until <= now => Err(format!("{id} is over already.")),
+            None => Err(nowhere(id)),
+            Some((silence, _)) if silence.until <= now => Err(format!("{id} 이미 끝난 알림중지입니다.")),
             Some(_) => Ok(()),
         }
     }
@@ -194,7 +194,7 @@ impl Silences {
             (silence.until, silence.expired_by) = (now, Some(by.to_owned()));
             self.changed.insert(id.to_owned());
         }
-        Ok(format!("{id} is ended by {by}."))
+        Ok(format!("{id} 알림중지를 해제했습니다({}).", spoken(by)))
     }
 
     /// The second approver says yes.
@@ -205,18 +205,18 @@ impl Silences {
         setup: &Setup,
         now: Ms,
     ) -> Result<String, String> {
-        let Some((silence, _)) = self.all.get_mut(id) else { return Err(format!("there is no silence `{id}`.")) };
+        let Some((silence, _)) = self.all.get_mut(id) else { return Err(nowhere(id)) };
         if silence.state(now) != SilenceState::Waiting {
-            return Err(format!("{id} waits for nobody's approval."));
+            return Err(format!("{id} 승인을 기다리는 알림중지가 아닙니다."));
         }
         if silence.by == by {
-            return Err(format!("{id} is {by}'s own: another contact must approve it."));
+            return Err(format!("{id} {by} 자신의 알림중지입니다. 다른 연락처가 승인해야 합니다."));
         }
         if !setup.contacts.contains(by) {
-            return Err(format!("there is no contact `{by}`: only a contact may approve a silence."));
+            return Err(format!("`{by}` 연락처가 없습니다. 비상연락망에 있는 사람만 승인할 수 있습니다."));
         }
         if let Some(asked) = silence.approver.as_ref().filter(|asked| *asked != by) {
-            return Err(format!("{id} waits for {asked}, not for {by}."));
+            return Err(format!("{id} {asked}의 승인을 기다립니다({by} 아님)."));
         }
         silence.approved = Some((by.to_owned(), now));
         let (until, old) = (silence.until, silence.replaces.clone());
@@ -225,7 +225,7 @@ impl Silences {
             // The one whose place it takes held until now; it may have ended by itself meanwhile.
             let _ = self.end(&old, by, now);
         }
-        Ok(format!("{id} is approved by {by} and mutes until {}.", rfc3339(until)))
+        Ok(format!("{id} 승인했습니다({by}). {}까지 통보를 멈춥니다.", rfc3339(until)))
     }
 
     fn forget(&mut self, now: Ms) {
@@ -243,23 +243,31 @@ pub fn hides(fits: &Fits, incident: &Incident, subject: &Subject<'_>) -> bool {
     is_meant && fits.fit(subject) && may_hide(fits, incident)
 }
 
+fn nowhere(id: &str) -> String {
+    format!("`{id}` 알림중지가 없습니다. `bongsu silence list`에서 번호를 확인하십시오.")
+}
+
 /// The answer to whoever asked for it.
 fn told(silence: &Silence, now: Ms) -> String {
     let Silence { id, until, hides, .. } = silence;
     let seen = format!(
-        "in the last {} it would have hidden {} of {} incidents ({} S1) and {} pages",
+        "지난 {}이라면 장애 {}건 가운데 {}건(중대 {}건)과 통보 {}건을 가렸을 것입니다",
         show_duration(hides.over),
-        hides.incidents,
         hides.of,
+        hides.incidents,
         hides.s1,
         hides.pages
     );
     match (&silence.needs, &silence.approver) {
-        (Some(why), Some(who)) => format!("{id} waits for {who} to approve it: {why}; {seen}."),
-        (Some(why), None) => format!("{id} waits for another contact to approve it: {why}; {seen}."),
-        (None, _) if now < silence.from => {
-            format!("{id} mutes from {} until {}; {seen}.", rfc3339(silence.from), rfc3339(*until))
+        (Some(why), Some(who)) => {
+            format!("{id} {who}의 승인을 기다립니다: {why}. {seen}. 승인 전에는 계속 통보합니다.")
         }
-        (None, _) => format!("{id} mutes until {}; {seen}.", rfc3339(*until)),
+        (Some(why), None) => {
+            format!("{id} 다른 연락처의 승인을 기다립니다: {why}. {seen}. 승인 전에는 계속 통보합니다.")
+        }
+        (None, _) if now < silence.from => {
+            format!("{id} {}부터 {}까지 통보를 멈춥니다. {seen}.", rfc3339(silence.from), rfc3339(*until))
+        }
+        (None, _) => format!("{id} {}까지 통보를 멈춥니다. {seen}.", rfc3339(*until)),
     }
 }

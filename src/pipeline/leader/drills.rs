@@ -25,7 +25,7 @@ fn ask(hold: Ms) -> Input {
 fn a_drill_goes_the_whole_way_and_ends_by_itself() {
     let mut stand = Stand::new();
     let (done, answer) = stand.input(ask(12 * MINUTE));
-    assert!(done && answer.starts_with(&format!("{DRILL} is a drill until 2026-11-24T")), "{answer}");
+    assert!(done && answer.starts_with(&format!("{DRILL} 훈련을 시작했습니다(2026-11-24T")), "{answer}");
     assert_eq!(stand.heard(0), [page("msp-duty-1", "sms", "first")]);
     assert!(stand.pages[0].page.text.starts_with("[훈련]"), "{}", stand.pages[0].page.text);
     let (again, answer) = stand.input(ask(HOUR));

@@ -20,7 +20,7 @@ fn bound(id: &str, domain: Domain, bonds: Bonds) -> Arc<Rule> {
 }
 
 /// 30 machines on `node-1`, 30 on `node-2`, one service each.
-fn site() -> World {
+pub(super) fn site() -> World {
     site_of(false)
 }
 

@@ -34,7 +34,7 @@ fn a_code_takes_its_incident_once() {
     assert!(gone.0);
     assert_eq!(mark(&stand).as_deref(), Some("0001"), "the chain goes on with another code");
     let (done, answer) = by_code(&mut stand, 1, 0);
-    assert!(!done && answer.contains("used already"), "{answer}");
+    assert!(!done && answer.contains("이미 쓴 코드"), "{answer}");
     assert_eq!(stand.incident(FIRST).state, IncidentState::Open);
     assert!(by_code(&mut stand, 1, 1).0);
 }
@@ -57,7 +57,7 @@ fn a_code_that_somebody_elses_ack_came_before_is_not_used_up() {
     stand.signal("cpu", "db-01", Some(Severity::S2));
     assert!(stand.ack(FIRST, HOUR).0);
     let (done, answer) = by_code(&mut stand, 1, 0);
-    assert!(!done && answer.contains("already taken by msp-duty-1"), "{answer}");
+    assert!(!done && answer.contains("이미 수신확인되었습니다(담당 msp-duty-1)"), "{answer}");
     assert_eq!(stand.incident(FIRST).codes_used, 0);
 }
 
@@ -112,16 +112,16 @@ fn a_hand_over_may_renew_the_time_and_come_back() {
 fn what_cannot_be_handed_over_is_said() {
     let mut stand = Stand::new();
     stand.signal("cpu", "db-01", Some(Severity::S2));
-    for (to, says) in [("boss", "not taken by anybody"), ("nobody", "no contact is called")] {
+    for (to, says) in [("boss", "수신확인한 사람이 없어"), ("nobody", "연락처가 없습니다")] {
         let (done, answer) = hand_over(&mut stand, to, None);
         assert!(!done && answer.contains(says), "{answer}");
     }
     assert!(stand.ack(FIRST, HOUR).0);
     let (done, answer) = hand_over(&mut stand, "msp-duty-1", None);
-    assert!(!done && answer.contains("with msp-duty-1 already"), "{answer}");
+    assert!(!done && answer.contains("이미 msp-duty-1 담당"), "{answer}");
     stand.signal("cpu", "db-01", None);
     let (done, answer) = hand_over(&mut stand, "boss", None);
-    assert!(!done && answer.contains("over already"), "{answer}");
+    assert!(!done && answer.contains("이미 복구된 장애"), "{answer}");
 }
 
 #[test]
@@ -157,13 +157,16 @@ fn a_name_that_no_contact_has_is_taken_and_said_so() {
     let ack = |stand: &mut Stand, by: &str| {
         stand.input(Input::Ack { incident: FIRST.to_owned(), by: by.to_owned(), note: String::new(), hold: HOUR })
     };
-    let unknown = "is not in the contacts";
+    let unknown = "비상연락망에 없는 이름";
     for (by, wanted) in [
         ("msp-duty-1", None),
         ("console", None),
         ("operator", None),
-        ("nobody", Some("`nobody` is not in the contacts; recorded as written.")),
-        ("msp-dtuy-1", Some("`msp-dtuy-1` is not in the contacts (did you mean `msp-duty-1`?); recorded as written.")),
+        ("nobody", Some("`nobody` 비상연락망에 없는 이름입니다. 적은 그대로 기록했습니다.")),
+        (
+            "msp-dtuy-1",
+            Some("`msp-dtuy-1` 비상연락망에 없는 이름입니다(혹시 `msp-duty-1`?). 적은 그대로 기록했습니다."),
+        ),
     ] {
         let mut stand = Stand::new();
         stand.signal("cpu", "db-01", Some(Severity::S1));
@@ -184,7 +187,12 @@ fn a_name_that_no_contact_has_is_taken_and_said_so() {
         ..SilenceAsk::default()
     };
     let (done, answer) = stand.input(Input::Silence(Box::new(silence)));
-    assert!(done && answer.starts_with("SIL-2611-001 mutes until") && answer.contains(unknown), "{answer}");
+    assert!(
+        done && answer.starts_with("SIL-2611-001 ")
+            && answer.contains("까지 통보를 멈춥니다")
+            && answer.contains(unknown),
+        "{answer}"
+    );
 }
 
 /// A number that is refused for good, a mail that said it instead, an ack that is given back: the mail is not said again.
@@ -212,4 +220,33 @@ fn what_the_next_channel_said_is_not_said_there_again_after_an_ack() {
         stand.pass(MINUTE);
     }
     assert!(stand.pages.iter().filter(|row| row.state == PageState::Failed).count() > 1, "it was tried again");
+}
+
+/// Whoever ends what still goes on must learn so from the answer, not from the next message.
+#[test]
+fn the_answer_to_a_resolve_says_what_goes_on_and_what_to_do_instead() {
+    let resolve = |stand: &mut Stand, id: &str| {
+        stand.input(Input::Resolve { incident: id.to_owned(), by: "console".to_owned(), note: String::new() })
+    };
+    let mut stand = Stand::with(super::groups::site());
+    for n in 1..=12 {
+        stand.signal("cpu", &format!("vm-{n:02}"), Some(Severity::S2));
+    }
+    let storm = stand.rows.incidents.iter().find(|it| *it.rule == *STORM.id).expect("a storm").id.clone();
+    let (done, answer) = resolve(&mut stand, &storm);
+    assert!(done && stand.incident(&storm).state.is_live(), "all of them fire: it is back at once");
+    for said in ["하위 장애 12건", "바로 다시 열렸습니다", "수신확인하십시오"] {
+        assert!(answer.contains(said), "{said}: {answer}");
+    }
+    for n in 3..=12 {
+        stand.signal("cpu", &format!("vm-{n:02}"), None);
+    }
+    let (done, answer) = resolve(&mut stand, &storm);
+    assert!(done && !stand.incident(&storm).state.is_live(), "two are no storm");
+    assert!(answer.contains("하위 장애 2건은 진행 중이며 이제부터 따로 알립니다"), "{answer}");
+    let (done, answer) = resolve(&mut stand, FIRST);
+    assert!(done && answer.contains("정상이 된 뒤 재발할 때만") && !answer.contains("하위"), "{answer}");
+    let (done, answer) = resolve(&mut stand, FIRST);
+    assert!(!done && answer.contains("다시 여십시오"), "{answer}");
+    stand.replays();
 }

@@ -317,8 +317,8 @@ impl Leader {
         let contact = self.world.people.contacts.iter().find(|contact| contact.id == *to);
         let answer = match contact {
             Some(contact) if contact.phone.is_some() || contact.email.is_some() => return None,
-            Some(_) => format!("{to} has neither a phone nor an address: nobody could be told."),
-            None => format!("no contact is called `{to}`."),
+            Some(_) => format!("{to} 전화번호와 전자우편이 없어 알릴 수 없습니다. 다른 사람에게 인계하십시오."),
+            None => format!("`{to}` 연락처가 없습니다. `bongsu contacts list`에서 확인하십시오."),
         };
         Some(Decided { refused: true, answer, ..Decided::default() })
     }

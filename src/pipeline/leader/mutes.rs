@@ -59,7 +59,7 @@ impl Stand {
 fn the_first_page_after_a_silence_is_a_first() {
     let mut stand = Stand::new();
     let (done, answer) = stand.silence(&["host=db-01"], HOUR);
-    assert!(done && answer.starts_with("SIL-2611-001 mutes until 2026-11-24T10:00:00+09:00;"), "{answer}");
+    assert!(done && answer.starts_with("SIL-2611-001 2026-11-24T10:00:00+09:00까지 통보를 멈춥니다."), "{answer}");
     stand.pass(MINUTE);
     stand.signal("cpu", "db-01", S2);
     stand.signal("cpu", "db-02", S2);
@@ -197,9 +197,9 @@ fn expiring_a_silence_ends_it_at_once_and_twice_is_refused() {
     stand.silence(&["host=db-01"], HOUR);
     stand.signal("cpu", "db-01", S2);
     stand.pass(MINUTE);
-    assert_eq!(stand.expire(SILENCE), (true, "SIL-2611-001 is ended by boss.".to_owned()));
+    assert_eq!(stand.expire(SILENCE), (true, "SIL-2611-001 알림중지를 해제했습니다(boss).".to_owned()));
     assert_eq!(stand.heard(0), [page("msp-duty-1", "sms", "first")]);
-    assert_eq!(stand.expire(SILENCE), (false, "SIL-2611-001 is over already.".to_owned()));
+    assert_eq!(stand.expire(SILENCE), (false, "SIL-2611-001 이미 끝난 알림중지입니다.".to_owned()));
     assert!(!stand.expire("SIL-2611-009").0);
     assert!(stand.rows.notes.iter().any(|(key, _)| key.ends_with(SILENCE)), "it is kept after its end");
 }
@@ -226,16 +226,16 @@ fn silences_that_must_not_be_are_refused_with_the_reason() {
     let mut stand = Stand::new();
     let base = ask(&["host=db-01"], T0, HOUR);
     let wrong: Vec<(SilenceAsk, &str)> = vec![
-        (SilenceAsk { matchers: Vec::new(), ..base.clone() }, "without a matcher"),
-        (SilenceAsk { until: T0, ..base.clone() }, "before it begins"),
-        (SilenceAsk { until: T0 - HOUR, ..base.clone() }, "before it begins"),
-        (SilenceAsk { until: T0 + 8 * DAY, ..base.clone() }, "lasts at most 7d"),
-        (SilenceAsk { reason: "  ".to_owned(), ..base.clone() }, "an owner and a reason"),
-        (SilenceAsk { by: String::new(), ..base.clone() }, "an owner and a reason"),
-        (SilenceAsk { matchers: matchers(&["host=~["]), ..base.clone() }, "no regular expression"),
-        (SilenceAsk { approver: Some("msp-duty-1".to_owned()), ..base.clone() }, "their own silence"),
-        (SilenceAsk { approver: Some("nobody".to_owned()), ..base.clone() }, "no contact `nobody`"),
-        (SilenceAsk { replaces: Some("SIL-2611-007".to_owned()), ..base }, "there is no silence"),
+        (SilenceAsk { matchers: Vec::new(), ..base.clone() }, "대상이 없으면"),
+        (SilenceAsk { until: T0, ..base.clone() }, "뒤가 아닙니다"),
+        (SilenceAsk { until: T0 - HOUR, ..base.clone() }, "뒤가 아닙니다"),
+        (SilenceAsk { until: T0 + 8 * DAY, ..base.clone() }, "최대 7d"),
+        (SilenceAsk { reason: "  ".to_owned(), ..base.clone() }, "담당자와 사유"),
+        (SilenceAsk { by: String::new(), ..base.clone() }, "담당자와 사유"),
+        (SilenceAsk { matchers: matchers(&["host=~["]), ..base.clone() }, "정규식이 아닙니다"),
+        (SilenceAsk { approver: Some("msp-duty-1".to_owned()), ..base.clone() }, "자기 알림중지"),
+        (SilenceAsk { approver: Some("nobody".to_owned()), ..base.clone() }, "승인자 `nobody` 연락처가 없습니다"),
+        (SilenceAsk { replaces: Some("SIL-2611-007".to_owned()), ..base }, "알림중지가 없습니다"),
     ];
     for (ask, why) in wrong {
         let (done, answer) = stand.input(Input::Silence(Box::new(ask)));
@@ -248,18 +248,18 @@ fn silences_that_must_not_be_are_refused_with_the_reason() {
 fn what_hides_much_waits_for_a_second_approver() {
     let hides = |s1, incidents| Preview { incidents, s1, pages: 3, of: 90, over: 30 * DAY };
     let grave: Vec<(SilenceAsk, &str)> = vec![
-        (SilenceAsk { hides: hides(1, 1), ..ask(&["host=db-01"], T0, HOUR) }, "1 S1 incidents in 30 days"),
-        (SilenceAsk { hides: hides(0, 21), ..ask(&["host=db-01"], T0, HOUR) }, "21 incidents in 30 days, more than 20"),
-        (ask(&["host=~.*"], T0, HOUR), "it fits everything"),
-        (ask(&["severity=~S.", "host!=x"], T0, HOUR), "it fits everything"),
-        (ask(&["host=db-09"], T0, HOUR), "which is S1"),
+        (SilenceAsk { hides: hides(1, 1), ..ask(&["host=db-01"], T0, HOUR) }, "지난 30일의 중대(S1) 장애 1건"),
+        (SilenceAsk { hides: hides(0, 21), ..ask(&["host=db-01"], T0, HOUR) }, "지난 30일의 장애 21건 포함(20건 초과)"),
+        (ask(&["host=~.*"], T0, HOUR), "모든 장애가 대상"),
+        (ask(&["severity=~S.", "host!=x"], T0, HOUR), "모든 장애가 대상"),
+        (ask(&["host=db-09"], T0, HOUR), "중대(S1) 장애 INC-"),
     ];
     for (ask, why) in grave {
         let mut stand = Stand::new();
         stand.signal("cpu", "db-09", S1);
         stand.ack(FIRST, DAY);
         let (done, answer) = stand.input(Input::Silence(Box::new(ask)));
-        assert!(done && answer.contains("waits for another contact to approve it") && answer.contains(why), "{answer}");
+        assert!(done && answer.contains("다른 연락처의 승인을 기다립니다") && answer.contains(why), "{answer}");
         stand.signal("cpu", "db-01", S2);
         assert_eq!(stand.muted("INC-2611-002"), None, "it mutes nothing yet");
         assert!(!stand.approve(SILENCE, "msp-duty-1").0, "its owner cannot");
@@ -277,7 +277,7 @@ fn a_named_approver_alone_may_approve_and_one_never_approved_hides_nothing() {
     let mut stand = Stand::new();
     let broad = SilenceAsk { approver: Some("owner".to_owned()), ..ask(&["host=~.+"], T0, HOUR) };
     let (done, answer) = stand.input(Input::Silence(Box::new(broad)));
-    assert!(done && answer.contains("waits for owner to approve it"), "{answer}");
+    assert!(done && answer.contains("owner의 승인을 기다립니다"), "{answer}");
     assert!(!stand.approve(SILENCE, "boss").0);
     stand.pass(2 * HOUR);
     assert!(!stand.approve(SILENCE, "owner").0, "over");

@@ -42,7 +42,7 @@ fn the_chain_climbs_until_somebody_takes_it() {
     assert!(repeats.iter().all(|(_, _, reason)| *reason == "repeat"));
     assert_eq!(
         stand.ack(FIRST, HOUR),
-        (true, format!("{FIRST} is taken by msp-duty-1 until 2026-11-24T10:30:00+09:00."))
+        (true, format!("{FIRST} 수신확인했습니다(담당 msp-duty-1, 2026-11-24T10:30:00+09:00까지)."))
     );
     stand.pass(59 * MINUTE);
     assert_eq!(stand.heard(T0 + 31 * MINUTE), [], "taken");
@@ -356,7 +356,10 @@ fn people_get_one_plain_sentence_and_a_refusal_where_nothing_was_done() {
     assert!(!stand.ack(FIRST, HOUR).0, "already so");
     assert!(stand.ack(FIRST, 2 * HOUR).0, "longer");
     let other = Input::Ack { incident: id(), by: by(), note: String::new(), hold: DAY };
-    assert_eq!(stand.input(other), (false, format!("{FIRST} is already taken by msp-duty-1.")));
+    assert_eq!(
+        stand.input(other),
+        (false, format!("{FIRST} 이미 수신확인되었습니다(담당 msp-duty-1). 담당을 바꾸려면 인수인계하십시오."))
+    );
     assert!(stand.input(Input::Unack { incident: id(), by: by() }).0);
     assert!(stand.input(Input::Resolve { incident: id(), by: by(), note: String::new() }).0);
     assert!(!stand.ack(FIRST, HOUR).0, "over");

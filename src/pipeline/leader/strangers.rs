@@ -9,10 +9,7 @@
 
 use super::Leader;
 use crate::config::did_you_mean;
-use crate::model::Input;
-
-/// What stands for a name where nobody gave one: at the console, and on the command line.
-const NAMELESS: [&str; 2] = ["console", "operator"];
+use crate::model::{Input, NAMELESS};
 
 /// Who asks for it, where it is a person.
 fn author(input: &Input) -> Option<&str> {
@@ -39,7 +36,7 @@ impl Leader {
         if ids.contains(&by) {
             return None;
         }
-        let meant = did_you_mean(by, &ids).map_or_else(String::new, |id| format!(" (did you mean `{id}`?)"));
-        Some(format!("`{by}` is not in the contacts{meant}; recorded as written."))
+        let meant = did_you_mean(by, &ids).map_or_else(String::new, |id| format!("(혹시 `{id}`?)"));
+        Some(format!("`{by}` 비상연락망에 없는 이름입니다{meant}. 적은 그대로 기록했습니다."))
     }
 }
