@@ -76,6 +76,14 @@ pub fn fill(text: &str, incident: &str, occurrence: i64, key: Option<&AckKey>) -
     }
 }
 
+/// A page's text for whoever it was not sent to: where the code stood are stars.
+pub fn veil(text: &str) -> String {
+    find(text).map_or_else(
+        || text.to_owned(),
+        |(at, end, _)| format!("{}{WORD}{}{}", &text[..at], "*".repeat(CODE_DIGITS), &text[end..]),
+    )
+}
+
 /// The last mark of a text: where it begins and ends, and its count.
 fn find(text: &str) -> Option<(usize, usize, i64)> {
     let at = text.rfind(&format!("{WORD}<"))?;
@@ -113,6 +121,8 @@ mod tests {
         let filled = fill(&short, "INC-2611-001", 1, Some(&key("k")));
         assert_eq!(filled, format!("[긴급신고] CPU 과다 코드{}", key("k").digits("INC-2611-001", 1, 3)));
         assert_eq!(filled.len(), short.len());
+        assert_eq!(veil(&short), "[긴급신고] CPU 과다 코드******", "others see neither mark nor code");
+        assert_eq!(veil("코드<12> 없음"), "코드<12> 없음");
         assert_eq!(fill(&short, "INC-2611-001", 1, None), "[긴급신고] CPU 과다");
         let long = format!("머리\n■ 확인{}\n끝", mark(0));
         assert_eq!(fill(&long, "INC-2611-001", 1, None), "머리\n끝");

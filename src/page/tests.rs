@@ -6,7 +6,7 @@ use super::guard::GuardSet;
 use super::wording::{Several, Telling, fits_sms, render, render_several};
 use super::*;
 use crate::model::{Domain, Ended, Fingerprint, Labels, ack_code};
-use crate::time::{DAY, HOUR, MINUTE};
+use crate::time::{DAY, HOUR, MINUTE, SECOND};
 
 /// 2026-11-24 09:12 KST.
 const AT: Ms = 1_795_479_120_000;
@@ -71,6 +71,7 @@ fn each_reason_has_its_words() {
     let open = incident("CPU 사용률 과다");
     let over = Incident { resolved: Some(AT + 35 * MINUTE), ..open.clone() };
     let gone = Incident { ended: Some(Ended::Gone), ..over.clone() };
+    let brief = Incident { occurred: AT, resolved: Some(AT + 20 * SECOND), ..open.clone() };
     for (incident, reason, after, wanted) in [
         (
             &open,
@@ -83,6 +84,18 @@ fn each_reason_has_its_words() {
             Reason::Escalated,
             10 * MINUTE,
             "[긴급신고][전파2차]INC-2611-001 경미/인프라 10분 미확인 CPU 사용률 과다 코드<0000>",
+        ),
+        (
+            &open,
+            Reason::Escalated,
+            59 * SECOND,
+            "[긴급신고][전파2차]INC-2611-001 경미/인프라 미확인 CPU 사용률 과다. 확인요망 코드<0000>",
+        ),
+        (
+            &open,
+            Reason::Handover,
+            0,
+            "[긴급신고][인수인계]INC-2611-001 경미/인프라 09:12 CPU 사용률 과다. 담당자로 지정됨",
         ),
         (
             &open,
@@ -114,6 +127,7 @@ fn each_reason_has_its_words() {
             35 * MINUTE,
             "[긴급신고][복구완료]INC-2611-001 09:47 복구(장애 37분) CPU 사용률 과다",
         ),
+        (&brief, Reason::Resolved, 0, "[긴급신고][복구완료]INC-2611-001 09:12 복구(장애 1분 미만) CPU 사용률 과다"),
         (&gone, Reason::Resolved, 2 * DAY, "[긴급신고][감시종료]INC-2611-001 11.24 09:47 대상 소멸 CPU 사용률 과다"),
     ] {
         assert_eq!(text(incident, reason, after, Channel::Sms).text, wanted);
@@ -154,7 +168,7 @@ fn a_title_too_long_for_a_text_message_makes_the_long_form() {
         got.text,
         "[긴급신고] 장애발생 알림\n■ 접수번호: INC-2611-001\n■ 등급/구간: 경미 / 인프라\n■ 발생: 11.24(화) 09:10\n\
          ■ 감지: 11.24(화) 09:12\n■ 현상: 데이터베이스 연결 대기 시간이 기준을 크게 넘음\n■ 전파: 11.24(화) 09:12\n\
-         ■ 수신확인코드<0000>\n관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
+         ■ 수신확인(상황실에 알리거나 확인화면에 입력): 코드<0000>\n관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
     );
     assert!(!fits_sms(&long.title, Domain::Infra) && fits_sms("CPU 사용률 과다", Domain::Infra));
 }
@@ -186,6 +200,20 @@ fn a_code_never_makes_a_long_message_of_a_short_one() {
 fn a_mail_names_its_severity_in_the_subject() {
     let got = text(&incident("수집 중단"), Reason::First, 0, Channel::Mail);
     assert_eq!(got.title, "[긴급신고][장애발생][경미] INC-2611-001 인프라 09:12");
+}
+
+/// A mail that calls itself a text message is taken for a mistake, and a code without a word of what to do with it for noise.
+#[test]
+fn a_long_message_says_what_it_is_and_what_its_code_is_for() {
+    let long = |reason, channel| text(&incident(&"가".repeat(50)), reason, 10 * MINUTE, channel).text;
+    for reason in [Reason::First, Reason::Escalated, Reason::Worsened, Reason::Repeat] {
+        let (mail, lms) = (long(reason, Channel::Mail), long(reason, Channel::Sms));
+        assert!(mail.ends_with("이 메일에는 회신할 수 없음") && !mail.contains("문자"), "{mail}");
+        assert!(lms.ends_with("이 문자에는 회신할 수 없음"), "{lms}");
+        assert!(mail.contains("\n■ 수신확인(상황실에 알리거나 확인화면에 입력): 코드<0000>\n"), "{mail}");
+        let bare = ack_code::fill(&mail, "INC-2611-001", 1, None);
+        assert!(!bare.contains("■ 수신확인"), "without a key the whole line goes: {bare}");
+    }
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn compose(telling: &Telling<'_>, channel: Channel, title: &str) -> Text {
     } else {
         format!("{} {what} {id}", system(telling))
     };
-    Text { title: title_line, text: lines(telling, &what, title) }
+    Text { title: title_line, text: lines(telling, channel, &what, title) }
 }
 
 /// The first word: whoever is woken by a drill must see at once that it is one, whatever the reason of the page.
@@ -163,14 +163,14 @@ fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
     let system = system(telling);
     let head = format!("{system}[{}]{id} {}/{}", what(telling), severity.word(), domain.word());
     let detected = moment(telling.incident.detected, telling.now);
-    let waiting = span(telling.now - telling.incident.detected);
+    let waiting = untaken(telling);
     let (body, endings): (String, &[&str]) = match telling.reason {
         Reason::Sla => return risks(telling, &head, title),
         Reason::Resolved => return ends(telling, &format!("{system}[{}]{id}", what(telling)), title),
-        Reason::Escalated => (format!("{waiting} 미확인 {title}"), &[". 즉시 확인요망", ". 확인요망", ""]),
+        Reason::Escalated => (format!("{waiting} {title}"), &[". 즉시 확인요망", ". 확인요망", ""]),
         Reason::Repeat => {
             let now = moment(telling.now, telling.now);
-            let body = format!("{waiting} 미확인 {now} {title}");
+            let body = format!("{waiting} {now} {title}");
             (body, &[". 즉시 확인요망", ". 확인요망", ""])
         }
         Reason::Worsened => {
@@ -181,7 +181,7 @@ fn variants(telling: &Telling<'_>, title: &str) -> Vec<String> {
             (format!("1시간 {n}회 재발 {detected} {title}"), &[". 원인 확인요망", ". 확인요망", ""])
         }
         Reason::Drill => (format!("{detected} 실제 장애 아님"), &[". 확인 회신요망", ""]),
-        Reason::Handover => (format!("{detected} {title}"), &[". 담당 인수요망", ". 인수요망", ""]),
+        Reason::Handover => (format!("{detected} {title}"), &[". 담당자로 지정됨", ". 담당 지정", ""]),
         _ => (format!("{detected} {title}"), &[". 확인요망", ""]),
     };
     let plain = || endings.iter().map(|ending| format!("{head} {body}{ending}"));
@@ -250,7 +250,7 @@ const fn why_ended(ended: Ended) -> &'static str {
 }
 
 /// The long form, for LMS, MMS and mail.
-fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
+fn lines(telling: &Telling<'_>, channel: Channel, what: &str, title: &str) -> String {
     let incident = telling.incident;
     let stamp = |at: Ms| format!("{} {}", day(at), clock(at));
     let mut text = format!("{} {what} 알림\n■ 접수번호: {}\n", system(telling), incident.id);
@@ -272,7 +272,7 @@ fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
                 let what = if clock == SlaClock::Month { "월 장애허용시간 소진" } else { "복구기한" };
                 text.push_str(&format!("■ {what}: {} (잔여 {})\n", stamp(by), span(by - telling.now)));
             }
-            "조치 경과를 관제콘솔에 기록 바람. 이 문자에는 회신할 수 없음"
+            "조치 경과를 관제콘솔에 기록 바람"
         }
         (Reason::Escalated | Reason::Repeat, _) => {
             text.push_str(&format!(
@@ -280,21 +280,25 @@ fn lines(telling: &Telling<'_>, what: &str, title: &str) -> String {
                 span(telling.now - incident.detected),
                 stamp(telling.now)
             ));
-            "즉시 관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
+            "즉시 관제콘솔에서 수신확인 바람"
         }
         (Reason::Handover, _) => {
             text.push_str(&format!("■ 인수: {}\n", stamp(telling.now)));
-            "이 장애를 인수하였음. 경과는 관제콘솔에서 확인 바람"
+            "이 장애의 담당자로 지정됨. 경과는 관제콘솔에서 확인 바람"
         }
         _ => {
             text.push_str(&format!("■ 전파: {}\n", stamp(telling.now)));
-            "관제콘솔에서 수신확인 바람. 이 문자에는 회신할 수 없음"
+            "관제콘솔에서 수신확인 바람"
         }
     };
     if let Some(code) = code(telling) {
-        text.push_str(&format!("■ 수신확인{code}\n"));
+        text.push_str(&format!("■ 수신확인(상황실에 알리거나 확인화면에 입력): {code}\n"));
     }
     text.push_str(closing);
+    if !matches!(telling.reason, Reason::Resolved | Reason::Handover) {
+        let this = if channel == Channel::Mail { "메일" } else { "문자" };
+        text.push_str(&format!(". 이 {this}에는 회신할 수 없음"));
+    }
     text
 }
 
@@ -319,9 +323,18 @@ fn day(at: Ms) -> String {
     format!("{month:02}.{day:02}({})", WEEK.get(usize::from(weekday)).unwrap_or(&""))
 }
 
-/// A length of time in one unit, rounded down: `0분`, `90분`, `36시간`, `12일`.
+/// How long nobody has taken it.
+fn untaken(telling: &Telling<'_>) -> String {
+    match telling.now - telling.incident.detected {
+        length if length < MINUTE => "미확인".to_owned(),
+        length => format!("{} 미확인", span(length)),
+    }
+}
+
+/// A length of time in one unit, rounded down: `1분 미만`, `90분`, `36시간`, `12일`.
 fn span(length: Ms) -> String {
     match length.max(0) {
+        length if length < MINUTE => "1분 미만".to_owned(),
         length if length < 4 * HOUR => format!("{}분", length / MINUTE),
         length if length < 3 * DAY => format!("{}시간", length / HOUR),
         length => format!("{}일", length / DAY),
