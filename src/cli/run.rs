@@ -62,7 +62,9 @@ pub(crate) fn refuse_broken(loaded: &Loaded) -> anyhow::Result<()> {
     for problem in loaded.problems.iter().filter(|problem| problem.level == config::Level::Error) {
         writeln!(err, "{}", problem.to_human(loaded.text(problem)))?;
     }
-    anyhow::bail!("{errors} errors in the configuration; nothing was started")
+    anyhow::bail!(
+        "the configuration has mistakes ({errors}); nothing was done\n  help: mend them, then look again with `bongsu check`"
+    )
 }
 
 /// The program's own log goes to standard error; `BONGSU_LOG` chooses what.

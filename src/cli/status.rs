@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Loaded;
+use crate::console::incident_to_json;
 use crate::pipeline::empty;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::{levels, stamped, stores};
@@ -33,8 +34,8 @@ pub(crate) struct StatusArgs {
 pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
     let loaded = super::run::load(&args.place.config)?;
     let service = Service::at(&loaded.settings.listen.to_string(), &args.place.data_dir.join("token"));
-    let status = match service.map_err(|_| Away::NotRunning).and_then(|service| service.get("/v1/status")) {
-        Ok((200, status)) => status,
+    let (status, open) = match service.map_err(|_| Away::NotRunning).and_then(|service| service.get("/v1/status")) {
+        Ok((200, status)) => (status, live(&args.place)),
         Ok((code, answer)) => anyhow::bail!("the service answered {code}: {answer}"),
         Err(Away::NotRunning) => stored(&loaded, &args.place.data_dir)?,
         Err(other) => return Err(other.into()),
@@ -43,15 +44,23 @@ pub(crate) fn run(args: &StatusArgs) -> anyhow::Result<u8> {
     if args.format == Format::Json {
         output::json(&mut out, status.clone())?;
     } else {
-        for line in human(&status, SystemClock.wall()) {
+        for line in human(&status, &open, SystemClock.wall()) {
             output::line(&mut out, &line)?;
         }
     }
     Ok(u8::from(status["healthy"] != Value::Bool(true)))
 }
 
-/// What the store says while no service runs.
-fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
+/// Incidents that are not over, as a running service has them; none where it cannot say, which the count beside them shows.
+fn live(place: &Place) -> Vec<Value> {
+    let answer = place.service().ok().and_then(|service| service.get("/v1/incidents?limit=5000").ok());
+    let all = answer.filter(|(code, _)| *code == 200).and_then(|(_, found)| found["incidents"].as_array().cloned());
+    let is_live = |it: &Value| matches!(it["state"].as_str(), Some("open" | "acked"));
+    all.unwrap_or_default().into_iter().filter(is_live).collect()
+}
+
+/// What the store says while no service runs, and incidents that are not over.
+fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<(Value, Vec<Value>)> {
     let store = stores::open_readonly(&loaded.settings, data_dir)?;
     let force = InForce { rules: &loaded.rules, people: &loaded.people, inventory: &loaded.inventory };
     let partitions: Vec<Value> = store
@@ -64,10 +73,11 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
     let seat = store.seat()?;
     let leader = (!seat.is_free()).then(|| json!({ "name": seat.owner, "here": false }));
     let incidents = store.incidents(10_000)?;
-    let open = incidents.iter().filter(|incident| incident.state.is_live()).count();
+    let live: Vec<Value> = incidents.iter().filter(|incident| incident.state.is_live()).map(incident_to_json).collect();
+    let open = live.len();
     let hops = Hops::default();
     store.pages(None, PAGES)?.iter().for_each(|row| hops.row(row));
-    Ok(json!({
+    let status = json!({
         "healthy": false,
         "troubles": ["서비스가 실행 중이 아닙니다"],
         "leader": leader,
@@ -78,7 +88,8 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<Value> {
         "hops": stamped::figures(&hops.quantiles(true)),
         "empty_steps": empty::views(&empty::of(store.as_ref())?),
         "sources": [],
-    }))
+    });
+    Ok((status, live))
 }
 
 fn leader(status: &Value) -> String {
@@ -110,15 +121,68 @@ fn gateways(status: &Value) -> Vec<String> {
     .collect()
 }
 
-fn human(status: &Value, now: Ms) -> Vec<String> {
-    let mut lines = Vec::new();
+/// The order is that of whoever is woken: what is wrong with the service, what is open, who hears nothing of it, clocks that
+/// run; what the service is made of last.
+fn human(status: &Value, open: &[Value], now: Ms) -> Vec<String> {
+    let mut lines = health(status);
+    lines.push(leader(status));
+    lines.extend(tallies(status));
+    lines.extend(incidents(open, now));
+    lines.extend(muted(status));
+    lines.extend(levels(status));
+    lines.extend(partitions(status));
+    lines.extend(gateways(status));
+    lines.extend(hops(status));
+    lines.extend(sources(status));
+    lines.extend(windows(status, now));
+    lines
+}
+
+/// Whether all is well, and what is not: everything that keeps people from being told.
+fn health(status: &Value) -> Vec<String> {
     let healthy = status["healthy"] == Value::Bool(true);
-    lines.push(if healthy { "healthy".to_owned() } else { "NOT healthy".to_owned() });
+    let mut lines = vec![if healthy { "healthy".to_owned() } else { "NOT healthy".to_owned() }];
     lines.extend(texts(&status["troubles"]).map(|trouble| format!("  {trouble}")));
     if let Some(broken) = status["rules"]["broken"].as_str() {
         lines.push(format!("  the newest edit is not in force: {broken}"));
     }
-    lines.push(leader(status));
+    for (rule, why) in status["rules"]["troubles"].as_object().into_iter().flatten() {
+        lines.push(format!("  rule {rule} gives no result: {}", why.as_str().unwrap_or_default()));
+    }
+    lines.extend(status["empty_steps"].as_array().into_iter().flatten().take(ROWS).map(empty_step));
+    for l in status["limits"].as_array().into_iter().flatten() {
+        lines.push(format!("  limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
+    }
+    lines
+}
+
+/// Incidents that are not over, the worst and oldest first; those that another speaks for are counted.
+fn incidents(open: &[Value], now: Ms) -> Vec<String> {
+    let (mut own, under): (Vec<&Value>, Vec<&Value>) = open.iter().partition(|it| it["parent"].is_null());
+    own.sort_by_key(|it| (text(&it["severity"]).to_owned(), it["detected"].as_i64()));
+    let line = |it: &&Value| {
+        let labels = it["labels"].as_object().into_iter().flatten();
+        let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={}", text(value))).collect();
+        let age = show_duration((now - it["detected"].as_i64().unwrap_or(now)).max(0) / 1_000 * 1_000);
+        let (id, severity, state) = (text(&it["id"]), text(&it["severity"]), text(&it["state"]));
+        let by = it["ack"]["by"].as_str().map_or_else(String::new, |by| format!(" by {by}"));
+        let muted = it["muted"]["kind"].as_str().map_or_else(String::new, |kind| format!(", muted by {kind}"));
+        format!("{id} {severity} {state}{by}{muted}, {age}: {} {}", text(&it["title"]), labels.join(" "))
+    };
+    let mut lines: Vec<String> = own.iter().take(ROWS).map(line).collect();
+    let (more, under) = (own.len().saturating_sub(ROWS), under.len());
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    if under > 0 {
+        lines.push(format!("  {under} more hang under these: their parent is told in their place"));
+    }
+    lines
+}
+
+/// Counts of what came in, what is open and what was sent.
+fn tallies(status: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
     let counts = &status["counts"];
     let open = counts["incidents_open"].as_u64().map_or_else(|| "unknown".to_owned(), |open| open.to_string());
     lines.push(format!(
@@ -136,9 +200,6 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
     for view in status["shadows"].as_array().into_iter().flatten().take(ROWS) {
         lines.extend(texts(&view["lines"]).map(|line| format!("  {line}")));
     }
-    for (rule, why) in status["rules"]["troubles"].as_object().into_iter().flatten() {
-        lines.push(format!("  rule {rule} gives no result: {}", why.as_str().unwrap_or_default()));
-    }
     for (name, what) in [("rejected", "rejected"), ("pages", "pages")] {
         let members = counts[name].as_object().into_iter().flatten();
         let shown: Vec<String> =
@@ -147,33 +208,28 @@ fn human(status: &Value, now: Ms) -> Vec<String> {
             lines.push(format!("{what}: {}", shown.join(" · ")));
         }
     }
-    for p in status["partitions"].as_array().into_iter().flatten() {
+    lines
+}
+
+fn partitions(status: &Value) -> Vec<String> {
+    let line = |p: &Value| {
         // Before its first record a partition has no clock.
         let clock = p["clock"].as_i64().filter(|clock| *clock > 0).map_or_else(|| UNKNOWN.to_owned(), rfc3339);
-        lines.push(format!(
-            "partition {}/{}: offset {} of {}, clock {clock}",
-            text(&p["topic"]),
-            p["partition"],
-            p["offset"],
-            count(&p["high"])
-        ));
-    }
-    lines.extend(levels(status));
-    lines.extend(gateways(status));
-    lines.extend(hops(status));
-    lines.extend(muted(status));
-    lines.extend(status["empty_steps"].as_array().into_iter().flatten().take(ROWS).map(empty_step));
-    lines.extend(sources(status));
-    lines.extend(status["restoring"].as_array().into_iter().flatten().map(restoring));
+        let (topic, high) = (text(&p["topic"]), count(&p["high"]));
+        format!("partition {topic}/{}: offset {} of {high}, clock {clock}", p["partition"], p["offset"])
+    };
+    status["partitions"].as_array().into_iter().flatten().map(line).collect()
+}
+
+/// Windows that are not whole: read again, or without their beginning.
+fn windows(status: &Value, now: Ms) -> Vec<String> {
+    let mut lines: Vec<String> = status["restoring"].as_array().into_iter().flatten().map(restoring).collect();
     for w in status["warming"].as_array().into_iter().flatten() {
         let Some(until) = w["until"].as_i64() else { continue };
         // Seconds would change at every look.
         let left = ((until - now).max(0) / MINUTE + 1) * MINUTE;
         let (rule, left) = (text(&w["rule"]), show_duration(left));
         lines.push(format!("rule {rule} is warming until {}: its window is whole in {left}", rfc3339(until)));
-    }
-    for l in status["limits"].as_array().into_iter().flatten() {
-        lines.push(format!("limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
     }
     lines
 }
@@ -274,7 +330,10 @@ fn empty_step(it: &Value) -> String {
     let incidents: Vec<&str> = texts(&it["incidents"]).collect();
     let (n, first) = (incidents.len(), incidents.first().unwrap_or(&"?"));
     let chain = text(&it["chain"]);
-    format!("chain {chain}: {step} ({}) has NOBODY; {n} incidents passed it, {first} first", names.join(", "))
+    format!(
+        "  chain {chain}: {step} ({}) has NOBODY; passed by {n}, first {first}: look at `bongsu contacts list`",
+        names.join(", ")
+    )
 }
 
 fn sources(status: &Value) -> Vec<String> {
@@ -313,17 +372,52 @@ mod tests {
     fn a_past_that_is_read_again_is_told_with_the_time_that_is_left() {
         let view = json!({ "topic": "t", "partition": 2, "rule": "week-mean", "over_ms": 604_800_000, "done": 250,
             "of": 1000, "left_ms": 89_400 });
-        let lines = human(&json!({ "healthy": true, "restoring": [view] }), 0);
+        let lines = human(&json!({ "healthy": true, "restoring": [view] }), &[], 0);
         let wanted =
             "restoring windows of t/2: 25% (250 of 1000 records), about 1m30s left; rule week-mean looks back 7d";
         assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
     }
 
     #[test]
+    fn whoever_is_woken_reads_first_what_is_wrong_and_what_is_open() {
+        let status = json!({ "healthy": true, "leader": { "name": "a", "here": true }, "sources": [],
+            "counts": { "records": 1, "samples": 2, "incidents_open": 4 },
+            "partitions": [{ "topic": "t", "partition": 0, "offset": 1, "high": 1, "clock": 1 }],
+            "empty_steps": [{ "chain": "infra", "step": 1, "last": false, "to": ["AP/dba"], "incidents": ["INC-2611-003"] }] });
+        let open = |id: &str, severity: &str, detected: i64, more: Value| {
+            let mut it = json!({ "id": id, "severity": severity, "state": "open", "title": "CPU", "detected": detected,
+                "labels": { "host": "db-01" }, "parent": null });
+            more.as_object().into_iter().flatten().for_each(|(name, value)| it[name] = value.clone());
+            it
+        };
+        let open = [
+            open("INC-2611-001", "S3", 0, json!({ "state": "acked", "ack": { "by": "duty-1" } })),
+            open("INC-2611-003", "S1", 60_000, json!({})),
+            open("INC-2611-002", "S1", 30_000, json!({ "muted": { "kind": "silence" } })),
+            open("INC-2611-004", "S1", 0, json!({ "parent": "INC-2611-003" })),
+        ];
+        let lines = human(&status, &open, 90_000);
+        let place = |text: &str| {
+            let found = lines.iter().position(|line| line.contains(text));
+            found.unwrap_or_else(|| panic!("{text}: {lines:#?}"))
+        };
+        let order = [
+            "chain infra: step 2 (AP/dba) has NOBODY",
+            "INC-2611-002 S1 open, muted by silence, 1m: CPU host=db-01",
+            "INC-2611-003 S1 open, 30s: CPU host=db-01",
+            "INC-2611-001 S3 acked by duty-1, 1m30s",
+            "1 more hang under these",
+            "partition t/0",
+        ];
+        assert!(order.iter().map(|text| place(text)).is_sorted(), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("INC-2611-004")), "its parent is told: {lines:#?}");
+    }
+
+    #[test]
     fn what_the_store_alone_knows_is_unknown_while_it_is_away() {
         let status = json!({ "healthy": false, "unknown": "connection refused", "leader": null, "sla": null,
             "counts": { "records": 3, "samples": 3, "incidents_open": null, "pages": null } });
-        let lines = human(&status, 0);
+        let lines = human(&status, &[], 0);
         for wanted in ["leader: unknown", "open incidents unknown", "service levels, silences: unknown"] {
             assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted}: {lines:#?}");
         }
@@ -334,7 +428,7 @@ mod tests {
     fn a_rule_whose_window_is_not_whole_is_named_with_how_long_it_takes() {
         let now = 1_772_409_600_000;
         let until = now + 6 * 86_400_000 + 3 * 3_600_000 - 1;
-        let lines = human(&json!({ "healthy": true, "warming": [{ "rule": "week-mean", "until": until }] }), now);
+        let lines = human(&json!({ "healthy": true, "warming": [{ "rule": "week-mean", "until": until }] }), &[], now);
         let wanted = "rule week-mean is warming until 2026-03-08T11:59:59.999+09:00: its window is whole in 6d3h";
         assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
     }

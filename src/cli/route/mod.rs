@@ -190,7 +190,7 @@ fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
     let step_word = |step: i64| match usize::try_from(step) {
         Err(_) => "요약".to_owned(),
         Ok(step) if step >= last => "최종".to_owned(),
-        Ok(step) => step.to_string(),
+        Ok(step) => (step + 1).to_string(),
     };
     for passed in &route.passed {
         let step = i64::try_from(passed.step).map_or_else(|_| String::new(), step_word);
@@ -209,7 +209,7 @@ fn lines(loaded: &Loaded, question: &Question, route: &Route) -> Vec<String> {
             rfc3339(seconds(told.at)),
             format!("+{}", show_duration(seconds(told.at - question.at))),
             if told.reason == Reason::Sla { "–".to_owned() } else { step_word(told.step) },
-            told.reason.word().to_owned(),
+            told.reason.korean().to_owned(),
             told.to.clone(),
             whose,
             told.channel.word().to_owned(),
