@@ -3,7 +3,7 @@
 //! The idea: the word says it, the colour only repeats it.
 
 use super::html::Html;
-use crate::model::{Incident, IncidentState, Severity};
+use crate::model::{Incident, IncidentState, Severity, spoken};
 
 /// A severity.
 pub(super) fn severity(html: &mut Html, it: Severity) {
@@ -17,12 +17,16 @@ pub(super) fn severity(html: &mut Html, it: Severity) {
 
 /// Where an incident stands.
 pub(super) fn incident_state(html: &mut Html, it: &Incident) {
-    match it.state {
-        IncidentState::Open => html.badge("bad", "미확인"),
-        IncidentState::Acked => html.badge("warn", "수신확인"),
-        IncidentState::Resolved => html.badge("ok", "복구"),
-        IncidentState::Closed => html.badge("", "종료"),
+    let look = match it.state {
+        IncidentState::Open => "bad",
+        IncidentState::Acked => "warn",
+        IncidentState::Resolved => "ok",
+        IncidentState::Closed => "",
     };
+    html.badge(look, it.state.korean());
+    if let Some(ack) = it.ack.as_ref().filter(|_| it.state == IncidentState::Acked) {
+        html.raw(" <span class=\"sub\">").text(spoken(&ack.by)).raw("</span>");
+    }
     if it.flapping {
         html.raw(" ").badge("warn", "반복");
     }

@@ -115,8 +115,10 @@ pub(super) async fn ack_code(State(app): State<App>, body: Bytes) -> Response {
             Found::One(incident) => {
                 Ok((incident.id.clone(), parts.act.submit(input(&incident, &by, &asked.note, hold), api::ANSWER_WAIT)?))
             }
-            Found::Several => Err("several incidents have this code now: name the incident, too"),
-            Found::Nothing => Err("no incident has this code: mistyped, used, or of an earlier occurrence"),
+            Found::Several => Err("지금 이 코드의 장애가 둘 이상입니다. 장애 번호도 함께 쓰십시오"),
+            Found::Nothing => {
+                Err("맞는 코드가 없습니다. 코드는 숫자 6자리이며, 잘못 입력했거나 이미 썼거나 이전 발생의 코드입니다")
+            }
         })
     });
     match done.await.and_then(|done: Result<_, String>| done) {
@@ -232,8 +234,8 @@ fn who(incident: &Incident, code: &str, told: &[(String, String)]) -> Response {
         html.raw("<form method=\"post\" action=\"/a\"><input type=\"hidden\" name=\"code\" value=\"").text(code);
         html.raw("\"><fieldset><legend>본인을 고르십시오</legend>");
         for (id, name) in told {
-            html.raw("<p><label><input type=\"radio\" name=\"by\" required value=\"").text(id).raw("\"> ");
-            html.text(name).raw("</label></p>");
+            html.raw("<label class=\"pick\"><input type=\"radio\" name=\"by\" required value=\"").text(id).raw("\">");
+            html.text(name).raw("</label>");
         }
         html.raw("</fieldset><button class=\"primary\">수신확인</button></form>");
     })

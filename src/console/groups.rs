@@ -3,7 +3,7 @@
 //! The idea: a storm of thousands is one row with its counts; what is under it can be opened, and is listed as far as a
 //! person would read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::html::Html;
 use crate::model::{Domain, Incident, SuspectKind};
@@ -14,11 +14,16 @@ const LISTED: usize = 50;
 /// Children by the number of their parent.
 pub(super) type Children = BTreeMap<String, Vec<Incident>>;
 
-/// Splits `all`, newest first, into at most `most` that stand alone and what hangs under these.
-pub(super) fn split(all: Vec<Incident>, most: usize) -> (Vec<Incident>, Children) {
+/// Splits `all`, newest first, into at most `most` that stand alone, those that are not over first, and what hangs under
+/// these, with the numbers of all that hang.
+pub(super) fn split(all: Vec<Incident>, most: usize) -> (Vec<Incident>, Children, BTreeSet<String>) {
     let hangs = |it: &Incident| it.state.is_live() && it.parent.is_some();
-    let (under, mut tops): (Vec<Incident>, Vec<Incident>) = all.into_iter().partition(hangs);
+    let (under, tops): (Vec<Incident>, Vec<Incident>) = all.into_iter().partition(hangs);
+    // One that is not over is never left out for newer ones that are.
+    let (mut tops, over): (Vec<Incident>, Vec<Incident>) = tops.into_iter().partition(|it| it.state.is_live());
+    tops.extend(over);
     tops.truncate(most);
+    let hanging = under.iter().map(|it| it.id.clone()).collect();
     let mut children = Children::new();
     for child in under {
         let parent = child.parent.clone().unwrap_or_default();
@@ -27,7 +32,7 @@ pub(super) fn split(all: Vec<Incident>, most: usize) -> (Vec<Incident>, Children
             known.push(child);
         }
     }
-    (tops, children)
+    (tops, children, hanging)
 }
 
 /// What hangs under `it`: nothing where nothing does.
@@ -69,7 +74,7 @@ pub(super) fn facts(it: &Incident) -> Vec<(&'static str, String)> {
     if let Some(triage) = &it.group.triage {
         let points = Domain::ALL.into_iter().zip(triage.points).filter(|(_, n)| *n > 0);
         let points: Vec<String> = points.map(|(domain, n)| format!("{} {n}", domain.word())).collect();
-        facts.push(("추정 구간", format!("{} ({})", triage.domain.word(), points.join(", "))));
+        facts.push(("추정 구간", format!("{} (근거 점수: {})", triage.domain.word(), points.join(", "))));
     }
     facts
 }

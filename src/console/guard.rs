@@ -54,8 +54,10 @@ fn refuse(app: &App, request: &Request) -> Option<Response> {
     if path == "/sign-in" || who != Who::Nobody {
         return None;
     }
-    if page::wants_html(headers) && !changes {
-        return Some((StatusCode::UNAUTHORIZED, page::sign_in_form(None)).into_response());
+    if page::wants_html(headers) {
+        // Whoever pressed a button must learn that nothing came of it.
+        let notice = changes.then_some("로그인이 끝나 처리하지 못했습니다. 로그인한 뒤 다시 하십시오.");
+        return Some((StatusCode::UNAUTHORIZED, page::sign_in_form(notice)).into_response());
     }
     let mut response =
         api::error(StatusCode::UNAUTHORIZED, "send `Authorization: Bearer` with the token of the token file");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::model::{Entry, Incident, PageRow, carrier_bytes};
 
 /// One incident.
-pub(super) fn incident(it: &Incident) -> Value {
+pub fn incident(it: &Incident) -> Value {
     json!({
         "id": it.id,
         "fingerprint": it.fingerprint.to_string(),
@@ -20,6 +20,7 @@ pub(super) fn incident(it: &Incident) -> Value {
         "resolved": it.resolved,
         "ended": it.ended.map(crate::model::Ended::word),
         "ack": it.ack.as_ref().map(|ack| json!({"by": ack.by, "at": ack.at, "until": ack.until, "note": ack.note})),
+        "parent": it.parent,
         "occurrence": it.occurrence,
         "flapping": it.flapping,
         "held_until": it.held_until,

@@ -10,6 +10,7 @@
 mod api;
 mod badges;
 mod codes;
+mod concerns;
 mod detail;
 mod door;
 mod drills;
@@ -20,7 +21,10 @@ mod html;
 mod json;
 mod levels;
 mod measure;
+mod outbox;
 mod page;
+mod people;
+mod phones;
 mod receipts;
 mod sections;
 mod seams;
@@ -28,6 +32,7 @@ mod secret;
 mod shadows;
 mod silences;
 
+pub use json::incident as incident_to_json;
 pub use seams::*;
 pub use secret::{read_token, token_file};
 
@@ -171,6 +176,7 @@ impl App {
             .route("/a", get(codes::form).post(codes::submit))
             .route("/", get(page::overview))
             .route("/incidents/{id}", get(page::incident))
+            .route("/silences", get(silences::form_page))
             .route("/sign-in", get(page::sign_in_by_code).post(page::sign_in_by_token))
             .route("/sign-out", post(page::sign_out))
             .fallback(api::not_found)

@@ -2,7 +2,7 @@
 //!
 //! The idea: the browser is only asked to show. The style sheet is in the page and named by its hash in the policy, so
 //! that nothing else is ever run or loaded, whatever a label holds. The overview loads itself anew every 5 s and has a
-//! link that stops that; pages with a form never do, so nobody loses what they type.
+//! link that stops that; pages on which something is typed never do, so nobody loses it.
 
 use std::sync::OnceLock;
 
@@ -17,7 +17,8 @@ use sha2::Digest;
 use super::groups;
 use super::html::Html;
 use super::sections::{self, Shown};
-use super::{App, Parts, api, detail, guard, silences};
+use super::{App, Parts, api, concerns, detail, guard, outbox, phones, silences};
+use crate::model::IncidentState;
 use crate::time::SECOND;
 
 const STYLE: &str = include_str!("style.css");
@@ -160,17 +161,22 @@ struct OverviewQuery {
 /// Everything that the overview shows, read in one go.
 fn read(parts: &Parts, now: crate::time::Ms) -> Result<Shown, String> {
     let view = &parts.view;
+    let status = view.status()?;
     let mut all = view.incidents(INCIDENTS)?;
-    if all.iter().any(|it| it.state.is_live() && it.parent.is_some()) {
-        // The newest may all hang under one that is not among them.
+    let live = all.iter().filter(|it| it.state.is_live()).count();
+    let missing = status.counts.incidents_open.is_some_and(|open| open > live as u64);
+    if missing || all.iter().any(|it| it.state.is_live() && it.parent.is_some()) {
+        // What is still open may be older than many that are over, and the newest may all hang under one that is not
+        // among them.
         all = view.incidents(SEARCHED)?;
     }
-    let (incidents, children) = groups::split(all, INCIDENTS);
+    let (incidents, children, hanging) = groups::split(all, INCIDENTS);
     Ok(Shown {
         now,
-        status: view.status()?,
+        status,
         incidents,
         children,
+        hanging,
         pages: view.pages(None, ROWS)?,
         contacts: view.contacts(),
         silences: view.silences()?,
@@ -187,14 +193,17 @@ pub(super) async fn overview(State(app): State<App>, uri: Uri) -> Response {
         Err(why) => return trouble(&why),
     };
     let again = if still { None } else { Some("5") };
-    page("봉수 관제", again, |html| {
+    let open = shown.incidents.iter().filter(|it| it.state == IncidentState::Open && it.muted.is_none()).count();
+    let title = if open > 0 { format!("({open}) 봉수 관제") } else { "봉수 관제".to_owned() };
+    page(&title, again, |html| {
         header(html, &shown, still);
         html.raw("<main id=\"main\">");
+        concerns::concerns(html, &shown);
         sections::incidents(html, &shown);
-        super::levels::levels(html, &shown.status.sla);
+        super::levels::levels(html, &shown.status.sla, &shown.hanging);
         silences::silences(html, &shown);
-        sections::phones(html, &shown);
-        sections::outbox(html, &shown);
+        phones::phones(html, &shown);
+        outbox::outbox(html, &shown);
         sections::readings(html, &shown);
         sections::sources(html, &shown);
         super::shadows::shadows(html, &shown);
@@ -226,19 +235,21 @@ pub(super) async fn incident(State(app): State<App>, Path(id): Path<String>) -> 
         let view = &parts.view;
         let all = view.incidents(SEARCHED)?;
         let found = all.iter().find(|incident| incident.id == wanted).cloned();
-        let (_, children) = groups::split(all, 0);
-        Ok::<_, String>((found.map(|it| (it, children)), view.pages(Some(&wanted), ROWS)?, view.contacts()))
+        let (_, children, _) = groups::split(all, 0);
+        let empty = view.status()?.empty_steps.unwrap_or_default();
+        let empty = empty.iter().filter(|it| it.incidents.contains(&wanted)).map(concerns::empty_step).collect();
+        let around = detail::Around { children, empty, contacts: view.contacts() };
+        Ok::<_, String>((found.map(|it| (it, around)), view.pages(Some(&wanted), ROWS)?))
     };
     match app.blocking(read).await.and_then(|found| found) {
-        Ok((Some((found, children)), pages, contacts)) => page("봉수 장애 상세", None, |html| {
+        Ok((Some((found, around)), pages)) => page(&format!("{id} {}", found.title), None, |html| {
             html.raw("<header><h1>").text(&id).raw("</h1><a href=\"/\">전체 화면</a></header><main id=\"main\">");
-            detail::incident_detail(html, &found, &contacts);
-            groups::under(html, &found, &children);
-            sections::page_table(html, &pages, now);
+            detail::incident_detail(html, &found, &around);
+            outbox::of_incident(html, &pages, now);
             html.raw("</main>");
         })
         .into_response(),
-        Ok((None, ..)) => answered(StatusCode::NOT_FOUND, "", "그런 번호의 장애가 없습니다."),
+        Ok((None, _)) => answered(StatusCode::NOT_FOUND, "", "그런 번호의 장애가 없습니다."),
         Err(why) => trouble(&why),
     }
 }

@@ -5,19 +5,21 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::html::Html;
-use super::sections::{Shown, section, table};
-use super::{App, api, json, page};
+use super::sections::{Shown, cards, none, section};
+use super::{App, api, json, page, people};
 use crate::model::wire::silence_to_json;
-use crate::model::{Contact, Input, Matcher, Silence, SilenceAsk, SilenceState};
+use crate::model::{Contact, Input, Matcher, Silence, SilenceAsk, SilenceState, spoken};
 use crate::time::{KST, Ms, parse_duration, parse_instant, show_duration};
 
+/// What is said of each.
+const HEADS: [&str; 8] = ["번호", "상태", "남은 시간", "대상", "담당", "사유", "시작", "종료"];
 /// Silences that are over, shown on the page.
 const ENDED_ROWS: usize = 5;
 
@@ -44,7 +46,7 @@ fn parse(form: bool, body: &[u8]) -> Result<Body, String> {
     if !form {
         return api::json_body(body);
     }
-    let mut fields = api::form_fields(body).ok_or("the form cannot be read")?;
+    let mut fields = api::form_fields(body).ok_or("입력을 읽을 수 없습니다")?;
     let mut field = |name: &str| fields.remove(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     Ok(Body {
         matchers: field("matchers").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
@@ -66,7 +68,7 @@ impl Body {
             let found = Matcher::parse(text);
             if found.is_none() {
                 wrong.push(format!(
-                    "`{text}` is no matcher: write label=value, label!=value, label=~regex or label!~regex"
+                    "`{text}` 대상 조건이 아닙니다. label=값, label!=값, label=~정규식, label!~정규식 으로 쓰십시오"
                 ));
             }
             found
@@ -78,17 +80,18 @@ impl Body {
     /// Its begin, where one is written, and its end.
     fn span(&self, now: Ms) -> Result<(Option<Ms>, Ms), String> {
         let instant = |name: &str, text: &String| {
-            parse_instant(text, KST).ok_or_else(|| format!("`{name}`: `{text}` is no instant such as 2026-12-06T02:00"))
+            parse_instant(text, KST)
+                .ok_or_else(|| format!("`{name}`: `{text}` 시각이 아닙니다. 2026-12-06T02:00 처럼 쓰십시오"))
         };
         let from = self.from.as_ref().map(|text| instant("from", text)).transpose();
         let begins = from.as_ref().ok().copied().flatten().unwrap_or(now);
         let until = match (&self.until, &self.length) {
-            (Some(_), Some(_)) => Err("write `for` or `until`, not both".to_owned()),
-            (None, None) => Err("a silence ends: write `for` (such as 2h) or `until`".to_owned()),
+            (Some(_), Some(_)) => Err("`for`(길이)와 `until`(종료) 가운데 하나만 쓰십시오".to_owned()),
+            (None, None) => Err("종료가 없습니다. `for`(길이, 예: 2h)나 `until`(종료 시각)을 쓰십시오".to_owned()),
             (Some(text), None) => instant("until", text),
             (None, Some(text)) => match parse_duration(text) {
                 Some(length) => Ok(begins + length),
-                None => Err(format!("`for`: `{text}` is no length such as 2h")),
+                None => Err(format!("`for`: `{text}` 길이가 아닙니다. 30m, 2h 처럼 쓰십시오")),
             },
         };
         both(from, until)
@@ -144,7 +147,9 @@ fn shown(silence: &Silence, now: Ms) -> serde_json::Value {
 /// `POST /v1/silences/preview`: what matchers would have hidden.
 pub(super) async fn preview(State(app): State<App>, body: Bytes) -> Response {
     let matchers = match parse(false, &body).and_then(|body| body.matchers()) {
-        Ok(matchers) if matchers.is_empty() => return api::error(StatusCode::BAD_REQUEST, "`matchers` is empty"),
+        Ok(matchers) if matchers.is_empty() => {
+            return api::error(StatusCode::BAD_REQUEST, "`matchers`(대상)가 없습니다. host=db-01 처럼 쓰십시오");
+        }
         Ok(matchers) => matchers,
         Err(why) => return api::error(StatusCode::BAD_REQUEST, &why),
     };
@@ -213,7 +218,7 @@ async fn answered(app: &App, form: bool, input: Input) -> Response {
     if form { page::answered(status, "", &answer.text) } else { (status, Json(answer)).into_response() }
 }
 
-/// The section of the overview: silences in force, those that wait, the last that ended, and the form for a new one.
+/// The section of the overview: silences in force, those that wait, and the last that ended.
 pub(super) fn silences(html: &mut Html, shown: &Shown) {
     let now = shown.now;
     let is_over = |it: &&Silence| it.state(now) == SilenceState::Expired;
@@ -222,32 +227,81 @@ pub(super) fn silences(html: &mut Html, shown: &Shown) {
     let rows: Vec<_> = living.chain(ended).collect();
     section(html, "알림중지", |html| {
         if rows.is_empty() {
-            html.raw("<p class=\"none\">알림중지가 없습니다.</p>");
+            none(html, "알림중지가 없습니다.");
         } else {
-            let heads = ["번호", "상태", "대상", "담당", "사유", "시작", "종료", "남은 시간", "조치"];
-            table(html, "알림중지와 남은 시간", &heads, |html| {
-                rows.iter().for_each(|it| row(html, it, &shown.contacts, now));
+            cards(html, "알림중지와 남은 시간", &HEADS, |html| {
+                rows.iter().for_each(|it| row(html, it, None, now));
             });
         }
-        form(html, &shown.contacts);
+        // Forms stand on a page of their own: this one loads itself again under whoever types.
+        html.raw("<p><a href=\"/silences\">알림중지 걸기 · 승인 · 해제</a></p>");
     });
 }
 
-fn row(html: &mut Html, it: &Silence, contacts: &[Contact], now: Ms) {
+/// What a link to the page of silences carries.
+#[derive(Debug, Default, Deserialize)]
+struct PageQuery {
+    /// What the form is filled with.
+    #[serde(default)]
+    matchers: String,
+}
+
+/// `GET /silences`: every silence that is not over with what can be done to it, and the form for a new one.
+pub(super) async fn form_page(State(app): State<App>, uri: Uri) -> Response {
+    let now = app.now();
+    let matchers = Query::<PageQuery>::try_from_uri(&uri).map(|Query(query)| query.matchers).unwrap_or_default();
+    let read = |parts: &super::Parts| Ok::<_, String>((parts.view.silences()?, parts.view.contacts()));
+    let (all, contacts) = match app.blocking(read).await.and_then(|found| found) {
+        Ok(found) => found,
+        Err(why) => return page::answered(StatusCode::SERVICE_UNAVAILABLE, "", &why),
+    };
+    page::page("알림중지", None, |html| {
+        html.raw("<header><h1>알림중지</h1><a href=\"/\">전체 화면</a></header><main id=\"main\">");
+        section(html, "새 알림중지", |html| form(html, &contacts, &matchers));
+        let living: Vec<&Silence> = all.iter().filter(|it| it.state(now) != SilenceState::Expired).collect();
+        section(html, "진행 중인 알림중지", |html| {
+            if living.is_empty() {
+                return none(html, "알림중지가 없습니다.");
+            }
+            let heads: Vec<&'static str> = HEADS.into_iter().chain(["조치"]).collect();
+            cards(html, "알림중지와 조치", &heads, |html| {
+                living.iter().for_each(|it| row(html, it, Some(&contacts), now));
+            });
+        });
+        html.raw("</main>");
+    })
+    .into_response()
+}
+
+fn row(html: &mut Html, it: &Silence, contacts: Option<&[Contact]>, now: Ms) {
     let state = it.state(now);
-    html.raw("<tr data-silence=\"").raw(state.word()).raw("\">").cell(&it.id).raw("<td>");
+    html.raw("<tr data-silence=\"").raw(state.word()).raw("\"><td class=\"id\">").text(&it.id).raw("</td><td>");
     match state {
         SilenceState::Active => html.badge("warn", "적용 중"),
         SilenceState::Waiting => html.badge("info", "승인 대기"),
         SilenceState::Pending => html.badge("info", "예정"),
         SilenceState::Expired => html.badge("", "종료"),
     };
-    let matchers: Vec<String> = it.matchers.iter().map(ToString::to_string).collect();
-    html.raw("</td>").cell(&matchers.join(" ")).cell(&it.by).cell(&it.reason);
-    html.raw("<td>").time(Some(it.from)).raw("</td><td>").time(Some(it.until)).raw("</td>");
     let left =
-        if state == SilenceState::Expired { String::new() } else { show_duration((it.until - now) / 1_000 * 1_000) };
-    html.cell(&left).raw("<td>");
+        if state == SilenceState::Expired { "–".to_owned() } else { show_duration((it.until - now) / 1_000 * 1_000) };
+    html.raw("</td><td data-label=\"남은 시간\">").text(&left).raw("</td>");
+    let matchers: Vec<String> = it.matchers.iter().map(ToString::to_string).collect();
+    html.raw("<td class=\"wide title\">").text(&matchers.join(" ")).raw("</td>");
+    for (label, text) in [("담당", spoken(&it.by)), ("사유", &it.reason)] {
+        html.raw("<td data-label=\"").raw(label).raw("\">").text(text).raw("</td>");
+    }
+    for (label, at) in [("시작", it.from), ("종료", it.until)] {
+        html.raw("<td data-label=\"").raw(label).raw("\">").time(Some(at)).raw("</td>");
+    }
+    if let Some(contacts) = contacts {
+        html.raw("<td class=\"wide\">");
+        buttons(html, it, contacts, state);
+        html.raw("</td>");
+    }
+    html.raw("</tr>");
+}
+
+fn buttons(html: &mut Html, it: &Silence, contacts: &[Contact], state: SilenceState) {
     match state {
         SilenceState::Expired => {}
         SilenceState::Waiting => {
@@ -256,33 +310,22 @@ fn row(html: &mut Html, it: &Silence, contacts: &[Contact], now: Ms) {
         }
         SilenceState::Active | SilenceState::Pending => button(html, it, contacts, "expire", "해제"),
     }
-    html.raw("</td></tr>");
 }
 
 fn button(html: &mut Html, it: &Silence, contacts: &[Contact], verb: &'static str, word: &'static str) {
-    html.raw("<form method=\"post\" action=\"/v1/silences/").text(&it.id).raw("/").raw(verb).raw("\">");
-    who(html, contacts);
+    html.raw("<form class=\"row\" method=\"post\" action=\"/v1/silences/").text(&it.id).raw("/").raw(verb).raw("\">");
+    people::who(html, contacts);
     html.raw("<button>").raw(word).raw("</button></form>");
 }
 
-fn who(html: &mut Html, contacts: &[Contact]) {
-    html.raw("<label>처리자<select name=\"by\"><option value=\"console\">관제 운영자</option>");
-    for contact in contacts {
-        html.raw("<option value=\"").text(&contact.id).raw("\">").text(&contact.id);
-        html.raw(" (").text(&contact.org).raw(")</option>");
-    }
-    html.raw("</select></label>");
-}
-
-fn form(html: &mut Html, contacts: &[Contact]) {
-    html.raw("<details><summary>새 알림중지</summary><form method=\"post\" action=\"/v1/silences\">");
-    html.raw("<label>대상 (예: host=db-01 severity=S3)<input name=\"matchers\" required></label>");
-    html.raw("<label>기간<input name=\"for\" value=\"1h\" required></label>");
+fn form(html: &mut Html, contacts: &[Contact], matchers: &str) {
+    html.raw("<div class=\"acts\"><form method=\"post\" action=\"/v1/silences\">");
+    html.raw("<label>대상 (예: host=db-01 severity=S3)<input name=\"matchers\" required autocomplete=\"off\" value=\"");
+    html.text(matchers).raw("\"></label><label>기간 (예: 30m, 2h)<input name=\"for\" value=\"1h\" required></label>");
     html.raw("<label>사유<input name=\"reason\" required></label>");
-    who(html, contacts);
+    people::who(html, contacts);
     html.raw("<label>승인자 (필요한 경우)<select name=\"approve_by\"><option value=\"\">지정 안 함</option>");
-    for contact in contacts {
-        html.raw("<option value=\"").text(&contact.id).raw("\">").text(&contact.id).raw("</option>");
-    }
-    html.raw("</select></label><button class=\"primary\">알림중지</button></form></details>");
+    people::options(html, contacts);
+    html.raw("</select></label><p class=\"sub\">중대 장애나 많은 장애를 가리는 알림중지는 다른 담당자가 승인해야 적용됩니다.</p>");
+    html.raw("<button class=\"primary\">알림중지</button></form></div>");
 }

@@ -39,6 +39,8 @@ mod pains;
 mod console_door;
 /// The console over real HTTP: who may do what, and what people see.
 mod console_page;
+/// The console for somebody who is woken: what must be found without looking for it.
+mod console_night;
 /// One-time codes: the phone page, the duty desk, and where a code must not be.
 mod console_codes;
 /// A console with small seams behind it, for those above.

@@ -210,12 +210,12 @@ fn a_step_that_nobody_is_behind_is_shown_where_people_look() {
     ]);
     assert_eq!(status["empty_steps"], wanted);
     let said = |args: &[&str]| String::from_utf8_lossy(&site.command(args).stdout).into_owned();
-    assert!(said(&["status"]).contains("chain all: step 1 (CSP/duty) has NOBODY; 1 incidents passed it"));
+    assert!(said(&["status"]).contains("chain all: step 1 (CSP/duty) has NOBODY; passed by 1, first INC-"));
     let explained = said(&["explain", &incident]);
     assert!(explained.contains("체계 all의 1단계(CSP/duty)에 연락할 사람이 없어"), "{explained}");
     let ack = site.command(&["ack", &incident, "--by", "dtuy-1"]);
     let answer = String::from_utf8_lossy(&ack.stdout).into_owned();
     assert_eq!(ack.status.code(), Some(0), "a name with a mistake takes it all the same: {answer}");
-    assert!(answer.contains("`dtuy-1` is not in the contacts (did you mean `duty-1`?)"), "{answer}");
+    assert!(answer.contains("`dtuy-1` 비상연락망에 없는 이름입니다(혹시 `duty-1`?)"), "{answer}");
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
 }

@@ -30,7 +30,7 @@ fn a_silence_hides_until_it_is_ended_and_is_kept_afterwards() {
     let text = said(&asked);
     assert_eq!(asked.status.code(), Some(0), "{text}");
     let id = text.split_whitespace().next().unwrap().to_owned();
-    assert!(id.starts_with("SIL-") && text.contains("it would have hidden 0 of 0 incidents"), "{text}");
+    assert!(id.starts_with("SIL-") && text.contains("장애 0건 가운데 0건(중대 0건)"), "{text}");
 
     site.send(&(record("known-01", "app.load", 99.0) + &record("other-01", "app.load", 99.0)));
     let muted = eventually("both incidents, one of them muted", || {
@@ -103,7 +103,7 @@ fn a_grave_silence_waits_for_another_contact_and_survives_a_kill() {
         "boss",
     ]);
     let text = said(&asked);
-    assert!(asked.status.success() && text.contains("waits for boss to approve it") && text.contains("S1"), "{text}");
+    assert!(asked.status.success() && text.contains("boss의 승인을 기다립니다") && text.contains("S1"), "{text}");
     let id = text.split_whitespace().next().unwrap().to_owned();
     assert_eq!(site.command(&["silence", "approve", &id, "--by", "duty-1"]).status.code(), Some(1), "not its owner");
     service.kill();
@@ -147,11 +147,11 @@ fn the_door_says_what_is_wrong_with_a_silence() {
         body
     };
     for (body, why) in [
-        (with("matchers", json!(["db-01"])), "is no matcher"),
-        (with("for", json!("soon")), "is no length"),
-        (with("for", serde_json::Value::Null), "a silence ends"),
-        (with("until", json!("2026-12-06T02:00")), "not both"),
-        (with("from", json!("morgen")), "is no instant"),
+        (with("matchers", json!(["db-01"])), "대상 조건이 아닙니다"),
+        (with("for", json!("soon")), "길이가 아닙니다"),
+        (with("for", serde_json::Value::Null), "종료가 없습니다"),
+        (with("until", json!("2026-12-06T02:00")), "하나만"),
+        (with("from", json!("morgen")), "시각이 아닙니다"),
         (with("colour", json!("red")), "unknown field"),
         (json!(["a"]), "map"),
     ] {
@@ -161,7 +161,7 @@ fn the_door_says_what_is_wrong_with_a_silence() {
     }
     let worst = json!({"matchers": ["db-01", "host=x", "web"], "from": "morgen", "by": "boss", "reason": "r"});
     let every = post("/v1/silences", worst).1["error"].as_str().unwrap_or_default().to_owned();
-    for why in ["`db-01` is no matcher", "`web` is no matcher", "`morgen` is no instant", "a silence ends"] {
+    for why in ["`db-01` 대상 조건이", "`web` 대상 조건이", "`morgen` 시각이", "종료가 없습니다"] {
         assert!(every.contains(why), "all of it at once: {every}");
     }
     assert_eq!(post("/v1/silences/preview", json!({"matchers": ["host=x"]})).1["incidents"], 3);
@@ -216,8 +216,22 @@ fn the_page_shows_silences_with_their_remaining_time_and_marks_what_they_mute() 
         assert!(page.contains(shown), "{shown} is not in {page}");
     }
     assert!(page.contains("db-&lt;01&gt;") && !page.contains("db-<01>"), "what people wrote is escaped");
-    assert!(page.contains("action=\"/v1/silences/SIL-2511-002/approve\""), "whoever may, approves it here");
-    assert!(!page.contains("action=\"/v1/silences/SIL-2511-003/"), "there is nothing to do with what is over");
+    assert!(
+        page.contains("SIL-2511-002(msp-duty-1): 다른 담당자의 승인을 기다립니다"),
+        "it stands with what needs a hand"
+    );
+    assert!(
+        page.contains("href=\"/silences\"") && !page.contains("action=\"/v1/silences"),
+        "the overview loads itself anew"
+    );
+    let forms = world.page("/silences?matchers=incident%3DINC-2511-001");
+    assert!(!forms.contains("http-equiv=\"refresh\""), "nobody loses what they type");
+    assert!(forms.contains("value=\"incident=INC-2511-001\""), "a link may fill it in: {forms}");
+    assert!(forms.contains("action=\"/v1/silences/SIL-2511-002/approve\""), "whoever may, approves it here");
+    assert!(forms.contains("action=\"/v1/silences/SIL-2511-001/expire\""));
+    assert!(!forms.contains("SIL-2511-003"), "there is nothing to do with what is over");
+    assert!(world.page("/silences?matchers=%22%3E%3Cscript%3E").contains("value=\"&quot;&gt;&lt;script&gt;\""));
     let detail = world.page("/incidents/INC-2511-001");
     assert!(detail.contains("알림중지 SIL-2511-001") && detail.contains("통보 보류"), "{detail}");
+    assert!(detail.contains("href=\"/silences?matchers=incident%3DINC-2511-001\""), "{detail}");
 }
