@@ -59,6 +59,7 @@ impl Alarms {
             unknown_since: None,
             newest: Some(newest),
             valued: Some(at),
+            again: None,
             value: None,
         };
         out.signals.push(signal(&row, (State::Inactive, State::Firing), at, None));

@@ -32,6 +32,8 @@ pub(super) struct Instance {
     pub(super) newest: Option<Ms>,
     /// Last tick with a value.
     pub(super) valued: Option<Ms>,
+    /// Tick at which its source was found to speak again after a silence.
+    pub(super) again: Option<Ms>,
     /// Clock at the first sample.
     pub(super) born: Ms,
     /// Clock at the first sample after a long silence.
@@ -74,6 +76,7 @@ impl Instance {
             verdict: Verdict::default(),
             newest: None,
             valued: None,
+            again: None,
             born,
             began: born,
             has: false,
@@ -119,6 +122,7 @@ impl Instance {
         };
         self.newest = self.newest.max(row.newest);
         self.valued = self.valued.max(row.valued);
+        self.again = row.again;
     }
 
     /// Whether nothing is going on: no verdict, no row, nothing unknown, and a value at the last visit.
@@ -134,6 +138,11 @@ impl Instance {
     /// When the newest sample was, or what stands for it.
     pub(super) fn last(&self) -> Ms {
         self.newest.unwrap_or(self.born)
+    }
+
+    /// Since when it is missed: the newest sample, or when its source spoke again without one.
+    pub(super) fn missed(&self) -> Ms {
+        self.last().max(self.again.unwrap_or(Ms::MIN))
     }
 
     /// When it last had a value, or was born.
@@ -153,6 +162,7 @@ impl Instance {
             &mut verdict.unknown_since,
             &mut self.newest,
             &mut self.valued,
+            &mut self.again,
         ]);
         for mark in marks.flatten() {
             *mark += by;
@@ -228,6 +238,7 @@ impl Instance {
             unknown_since: self.verdict.unknown_since,
             newest: self.newest,
             valued: Some(self.last_value()),
+            again: self.again.filter(|again| *again > self.last()),
             value: None,
         }
     }

@@ -24,6 +24,9 @@ pub(super) enum Next {
 /// Judges an instance at tick `at`. Muted, only what was observed is noted, and no verdict moves.
 pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out: Option<&mut Effects>) -> Next {
     note(it, rule, at, seen);
+    if seen.speaking && it.verdict.unknown == Some(Cause::SourceSilent) {
+        it.again = Some(at);
+    }
     let Some(out) = out else {
         let gone = !it.has_row() && forgotten(it, rule, at, seen);
         return if gone { Next::Forgotten } else { Next::Due(due(it, rule, at, seen)) };
@@ -56,6 +59,8 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     out.signals.extend(it.tell(rule, &before, change));
     if it.verdict.state == State::Inactive {
         it.verdict.occurred = None;
+        // A healthy one has no row that would keep it.
+        it.again = it.again.filter(|_| it.verdict.unknown.is_some());
     }
     it.save(at, rule, &mut out.rows);
     Next::Due(due(it, rule, at, seen))
@@ -152,12 +157,18 @@ pub(super) fn early(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     it.save(at, rule, &mut out.rows);
 }
 
+/// Whether it is not waited for any longer. A host that comes back after hours, or a clock that jumped over them, says
+/// nothing of a series yet: it counts how long the source has been speaking without it.
 fn forgotten(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> bool {
-    if it.expected {
-        return false;
-    }
-    let limit = if seen.speaking { rule.rule.forget.min(HOUR) } else { rule.rule.forget };
-    at - it.last() >= limit
+    let (speaking, silent) = patience(rule);
+    !it.expected && at - it.missed() >= if seen.speaking { speaking } else { silent }
+}
+
+/// For how long an identity is waited for while its source speaks, and while it does not, ms. Never so short that it is
+/// forgotten before its own window could say that something is missing: what comes once a day is looked for daily.
+fn patience(rule: &Compiled) -> (Ms, Ms) {
+    let least = rule.over + rule.rule.no_data.after;
+    (rule.rule.forget.min(HOUR).max(least), rule.rule.forget.max(least))
 }
 
 /// Why nothing is known, judged in the order of the causes.
@@ -185,6 +196,7 @@ pub(super) fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Ms {
     let verdict = &it.verdict;
     let after = rule.rule.no_data.after;
     let last = it.last();
+    let (speaking, silent) = patience(rule);
     let mut times = [Ms::MAX; 18];
     let mut place = 0;
     let mut add = |time: Ms| {
@@ -202,7 +214,7 @@ pub(super) fn due(it: &Instance, rule: &Compiled, at: Ms, seen: &Seen) -> Ms {
             add(time);
         }
     }
-    for time in [last + after, last + QUIET, last + HOUR.min(rule.rule.forget), last + rule.rule.forget] {
+    for time in [last + after, last + QUIET, it.missed() + speaking, it.missed() + silent] {
         add(time);
     }
     if !it.has {

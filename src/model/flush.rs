@@ -73,6 +73,8 @@ pub struct StateRow {
     pub newest: Option<Ms>,
     /// Last tick with a value, or birth.
     pub valued: Option<Ms>,
+    /// Tick at which its source was found to speak again after a silence; `None` once a sample has come since.
+    pub again: Option<Ms>,
     /// The last value.
     pub value: Option<f64>,
 }

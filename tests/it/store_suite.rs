@@ -89,6 +89,7 @@ pub(crate) fn state(n: i64, at: i64) -> StateRow {
         unknown_since: None,
         newest: Some(at),
         valued: Some(at),
+        again: None,
         value: Some(0.1 + 0.2),
     }
 }

@@ -38,16 +38,17 @@ fn no_data_resolves(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
 }
 
 check!(FORGET_EARLY, "forget-early", Warning, Look::Rule(forget_early),
-    what: "An identity is forgotten before its silence is noticed.",
-    why: "What is forgotten resolves with reason `gone`: the outage ends in the books while it goes on outside.",
-    repair: "Make `forget` longer than `no_data.after`; 24h is the default.");
+    what: "`forget` is shorter than the window and `no_data.after` together.",
+    why: "What is forgotten resolves with reason `gone`: so early, the outage would end in the books while it goes on \
+          outside. The identity is kept until then, whatever `forget` says.",
+    repair: "Leave `forget` out (24h), or make it longer.");
 
 fn forget_early(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
-    let (forget, after) = (view.rule.forget, view.rule.no_data.after);
-    if forget <= after {
-        let (forget, after) = (show_duration(forget), show_duration(after));
-        let message = format!("forgotten after {forget}, before silence counts ({after})");
-        found.say(view.item.at("forget"), message, format!("write more than {after}"));
+    let (forget, least) = (view.rule.forget, view.rule.over + view.rule.no_data.after);
+    if view.item.has("forget") && forget < least {
+        let (forget, least) = (show_duration(forget), show_duration(least));
+        let message = format!("kept for {least}, its window and `no_data.after`, not for {forget}");
+        found.say(view.item.at("forget"), message, format!("leave it out, or write {least} or more"));
     }
 }
 

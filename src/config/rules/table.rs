@@ -187,7 +187,7 @@ macro_rules! rule_keys {
             may("overrides", Kind::List(&Kind::Table(&OVERRIDE), 0), "other numbers for some identities"),
             may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
             may("no_data", Kind::Table(&NO_DATA), "what silence means"),
-            or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
+            or("forget", "24h", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten, 1h while its source speaks; never before its window and no_data.after"),
             may("chain", Kind::Id, "chain to tell; left out: the one that fits"),
             may(
                 "explains",
@@ -249,7 +249,11 @@ static DEFAULTS: Table = Table {
         may("group_by", Kind::List(&Kind::Name, 0), "labels that make incidents of one rule alike; [] in a rule: none"),
         may("no_data", Kind::Table(&NO_DATA), "what silence means"),
         may("recover", Kind::Table(&DEFAULT_RECOVER), "when it is good again"),
-        may("forget", Kind::Duration(HOUR, 400 * DAY), "after so long a silent identity is forgotten"),
+        may(
+            "forget",
+            Kind::Duration(HOUR, 400 * DAY),
+            "after so long a silent identity is forgotten, 1h while its source speaks; never before its window and no_data.after",
+        ),
         may("min_samples", Kind::Int(1, 1_000_000), "a tick has a value from so many samples on"),
     ],
 };

@@ -2,8 +2,7 @@
 
 use super::worlds::{restore, settled};
 use super::*;
-use crate::model::Reject;
-use crate::model::RejectReason;
+use crate::model::{Reject, RejectReason, State};
 use crate::time::HOUR;
 
 /// A record of `host` with the number `value` for metric `m` and label `d`.
@@ -352,4 +351,32 @@ fn reload_does_not_bring_back_what_was_forgotten() {
     p.reload(Arc::clone(&setup), &mut out);
     p.close(BEGIN + 3 * HOUR, &mut out);
     assert_eq!(show(&out.signals), Vec::<String>::new());
+}
+
+#[test]
+fn clock_that_jumps_ahead_ends_nothing_that_goes_on() {
+    let mut p = start(&setup(vec![rule("hot", Function::Last, Comparison::Above, 5.0)], false));
+    let ahead = 3 * HOUR;
+    let mut world: Vec<_> = (0..30).map(|n| BEGIN + n * 10_000).map(|at| (at, number(1, at, 9.0))).collect();
+    // For half an hour the log's clock alone is wrong, and then right again.
+    world.extend((30..210).map(|n| BEGIN + n * 10_000).map(|at| (at + ahead, number(1, at, 9.0))));
+    world.extend((210..240).map(|n| BEGIN + n * 10_000).map(|at| (at, number(1, at, 9.0))));
+    let (signals, _) = feed(&mut p, &world);
+    let told = show(&signals);
+    assert_eq!(
+        told.iter().filter(|line| line.contains("hot")).count(),
+        3,
+        "fires, is in doubt, is known again: {told:?}"
+    );
+    assert!(told.iter().all(|line| !line.contains("resolved")), "{told:?}");
+}
+
+#[test]
+fn what_stays_in_doubt_for_an_hour_while_its_host_speaks_is_gone() {
+    let mut p = start(&setup(vec![rule("hot", Function::Last, Comparison::Above, 5.0)], false));
+    let mut world = vec![(BEGIN, number(1, BEGIN, 9.0))];
+    world.extend((1..400).map(|n| BEGIN + n * 10_000).map(|at| (at, word(1, at))));
+    let (signals, _) = feed(&mut p, &world);
+    let ends: Vec<Ms> = signals.iter().filter(|it| it.to == State::Resolved).map(|it| it.at - BEGIN).collect();
+    assert_eq!(ends, [HOUR]);
 }

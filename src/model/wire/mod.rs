@@ -430,6 +430,7 @@ pub fn state_to_json(row: &StateRow) -> Value {
         .maybe("unknown_since", row.unknown_since)
         .maybe("newest", row.newest)
         .maybe("valued", row.valued)
+        .maybe("again", row.again)
         .number("value", row.value)
         .done()
 }
@@ -452,6 +453,7 @@ pub fn state_from_json(value: &Value) -> Option<StateRow> {
         unknown_since: reader.maybe_int("unknown_since")?,
         newest: reader.maybe_int("newest")?,
         valued: reader.maybe_int("valued")?,
+        again: reader.maybe_int("again")?,
         value: reader.number("value")?,
     })
 }

@@ -183,13 +183,13 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn state()(signal in signal(), watch in text(), since in any::<[Option<i64>; 4]>(), at in any::<[Option<i64>; 5]>())
+    fn state()(signal in signal(), watch in text(), since in any::<[Option<i64>; 4]>(), at in any::<[Option<i64>; 6]>())
     -> StateRow {
-        let [occurred, recovering, unknown_since, newest, valued] = at;
+        let [occurred, recovering, unknown_since, newest, valued, again] = at;
         StateRow {
             fingerprint: signal.fingerprint, rule: signal.rule, labels: signal.labels, watch, state: signal.from,
             severity: signal.severity, since, occurred, recovering, unknown: signal.unknown, unknown_since, newest,
-            valued, value: signal.value,
+            valued, again, value: signal.value,
         }
     }
 }

@@ -113,6 +113,7 @@ fn state(n: i64) -> StateRow {
         unknown_since: None,
         newest: Some(n),
         valued: Some(n),
+        again: None,
         value: Some(f64::NAN),
     }
 }
