@@ -209,14 +209,15 @@ impl Leading {
         // Not before: whatever is there happened before it is decided. And by the clock that was looked at above.
         let now = read.0 + self.clock.elapsed() - read.1;
         if !first.is_empty() {
-            return self.hear(&first, now);
+            let (left, rest) = leaving(first);
+            return self.hear(&left, &rest, now);
         }
         if !self.dues.is_open() {
             let elapsed = self.clock.elapsed();
             if elapsed < self.dues.latest() {
                 taken = self.not_swept(taken, &cursors)?;
                 if !taken.is_empty() || !may_ring {
-                    return self.hear(&taken, now);
+                    return self.hear(&[], &taken, now);
                 }
             }
             self.dues.open(elapsed);
@@ -253,13 +254,11 @@ impl Leading {
         }
         let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
-        let mut taken = self.inputs_first(&cursors)?;
-        // That it left, or expired, and no more: what became of it is judged by the clock as it is then.
-        taken.retain(|taken| page_of(&taken.input).is_some_and(|(_, was)| was == PageState::Waiting));
+        // What became of it is judged by the clock as it is then.
+        let (left, _) = leaving(self.inputs_first(&cursors)?);
         let Some(lead) = &mut self.lead else { return Ok(false) };
         tracing::warn!(by, "the wall clock was set: what waits is moved with it");
-        taken.push(Taken { row: None, input: Input::Clock { by } });
-        let commit = lead.leader.hear(&taken, now);
+        let commit = lead.leader.hear(&left, &[Taken { row: None, input: Input::Clock { by } }], now);
         lead.follow(&commit);
         let wrote = commit.entries.iter().rev().find(|entry| entry.kind == "clock").map(|entry| entry.input_no);
         self.said_at = wrote;
@@ -271,10 +270,11 @@ impl Leading {
         Ok(done)
     }
 
-    /// Takes what came in while nothing may ring.
-    fn hear(&mut self, taken: &[Taken], now: Ms) -> Result<bool, StoreError> {
-        let Some(lead) = self.lead.as_mut().filter(|_| !taken.is_empty()) else { return Ok(false) };
-        let commit = lead.leader.hear(taken, now);
+    /// Takes what came in while nothing may ring; of `left` the leader must know before all else.
+    fn hear(&mut self, left: &[Taken], taken: &[Taken], now: Ms) -> Result<bool, StoreError> {
+        let is_any = !left.is_empty() || !taken.is_empty();
+        let Some(lead) = self.lead.as_mut().filter(|_| is_any) else { return Ok(false) };
+        let commit = lead.leader.hear(left, taken, now);
         lead.follow(&commit);
         self.write(commit)
     }
@@ -427,6 +427,15 @@ fn as_the_ledger_has_it(rows: &mut BookRows, store: &dyn Store) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// The first word of each page that left, or expired, while it was to be cancelled; and the rest, in its order.
+fn leaving(taken: Vec<Taken>) -> (Vec<Taken>, Vec<Taken>) {
+    let mut pages = BTreeSet::new();
+    taken.into_iter().partition(|taken| {
+        let about = page_of(&taken.input);
+        about.is_some_and(|(page, was)| pages.insert(page.to_owned()) && was == PageState::Waiting)
+    })
 }
 
 /// By how much an entry says that the wall clock was set.

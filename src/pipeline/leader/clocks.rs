@@ -12,7 +12,7 @@ impl Stand {
     /// The wall clock is set by `by`, and the leader notices.
     fn set_clock(&mut self, by: Ms) {
         self.now += by;
-        let commit = self.leader.hear(&[Taken { row: None, input: Input::Clock { by } }], self.now);
+        let commit = self.leader.hear(&[], &[Taken { row: None, input: Input::Clock { by } }], self.now);
         assert_eq!(commit.clock, Some(ClockStep { by, now: self.now }));
         self.write(&commit);
         self.settle();

@@ -162,9 +162,13 @@ impl Leader {
         self.finish()
     }
 
-    /// Takes inputs in this order and lets no timer ring: for a leader that does not know yet what the log holds.
-    pub fn hear(&mut self, taken: &[Taken], now: Ms) -> BookCommit {
+    /// Takes inputs in this order and lets no timer ring: for a leader that does not know yet what the log holds. That
+    /// pages `left` comes even before another world, which might want to take them back.
+    pub fn hear(&mut self, left: &[Taken], taken: &[Taken], now: Ms) -> BookCommit {
         self.view = View::default();
+        for taken in left {
+            self.step(taken, now);
+        }
         self.note_world(now);
         for taken in taken {
             self.step(taken, now);

@@ -21,7 +21,7 @@ impl Stand {
 
     /// Takes one input while nothing rings.
     fn hear(&mut self, input: Input) {
-        let commit = self.leader.hear(&[Taken { row: None, input }], self.now);
+        let commit = self.leader.hear(&[], &[Taken { row: None, input }], self.now);
         self.is_closed = true;
         self.write(&commit);
         self.is_closed = false;
