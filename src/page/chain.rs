@@ -181,6 +181,7 @@ impl Desk {
             return self.begin(call, first_reason(call), out);
         };
         if self.waits_for_digest(&run, call) {
+            self.add_digest_line(call);
             return;
         }
         let is_last = step >= run.chain.steps.len();
@@ -252,6 +253,11 @@ impl Desk {
     fn step_on(&mut self, call: Call<'_>, out: &mut Decisions) {
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
         let Some((step, is_repeat)) = next_step(&run, call.incident.severity) else { return };
+        if self.waits_for_digest(&run, call) {
+            // It fell to a severity that wakes nobody, or the hours ended in which it may: the morning tells that it is there.
+            self.add_digest_line(call);
+            return;
+        }
         if is_repeat {
             run.row.round += 1;
         }

@@ -236,11 +236,18 @@ impl Desk {
         let due = self.digests.iter().filter(|(_, digest)| digest.due <= now).map(|(key, _)| key.clone());
         for key in due.collect::<Vec<_>>() {
             self.changed_notes.insert(format!("digest/{key}"));
-            let Some(digest) = self.digests.remove(&key) else { continue };
+            let Some(mut digest) = self.digests.remove(&key) else { continue };
+            // What is muted, or hangs under what speaks for it, is a line again when it no longer is; what somebody took
+            // wakes nobody by itself.
+            let is = |line: &Line, test: fn(&Incident) -> bool| incidents.get(&line.incident).is_some_and(test);
+            digest.lines.retain(|line| !is(line, |it| it.muted.is_some() || it.parent.is_some()));
+            digest.lines.sort_by_key(|line| is(line, |it| it.state == IncidentState::Acked));
             let Some(first) = digest.lines.first() else { continue };
+            if is(first, |it| it.state == IncidentState::Acked) && digest.more == 0 {
+                continue;
+            }
             let chain = snapshot::read(&digest.chain).map_or_else(nobody, |(chain, _)| chain);
-            let is_live = |line: &&Line| incidents.get(&line.incident).is_some_and(|it| it.state.is_live());
-            let n_live = digest.lines.iter().filter(is_live).count();
+            let n_live = digest.lines.iter().filter(|line| is(line, |it| it.state.is_live())).count();
             let n = digest.lines.len() + digest.more;
             let severity = digest.lines.iter().filter_map(|line| Severity::parse(&line.severity)).min();
             let severity = severity.unwrap_or(Severity::S4);

@@ -61,6 +61,12 @@ const ROWS: &[Row] = &[
     ("milder and as bad as told again", "S1; S3; +1m", "S1", WORSE),
     ("S4 that becomes S2 before the morning", "S4; +1m", "S2", FIRST),
     ("S1 that becomes S4: no digest of what was told", "S1; ack 2d; S4", "+1d", NOBODY),
+    ("S2 that becomes S4 before anybody took it: its chain wakes nobody any more", "S2; +1m; S4", "+12h", NOBODY),
+    ("and the morning tells that it is still there", "S2; +1m; S4", "+1d", "msp-duty-1 sms digest"),
+    ("so too where it is given back", "S2; +1m; ack 1h; S4; +1m; unack", "+1d", "msp-duty-1 sms digest"),
+    ("S4 that somebody took before the morning", "S4; ack 2d", "+1d", NOBODY),
+    ("S4 under a silence in the morning", "S4; silence 2d", "+1d", NOBODY),
+    ("the silence ends, it is there still: the next morning", "S4; silence 30h; +30h", "+1d", "msp-duty-1 sms digest"),
     // The end.
     ("those told of the beginning hear of the end", "S2", "end", OVER),
     ("on every channel they were told on", "S2; +6m", "end", "msp-duty-1 sms resolved, csp-duty sms+mail resolved"),
