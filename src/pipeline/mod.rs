@@ -3,7 +3,7 @@
 //!
 //! - `evaluator`, `leading`, `node`: one role each over its hand-overs, and all of them on one thread. `dues`, `gate`: what
 //!   waits at a start.
-//! - `shell`, `service`, `watch`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
+//! - `shell`, `service`, `watch`, `versions`, `front`, `sides`, `stores`, `ways`, `receipts`, `publish`, `data_dir`: the service.
 //!   `spool`: the agent's file.
 //! - `backtest`, `feed`, `results`, `compare`, `truth`: replay and what it amounts to. `asks`, `affairs`, `explained`, `sentences`: why
 //!   an instance is as it is. `sim`: simulated worlds. `crash`: kill -9 under load.
@@ -64,6 +64,7 @@ pub mod sweep;
 mod tally;
 pub mod truth;
 pub mod unittest;
+mod versions;
 pub mod wake;
 pub mod watch;
 pub mod ways;

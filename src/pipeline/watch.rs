@@ -1,12 +1,12 @@
 //! Watches what can change under a running service: the edited files and the machine's wall clock.
 //!
 //! Files are looked at, not subscribed to: a look at a dozen time stamps every two seconds costs nothing and works the
-//! same for editors that rename, mounted config maps and network disks. A broken file keeps the old set and raises an
-//! incident of its own. So does a wall clock that jumped, or that differs from the log's.
+//! same for editors that rename, mounted config maps and network disks; they are read once they stand still (`versions`).
+//! A broken file keeps the old set and raises an incident of its own; so does a set of rules or resources of which
+//! suddenly nothing is left. So does a wall clock that jumped, or that differs from the log's.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::config::{Level, Loaded, SourceFile};
 use crate::evaluate::Setup;
@@ -16,6 +16,7 @@ use crate::pipeline::outbox::Contacts;
 use crate::pipeline::own::own_signal;
 use crate::pipeline::service;
 use crate::pipeline::shell::{Mail, Shared};
+use crate::pipeline::versions::Versions;
 use crate::time::{Clock, MINUTE, Ms, SECOND};
 
 /// A wall clock that moved by more than this against the machine's uptime has jumped; one that is further from the log's
@@ -46,8 +47,6 @@ impl std::fmt::Debug for Edited {
 /// Where a watch leaves what changed: for the evaluator, and for the leader.
 pub type Mails = (Arc<Mail<Arc<Setup>>>, Arc<Mail<Arc<World>>>);
 
-type Stamp = (PathBuf, Option<SystemTime>, u64);
-
 /// The watch.
 #[derive(Debug)]
 pub struct Watch {
@@ -57,7 +56,7 @@ pub struct Watch {
     worlds: Arc<Mail<Arc<World>>>,
     /// By which changes of numbers are known whose masks stay.
     key: Option<AckKey>,
-    stamps: Vec<Stamp>,
+    versions: Versions,
     /// Whether the incident about the files is open; `None` until the store was asked.
     broken: Option<bool>,
     /// Whether the incident about the clock is open; `None` until the store was asked.
@@ -76,8 +75,19 @@ impl Watch {
     pub fn new(files: Edited, read: &[SourceFile], contacts: Contacts, mails: Mails, clock: &dyn Clock) -> Self {
         let (setups, worlds) = mails;
         let offset = clock.wall() - clock.elapsed();
-        let stamps = stamps(read);
-        Self { files, contacts, setups, worlds, key: None, stamps, broken: None, wrong: None, offset, jumped_at: None }
+        let versions = Versions::of(read);
+        Self {
+            files,
+            contacts,
+            setups,
+            worlds,
+            key: None,
+            versions,
+            broken: None,
+            wrong: None,
+            offset,
+            jumped_at: None,
+        }
     }
 
     /// This watch, which seals contacts by `key`.
@@ -114,19 +124,39 @@ impl Watch {
     }
 
     fn look_at_files(&mut self, shared: &Shared) {
-        if self.stamps == stamps_again(&self.stamps) {
+        if !self.versions.look() {
             return;
         }
         let loaded = (self.files.load)();
         // The list of files may itself have changed: a new rule file.
-        self.stamps = stamps(&loaded.files);
-        self.apply(&loaded, shared);
+        if self.versions.were_read(&loaded.files) {
+            self.apply(&loaded, shared);
+        }
+    }
+
+    /// Why the files cannot be used.
+    fn unusable(&self, loaded: &Loaded) -> Option<String> {
+        if let Some(problem) = loaded.problems.iter().find(|problem| problem.level == Level::Error) {
+            return Some(format!("{}:{}:{}: {}", problem.file, problem.line, problem.col, problem.message));
+        }
+        // A volume that is not mounted looks like a folder that somebody emptied: all incidents would be over.
+        let paths = &loaded.settings.paths;
+        let gone = |what: &str, path: &std::path::Path| {
+            let path = path.display();
+            Some(format!("{path}: no {what} is left; put them back, or start the service anew without them"))
+        };
+        let (rules, inventory) = (self.contacts.rules(), self.contacts.inventory());
+        if loaded.rules.rules.is_empty() && !rules.rules.is_empty() {
+            return gone("rule", &paths.rules);
+        }
+        if loaded.inventory.resources.is_empty() && !inventory.resources.is_empty() {
+            return gone("resource", &paths.inventory);
+        }
+        None
     }
 
     fn apply(&mut self, loaded: &Loaded, shared: &Shared) {
-        let first_error = loaded.problems.iter().find(|problem| problem.level == Level::Error);
-        if let Some(problem) = first_error {
-            let what = format!("{}:{}:{}: {}", problem.file, problem.line, problem.col, problem.message);
+        if let Some(what) = self.unusable(loaded) {
             tracing::error!(what, "an edited file cannot be used; the old set stays in force");
             shared.board.set_broken(Some(what));
             settle(shared, &BROKEN_CONFIG, &mut self.broken, true);
@@ -176,23 +206,4 @@ pub(super) fn own(shared: &Shared, rule: &Builtin, labels: Labels, to: State) {
         tracing::error!(%error, rule = rule.id, "an incident of the engine's own could not be told");
     }
     shared.lead.ring();
-}
-
-fn stamp(path: PathBuf) -> Stamp {
-    let found = std::fs::metadata(&path);
-    let (when, length) = found.map_or((None, 0), |meta| (meta.modified().ok(), meta.len()));
-    (path, when, length)
-}
-
-fn stamps(files: &[SourceFile]) -> Vec<Stamp> {
-    // A folder's own stamp shows files that come and go.
-    let folders = files.iter().filter_map(|file| file.path.parent().map(PathBuf::from));
-    let mut all: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).chain(folders).collect();
-    all.sort();
-    all.dedup();
-    all.into_iter().map(stamp).collect()
-}
-
-fn stamps_again(before: &[Stamp]) -> Vec<Stamp> {
-    before.iter().map(|(path, ..)| stamp(path.clone())).collect()
 }

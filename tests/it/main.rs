@@ -135,6 +135,7 @@ mod service_postgres;
 mod heartbeats;
 /// Drills that a person starts and ends, beside the real thing.
 mod drills;
+mod edited_files;
 /// A service that was away: what leaves before it has caught up, and what afterwards.
 mod start_gate;
 /// Whatever comes in, and whatever happens to the disk: said, counted, and nothing else lost.

@@ -126,6 +126,7 @@ fn a_watch_that_begins_anew_ends_what_an_earlier_one_left_open() {
     post.clock.step(HOUR);
     assert_eq!(post.look(&mut watch), wall_clock(true));
     std::fs::write(post.site.path("rules.yaml"), "version: 1\nrules: 5\n").unwrap();
+    assert_eq!(post.look(&mut watch), [], "it may still be written");
     assert_eq!(post.look(&mut watch), [(BROKEN_CONFIG.id.to_owned(), true)]);
     // The leader takes both; then the process ends, and the files are mended before the next one begins.
     let shared = &post.shell.shared;
