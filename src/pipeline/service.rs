@@ -125,6 +125,8 @@ struct Making<'a> {
     world: Arc<World>,
     contacts: Contacts,
     owner: String,
+    /// What senders know and could not write.
+    unwritten: Unwritten,
     ways: Vec<Arc<Paced>>,
     codes: AckKey,
 }
@@ -163,6 +165,7 @@ impl Service {
             contacts,
             owner: owner(settings, &dir),
             codes,
+            unwritten: Unwritten::default(),
             ways: if on(Role::Notify) { ways::open(settings, &dir.path, &clock)? } else { Vec::new() },
         };
         let mut log = sides::open(settings, &dir.path, Arc::clone(&clock), asked)?;
@@ -407,10 +410,9 @@ fn start_receipts(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> 
 
 /// As many senders as the gateways keep busy: one that waits for a gateway must not hold up the pages of another.
 fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
-    let unwritten = Unwritten::default();
     for n in 0..ways::senders(&making.loaded.settings) {
         let name = if n == 0 { making.owner.clone() } else { format!("{}-{n}", making.owner) };
-        let worker = worker(shell, making, name).sharing(&unwritten);
+        let worker = worker(shell, making, name);
         let owner = making.owner.clone();
         let bell = shell.start("notify", move |shared, stop| {
             shell::send(worker, &owner, shared, stop);
@@ -421,11 +423,12 @@ fn start_senders(shell: &mut Shell, making: &Making<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A sender called `name`.
+/// A sender called `name`. Whichever of them takes an ended lease must know what another one knows: the sweeper's, too.
 fn worker(shell: &Shell, making: &Making<'_>, name: String) -> Worker {
     let gateways = making.ways.iter().map(|way| Arc::clone(way) as Arc<dyn Gateway>).collect();
     let outbox = Arc::new(StoreOutbox::new(Arc::clone(&shell.shared.store), Some(making.codes.clone())));
-    Worker::new(name, outbox, gateways, Arc::new(making.contacts.clone()), Arc::clone(&making.clock))
+    let worker = Worker::new(name, outbox, gateways, Arc::new(making.contacts.clone()), Arc::clone(&making.clock));
+    worker.sharing(&making.unwritten)
 }
 
 fn make_app(shell: &Shell, making: &Making<'_>, sink: Arc<dyn Sink>) -> anyhow::Result<console::App> {

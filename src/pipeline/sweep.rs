@@ -55,7 +55,8 @@ impl Sweeper {
             }
         };
         shared.overdue.store(found.len(), Ordering::SeqCst);
-        self.handed.retain(|_, at| now - *at < AGAIN);
+        // A clock that was set back must not keep it from the leader for longer.
+        self.handed.retain(|_, at| (0..AGAIN).contains(&(now - *at)));
         if found.is_empty() || !shared.store.seat().is_ok_and(|seat| seat.owner == self.owner) {
             return found.len();
         }
@@ -64,7 +65,9 @@ impl Sweeper {
                 self.hand(late, now, shared);
             }
         }
-        if found.iter().any(|late| late.kind == OverdueKind::Page) {
+        // After a start everything that waits is overdue, and some of it may be about what is over.
+        let may_leave = || shared.gate.is_open(shared.store.as_ref(), &self.owner, shared.clock.elapsed());
+        if found.iter().any(|late| late.kind == OverdueKind::Page) && may_leave() {
             self.send(now, shared);
         }
         shared.lead.ring();
@@ -102,7 +105,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::{BookCommit, Channel, Contact, Page, People, Reason, Severity};
+    use crate::pipeline::gate::{Gate, WAIT_MAX};
+    use crate::pipeline::outbox::{Contacts, StoreOutbox};
     use crate::pipeline::shell::Shell;
+    use crate::pipeline::sim::FakeGateway;
     use crate::store::{MemoryStore, Store as _};
     use crate::telemetry::Metrics;
     use crate::time::{Clock as _, ManualClock};
@@ -126,5 +133,50 @@ mod tests {
         store.give_up(1).expect("memory is never away");
         assert_eq!(Sweeper::new("one@1", None).look(shared), 1);
         assert!(shared.anew.take().is_none(), "nobody leads: whoever takes the seat finds it in the rows");
+    }
+
+    #[test]
+    fn overdue_pages_wait_like_all_others_until_the_log_has_been_read() {
+        let (clock, store) = (Arc::new(ManualClock::at(1_764_000_000_000)), Arc::new(MemoryStore::default()));
+        let mut shell = Shell::new(store.clone(), clock.clone(), Arc::new(Metrics::new(0)));
+        let seat = store.seat().expect("memory is never away");
+        let epoch = store.lead("one", &seat).expect("memory is never away").expect("the seat is free").epoch;
+        let page = page(clock.wall());
+        let decided = BookCommit { epoch, pages: vec![page.clone()], ..BookCommit::default() };
+        store.commit(&decided).expect("memory is never away");
+        clock.advance(LATE + 1);
+        shell.shared.gate = Arc::new(Gate::closed(clock.elapsed(), true, crate::pipeline::dues::Places::default()));
+        let contact = Contact { id: page.to, phone: Some("010-0000-0001".to_owned()), ..Contact::default() };
+        let book = Contacts::new(Arc::new(People { contacts: vec![contact], ..People::default() }));
+        let phone = FakeGateway::new(false);
+        let outbox = Arc::new(StoreOutbox::new(store, None));
+        let worker = Worker::new("sweeper", outbox, vec![Arc::new(phone.clone())], Arc::new(book), clock.clone());
+        let mut sweeper = Sweeper::new("one", Some(worker));
+        assert_eq!((sweeper.look(&shell.shared), phone.arrivals("p")), (1, 0), "it counts");
+        clock.advance(WAIT_MAX);
+        sweeper.look(&shell.shared);
+        assert_eq!(phone.arrivals("p"), 1, "but not for ever");
+    }
+
+    fn page(now: Ms) -> Page {
+        Page {
+            id: "p".to_owned(),
+            incident: "INC-2511-001".to_owned(),
+            severity: Severity::S1,
+            reason: Reason::First,
+            step: 0,
+            round: 0,
+            occurrence: 1,
+            to: "duty".to_owned(),
+            channel: Channel::Sms,
+            title: String::new(),
+            text: "[장애발생]INC-2511-001".to_owned(),
+            decided: now,
+            due: now,
+            wanted: now,
+            deadline: now + 10 * MINUTE,
+            came: None,
+            prompt: false,
+        }
     }
 }
