@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use bongsu::model::wire::{silence_from_json, silence_to_json};
 use bongsu::model::{
-    BookCommit, Committed, Flush, Flushed, Incident, IncidentState, Input, Lease, MuteKind, Owned, Reason, RowChange,
-    SignalKey, Taken,
+    BookCommit, Committed, Flush, Flushed, Incident, IncidentState, Input, Lease, MuteKind, Outcome, Owned, Reason,
+    RowChange, SignalKey, Taken,
 };
 use bongsu::pipeline::scenario::Over;
 use bongsu::pipeline::sim::Layer;
@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     EndToAStranger,
     /// After an unknown outcome a page is sent again without asking.
     SentWithoutAsking,
+    /// A page that no gateway was given is taken for one that may have been sent.
+    UnsentTakenForSent,
+    /// That a page is sent again without asking is not written.
+    ResendUnmarked,
     /// Whoever led before may still write.
     ZombieWrites,
     /// When a chain goes on is not written.
@@ -77,7 +81,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::StateRowLost,
         Self::SignalLost,
         Self::CommitsReordered,
@@ -90,6 +94,8 @@ impl Fault {
         Self::LastGroupEmpty,
         Self::EndToAStranger,
         Self::SentWithoutAsking,
+        Self::UnsentTakenForSent,
+        Self::ResendUnmarked,
         Self::ZombieWrites,
         Self::TimerLost,
         Self::ToldLost,
@@ -298,6 +304,16 @@ impl Layer for Planted {
             again.iter_mut().for_each(|lease| (lease.unknown_before, lease.resent) = (false, false));
             self.seen.fetch_add(again.len(), Ordering::SeqCst);
         }
+        if self.is(Fault::UnsentTakenForSent) {
+            again.iter_mut().for_each(|lease| lease.sending.submitted = Some(now));
+        }
         Ok(again)
+    }
+
+    fn outcome(&self, lease: &Lease, outcome: &Outcome, now: Ms) -> Result<bool> {
+        if self.is(Fault::ResendUnmarked) && *outcome == Outcome::Resent {
+            return Ok(true);
+        }
+        self.inner.outcome(lease, outcome, now)
     }
 }

@@ -107,9 +107,38 @@ impl Audit {
     pub(super) fn end(&mut self, world: &World) -> Result<(), Violation> {
         self.check(world, true)?;
         self.undisturbed.all_was_said_and_taken(places(world))?;
-        pages_are_settled(world)?;
+        self.pages_are_settled(world)?;
         Promises::answers_were_given(store_of(world), &world.asked)?;
         self.promises.a_new_leader_knows_as_much(store_of(world))
+    }
+
+    /// I2: no page is left waiting; only S3 and S4 may end unknown, and of those only what a gateway was given. I3: what
+    /// arrived twice says so.
+    fn pages_are_settled(&self, world: &World) -> Result<(), Violation> {
+        let (now, gateway) = (world.ground.clock.wall(), &world.ground.gateway);
+        for row in world.ground.store.pages(None, ALL).map_err(refused)? {
+            let id = &row.page.id;
+            let settled = match row.state {
+                PageState::Accepted | PageState::Delivered | PageState::Failed | PageState::Cancelled => true,
+                PageState::Unknown => row.page.severity > Severity::S2 || row.tries > 1,
+                PageState::Waiting => row.page.due > now,
+                PageState::Handed => false,
+            };
+            if !settled {
+                return Err(format!("I2: page {id} of {} is still {}", row.page.incident, row.state.word()));
+            }
+            if row.state == PageState::Unknown && !gateway.was_given(id) {
+                return Err(format!("I2: nobody knows of page {id}, and no gateway was given it"));
+            }
+            if matches!(row.state, PageState::Accepted | PageState::Delivered) && gateway.arrivals(id) == 0 {
+                return Err(format!("I2: page {id} is {} and reached no phone", row.state.word()));
+            }
+            let is_marked = self.promises.oracle.pages.get(id).is_some_and(|decided| decided.is_resent);
+            if gateway.arrivals(id) > 1 && !is_marked {
+                return Err(format!("I3: page {id} arrived twice, and the ledger does not say that it was resent"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -127,27 +156,6 @@ fn what_is_due_is_done(world: &World) -> Result<(), Violation> {
     for leader in &world.leaders {
         if let Some(due) = leader.next_due(&world.ground).flatten().filter(|due| *due <= now) {
             return Err(format!("I4: something was due at {due} and is not done at {now}"));
-        }
-    }
-    Ok(())
-}
-
-/// I2: no page is left waiting; only S3 and S4 may end unknown.
-fn pages_are_settled(world: &World) -> Result<(), Violation> {
-    let now = world.ground.clock.wall();
-    for row in world.ground.store.pages(None, ALL).map_err(refused)? {
-        let id = &row.page.id;
-        let settled = match row.state {
-            PageState::Accepted | PageState::Delivered | PageState::Failed | PageState::Cancelled => true,
-            PageState::Unknown => row.page.severity > Severity::S2 || row.tries > 1,
-            PageState::Waiting => row.page.due > now,
-            PageState::Handed => false,
-        };
-        if !settled {
-            return Err(format!("I2: page {id} of {} is still {}", row.page.incident, row.state.word()));
-        }
-        if matches!(row.state, PageState::Accepted | PageState::Delivered) && world.ground.gateway.arrivals(id) == 0 {
-            return Err(format!("I2: page {id} is {} and reached no phone", row.state.word()));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! A gateway for simulated worlds: it accepts, refuses, hangs or lies, and remembers every message that reached a phone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Channel, Page};
@@ -44,6 +44,8 @@ struct Phone {
     arrived: BTreeMap<String, usize>,
     /// Pages that reached a phone since somebody looked.
     news: Vec<String>,
+    /// Pages that it was given, whatever became of them.
+    given: BTreeSet<String>,
     /// Every hand-over.
     n_sent: usize,
 }
@@ -74,6 +76,11 @@ impl FakeGateway {
         self.with(|phone| phone.arrived.get(page).copied().unwrap_or(0))
     }
 
+    /// Whether it was ever given a page.
+    pub fn was_given(&self, page: &str) -> bool {
+        self.with(|phone| phone.given.contains(page))
+    }
+
     /// Pages that reached a phone since the last call.
     pub fn take_news(&self) -> Vec<String> {
         self.with(|phone| std::mem::take(&mut phone.news))
@@ -102,6 +109,7 @@ impl Gateway for FakeGateway {
                 phone.news.push(page.id.clone());
             }
             phone.n_sent += 1;
+            phone.given.insert(page.id.clone());
             match phone.mood {
                 Mood::Accepts => Sent::Accepted { id: format!("sim-{}", phone.n_sent) },
                 Mood::Refuses => Sent::Refused { reason: Refusal::Server, permanent: false, retry_after: None },

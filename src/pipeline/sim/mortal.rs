@@ -1,4 +1,4 @@
-//! One process's view of a store: at a chosen border between durable steps the process dies.
+//! One process's view of a store: at a chosen border between durable steps the process dies, or does not learn what it did.
 //!
 //! The idea: every durable step of the product goes through [`Store`], so a wrapper around it reaches every border at which
 //! a process can die: before a write, or after it and before its answer. What the process reads it may always read.
@@ -19,6 +19,8 @@ pub struct Mortal {
     /// Whether the step at which it dies is still written.
     after: AtomicBool,
     dead: AtomicBool,
+    /// Durable steps left until one is done and its answer lost; negative = none is planned.
+    lost: AtomicI64,
     /// Why nothing can be written; reading works.
     full: Mutex<Option<String>>,
 }
@@ -31,6 +33,7 @@ impl Mortal {
             fuse: AtomicI64::new(-1),
             after: AtomicBool::new(false),
             dead: AtomicBool::new(false),
+            lost: AtomicI64::new(-1),
             full: Mutex::new(None),
         }
     }
@@ -39,6 +42,11 @@ impl Mortal {
     pub fn plan_crash(&self, steps: i64, after: bool) {
         self.after.store(after, Ordering::SeqCst);
         self.fuse.store(steps, Ordering::SeqCst);
+    }
+
+    /// Plans that the answer of the `steps`-th durable step from now is lost: the process lives, and does not know.
+    pub fn plan_loss(&self, steps: i64) {
+        self.lost.store(steps, Ordering::SeqCst);
     }
 
     /// Whether the process died; asking brings the store back for the next one, which has a whole life before it.
@@ -58,12 +66,22 @@ impl Mortal {
     /// No crash any more.
     pub fn heal(&self) {
         self.fuse.store(-1, Ordering::SeqCst);
+        self.lost.store(-1, Ordering::SeqCst);
     }
 
     /// Runs one durable step, unless this is where the process dies.
     fn durable<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.alive()?;
         self.writable()?;
+        let steps = self.lost.load(Ordering::SeqCst);
+        self.lost.store((steps - 1).max(-1), Ordering::SeqCst);
+        if steps == 0 {
+            work()?;
+            return Err(StoreError::Unavailable {
+                what: "simulated".to_owned(),
+                why: "the answer was lost".to_owned(),
+            });
+        }
         let left = self.fuse.load(Ordering::SeqCst);
         if left < 0 {
             return work();

@@ -36,6 +36,8 @@ pub(super) enum Fate {
 pub(super) struct Decided {
     pub(super) page: Page,
     pub(super) fate: Fate,
+    /// The ledger says that it was sent again without asking.
+    pub(super) is_resent: bool,
     was_handed: bool,
 }
 
@@ -269,7 +271,7 @@ impl Oracle {
             }
             self.begins_once(page)?;
         }
-        let decided = Decided { page: page.clone(), fate: Fate::Waiting, was_handed: false };
+        let decided = Decided { page: page.clone(), fate: Fate::Waiting, is_resent: false, was_handed: false };
         match self.pages.insert(page.id.clone(), decided) {
             Some(_) => Err(format!("I3: page {} was decided twice", page.id)),
             None => Ok(()),
@@ -313,7 +315,10 @@ impl Oracle {
                 Outcome::Accepted { .. } | Outcome::Delivered { .. } => (page, Fate::Arrived),
                 Outcome::Failed { .. } => (page, Fate::Failed),
                 Outcome::Unknown { .. } => (page, Fate::Unknown),
-                Outcome::Resent => return,
+                Outcome::Resent => {
+                    self.pages.entry(page.clone()).and_modify(|decided| decided.is_resent = true);
+                    return;
+                }
             },
             _ => return,
         };

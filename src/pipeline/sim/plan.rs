@@ -82,6 +82,8 @@ pub enum Act {
     Receipt(usize, bool),
     /// A process dies so many durable steps from now, before the write or after it.
     Crash(Who, i64, bool),
+    /// So many durable steps from now a process does not learn that one was done.
+    Loss(Who, i64),
     /// A process stands still, and comes back believing what it believed.
     Pause(Who, Ms),
     /// Other rules and people.
@@ -233,7 +235,8 @@ fn mischief(rng: &mut fastrand::Rng) -> Act {
         62..=66 => Act::Skew(host, [0, 45 * SECOND, -45 * SECOND, HOUR][rng.usize(..4)]),
         67..=70 => Act::Garbage(host, rng.usize(..4)),
         71..=74 => Act::Crash(Who::Evaluator, rng.i64(0..4), rng.bool()),
-        75..=86 => Act::Crash(leader(rng), rng.i64(0..6), rng.bool()),
+        75..=82 => Act::Crash(leader(rng), rng.i64(0..6), rng.bool()),
+        83..=86 => Act::Loss(leader(rng), rng.i64(0..12)),
         87..=91 => Act::Pause(leader(rng), rng.i64(SECOND..30 * SECOND)),
         92..=93 => Act::BrokenFile(rng.bool()),
         _ => Act::Reload(rng.usize(..STANDINGS)),

@@ -179,6 +179,7 @@ impl<'a> Teller<'a> {
                 let last = if kept { "kept" } else { "lost" };
                 self.deed(&format!("crash: true, writes: {writes}, last: {last}"), whom(who));
             }
+            Act::Loss(who, steps) => self.aside(&format!("{} does not learn of write {steps} from now", whom(who))),
             Act::Pause(who, length) => {
                 self.deed("leader: true", &format!("{} stands still for {length} ms", whom(who)));
             }

@@ -157,6 +157,7 @@ impl World {
             }
             Act::Crash(Who::Evaluator, steps, after) => self.evaluating.mortal().plan_crash(steps, after),
             Act::Crash(who, steps, after) => self.leader(who).mortal().plan_crash(steps, after),
+            Act::Loss(who, steps) => self.leader(who).mortal().plan_loss(steps),
             Act::Pause(who, length) => {
                 let ground = self.ground.clone();
                 self.leader(who).pause(&ground, length);
