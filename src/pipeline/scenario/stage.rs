@@ -223,7 +223,8 @@ impl Stage {
             Ok(progress.map_or(0, |(_, progress)| progress.offset))
         };
         let from = (0..self.partitions).map(offset).collect::<Result<_, String>>()?;
-        self.reloads.push(Reloaded { from, setup: Arc::clone(&set.setup) });
+        let unattended = self.node.is_none();
+        self.reloads.push(Reloaded { from, setup: Arc::clone(&set.setup), unattended });
         Ok(())
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Reloaded {
     pub(crate) from: Vec<i64>,
     /// What the rules run under.
     pub(crate) setup: Arc<Setup>,
+    /// Nobody evaluated when they came: whoever began next began with them.
+    pub(crate) unattended: bool,
 }
 
 /// A world in which a promise was broken.

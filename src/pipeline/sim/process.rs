@@ -101,7 +101,7 @@ impl Evaluating {
                 done.map_err(|error| format!("the evaluator stopped: {error}"))?;
             }
         }
-        Ok(Reloaded { from, setup })
+        Ok(Reloaded { from, setup, unattended: self.it.is_none() })
     }
 
     pub(super) fn turn(&mut self, ground: &Ground) -> Result<Turn, String> {

@@ -45,6 +45,8 @@ pub(in crate::pipeline) struct Undisturbed {
     expected: BTreeMap<i32, Vec<Signal>>,
     /// Stored signals that were found right, per partition.
     right: BTreeMap<i32, usize>,
+    /// The first wide rule came while nobody evaluated.
+    wide_is_free: bool,
 }
 
 impl Undisturbed {
@@ -63,6 +65,7 @@ impl Undisturbed {
             fed: BTreeMap::new(),
             expected: BTreeMap::new(),
             right: BTreeMap::new(),
+            wide_is_free: false,
         }
     }
 
@@ -75,10 +78,12 @@ impl Undisturbed {
         };
         let durable: Vec<i64> = (0..self.partitions).map(offset).collect::<Result<_, Violation>>()?;
         let end = if to_the_end { vec![i64::MAX; durable.len()] } else { durable };
-        while let Some(Reloaded { from, setup }) = at.reloads.get(self.reloaded) {
+        while let Some(Reloaded { from, setup, unattended }) = at.reloads.get(self.reloaded) {
             self.feed(at.log, from);
+            let was_idle = self.lanes.wide().is_idle();
             let expected = &mut self.expected;
             self.lanes.reload(setup, &mut |fed| keep(expected, &fed));
+            self.wide_is_free |= *unattended && was_idle && !self.lanes.wide().is_idle();
             self.reloaded += 1;
         }
         self.feed(at.log, &end);
@@ -130,9 +135,11 @@ impl Undisturbed {
 
     /// Partitions whose signals are a function of the log. Whether wide ticks of a segment that was left ran before a
     /// partition went back hangs on which partition was read first: across a clock break those of wide rules are none.
+    /// Nor where the first wide rule came while nobody evaluated: whoever begins with it knows what a partition that was
+    /// ahead held at the ticks that the slowest had not passed, a run that never stopped did not look.
     fn compared(&self, log: &MemoryLog) -> Vec<i32> {
         let broke = (0..self.partitions).any(|partition| log.went_back(partition, TOLERANCE));
-        (0..self.partitions).chain((!broke).then_some(WIDE)).collect()
+        (0..self.partitions).chain((!broke && !self.wide_is_free).then_some(WIDE)).collect()
     }
 
     /// I1: what evaluation had to say is stored, and what is stored the leader took.
