@@ -13,6 +13,15 @@ use super::table::{Kind, Table, may, must, or};
 use crate::model::{Calendar, Day, Holiday, OfficeHours, TimeInterval};
 use crate::time::{Civil, DAY, MINUTE, Ms, civil};
 
+/// The days off of a calendar, for scenario files too.
+pub(super) const HOLIDAYS: Kind = Kind::List(&Kind::Table(&HOLIDAY), 0);
+
+/// Business hours, for scenario files too.
+pub(super) const BUSINESS_HOURS: Kind = Kind::Table(&BUSINESS);
+
+/// Named times, for scenario files too.
+pub(super) const NAMED_TIMES: Kind = Kind::List(&Kind::Table(&NAMED), 0);
+
 static HOLIDAY: Table = Table {
     name: "holiday",
     doc: "A day off that cannot be computed, or one that is none after all.",
@@ -53,9 +62,9 @@ pub(super) static CALENDAR: Table = Table {
     doc: "Business hours, named times, days off that cannot be computed (임시공휴일, 선거일), planned maintenance.",
     keys: &[
         or("version", "1", Kind::Int(1, 1), "version of the format"),
-        may("business", Kind::Table(&BUSINESS), "business hours"),
-        may("holidays", Kind::List(&Kind::Table(&HOLIDAY), 0), "the days"),
-        may("intervals", Kind::List(&Kind::Table(&NAMED), 0), "named times that chains and steps may ask for"),
+        may("business", BUSINESS_HOURS, "business hours"),
+        may("holidays", HOLIDAYS, "the days"),
+        may("intervals", NAMED_TIMES, "named times that chains and steps may ask for"),
         may("maintenance", MAINTENANCES, "planned work of which nobody is told"),
     ],
 };

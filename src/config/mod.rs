@@ -54,7 +54,8 @@ pub use overrides::environment;
 pub use problem::{Level, Problem};
 pub use reach::{AHEAD, Gap, Gaps, gaps};
 pub use scenario::{
-    ANY, Action, Answer, ClockOf, Code, Expect, Fate, Feed, Hush, Kind, Own, Reload, Scenario, Told, Verb, What, Which,
+    ANY, Action, Answer, ClockOf, Code, Expect, Fate, Feed, Hours, Hush, Kind, Own, Reload, Scenario, Told, Verb, What,
+    Which,
 };
 pub use schema::{Draw, SCHEMAS, key_reference};
 pub use secret::{read_secret, read_secret_file};

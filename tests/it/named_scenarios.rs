@@ -56,6 +56,11 @@ fn a_drill_goes_the_whole_way_and_touches_nothing_real() {
 }
 
 #[test]
+fn who_is_told_when_is_the_chains_matter() {
+    hold("tests/scenarios/chain");
+}
+
+#[test]
 fn scenarios_may_be_written_in_many_ways() {
     hold("tests/scenarios/language");
 }

@@ -79,6 +79,7 @@ pub static CHECKS: &[&Check] = &[
     &titles::REPEATED,
     &titles::VAGUE_TITLE,
     &titles::FOREIGN,
+    &titles::TEMPLATE,
     &contacts::STALE,
     &contacts::ENDS,
     &contacts::ENDED,

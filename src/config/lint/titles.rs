@@ -93,3 +93,15 @@ fn foreign(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
         );
     }
 }
+
+check!(TEMPLATE, "title-template", Warning, Look::Rule(template),
+    what: "A title with `{{ … }}` in a rule of our own.",
+    why: "It is sent as it stands, braces and all. Only annotations of Prometheus's alerts are templates; values of \
+        labels never stand in a message, because it leaves the zone.",
+    repair: "Write what happened in plain words; the incident's number leads to the values.");
+
+fn template(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
+    if view.rule.title.contains("{{") {
+        found.say(view.item.at("title"), "a title is no template", "write what happened in plain words");
+    }
+}

@@ -3,6 +3,7 @@
 //! The idea: a rule watches by one of several keys (`metric`, `log`, `ratio`, `all`, `any`, `expr`), so hardly any key is
 //! needed always; the table says what there is and of which shape, `sense` what goes with what.
 
+use crate::config::calendar::{BUSINESS_HOURS, HOLIDAYS, NAMED_TIMES};
 use crate::config::chain::CHAIN_LIST;
 use crate::config::inventory::RESOURCES;
 use crate::config::mute::{INHIBITS, MAINTENANCES};
@@ -276,5 +277,8 @@ pub(crate) static FILE: Table = Table {
         may("resources", RESOURCES, "inventory for the scenarios of this file alone"),
         may("inhibit", INHIBITS, "inhibition for the scenarios of this file alone"),
         may("maintenance", MAINTENANCES, "planned work for the scenarios of this file alone"),
+        may("business", BUSINESS_HOURS, "business hours for the scenarios of this file alone"),
+        may("holidays", HOLIDAYS, "days laid over the computed ones, for the scenarios of this file alone"),
+        may("intervals", NAMED_TIMES, "named times for the scenarios of this file alone"),
     ],
 };

@@ -14,6 +14,7 @@ mod table;
 mod timeline;
 mod verb;
 
+pub use own::Hours;
 pub(super) use own::own;
 pub(super) use read::{Known, scenarios};
 pub(super) use reload::brought;
@@ -97,6 +98,8 @@ pub struct Own {
     pub inhibit: Option<Vec<InhibitRule>>,
     /// Planned work.
     pub maintenance: Option<Vec<Window>>,
+    /// Of the calendar.
+    pub hours: Hours,
 }
 
 /// What comes in.

@@ -5,12 +5,37 @@
 use std::collections::BTreeMap;
 
 use super::Own;
+use crate::config::calendar::calendar;
 use crate::config::inventory::inventory;
 use crate::config::problem::Notes;
 use crate::config::read::Obj;
 use crate::config::rules::PlacedRule;
 use crate::config::{chain, fit, mute, people, sla};
-use crate::model::Rule;
+use crate::model::{Calendar, Day, Holiday, OfficeHours, Rule, TimeInterval};
+
+/// What a scenario file says itself of the calendar; `None` = the configuration's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hours {
+    /// Business hours.
+    pub office: Option<OfficeHours>,
+    /// Days laid over the computed ones.
+    pub holidays: Option<BTreeMap<Day, Holiday>>,
+    /// Named times.
+    pub intervals: Option<BTreeMap<String, Vec<TimeInterval>>>,
+}
+
+impl Hours {
+    /// `calendar` with these.
+    pub fn laid_over(&self, calendar: &Calendar) -> Calendar {
+        let mut laid = match &self.holidays {
+            Some(days) => Calendar::new(days.clone(), calendar.office),
+            None => calendar.clone(),
+        };
+        laid.office = self.office.unwrap_or(calendar.office);
+        laid.intervals = self.intervals.as_ref().unwrap_or(&calendar.intervals).clone();
+        laid
+    }
+}
 
 /// What an incomplete 비상연락망 lacks. In the service that is a mistake; a scenario may show what comes of it.
 const INCOMPLETE: &[&str] = &["unknown-role", "no-default-chain"];
@@ -49,5 +74,19 @@ pub(super) fn parts(file: Obj<'_>, rules: Option<Vec<Rule>>, notes: &mut Notes) 
         inventory: file.has("resources").then(|| inventory(file, notes)),
         inhibit: file.has("inhibit").then(|| mute::inhibits(file, notes)),
         maintenance: file.has("maintenance").then(|| mute::windows(file, notes)),
+        hours: hours(file, notes),
+    }
+}
+
+/// What `file` says itself of business hours, days off and named times.
+fn hours(file: Obj<'_>, notes: &mut Notes) -> Hours {
+    if !["business", "holidays", "intervals"].into_iter().any(|key| file.has(key)) {
+        return Hours::default();
+    }
+    let read = calendar(file, notes);
+    Hours {
+        office: file.has("business").then_some(read.office),
+        holidays: file.has("holidays").then_some(read.holidays),
+        intervals: file.has("intervals").then_some(read.intervals),
     }
 }

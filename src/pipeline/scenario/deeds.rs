@@ -4,7 +4,7 @@
 //! acts on the site: its gateways, clocks, partitions, disk and process. Whoever acts on something that is not there yet
 //! tries once more at the end of the instant; then it is a mistake of the scenario.
 
-use crate::config::{self, ANY, Action, Answer, Ask, Code, Hush, Own};
+use crate::config::{self, ANY, Action, Answer, Ask, Code, Hours, Hush, Own};
 use crate::config::{ClockOf, Fate, Level, Reload, Verb, Which};
 use crate::model::wire::silence_from_json;
 use crate::model::{
@@ -59,7 +59,7 @@ impl Play<'_> {
         }
         let at = crate::time::show_duration(self.stage.now());
         let what = match &deed.what {
-            Do::Verb(Verb::Receipt { to, .. }) => format!("at {at}, no page to `{to}` that was accepted"),
+            Do::Verb(Verb::Receipt { to, .. }) => format!("at {at}, no page to `{to}` that a carrier has"),
             _ => format!("at {at}, no incident that this could be done to"),
         };
         self.fail(deed.line, what);
@@ -230,8 +230,20 @@ impl Play<'_> {
     /// Hands an input over, or again in a second where the store does not take it.
     fn tell(&mut self, deed: &Deed, input: Input) {
         match self.stage.input(&input) {
-            Ok(row) => self.asked.push((row, input)),
+            Ok(row) => {
+                self.asked.push((row, input));
+                self.lines.push((row, deed.line));
+            }
             Err(_) => self.plan(self.stage.now() + SECOND, deed.clone()),
+        }
+    }
+
+    /// What was said to those who found nothing to do: two people may take one incident, so it is no mistake.
+    pub(super) fn hint_refusals(&mut self) {
+        for (row, line) in std::mem::take(&mut self.lines) {
+            if let Ok(Some((false, why))) = self.stage.memory.answer(row) {
+                self.hint(line, format!("it was refused: {why}"));
+            }
         }
     }
 
@@ -247,12 +259,12 @@ impl Play<'_> {
         (!all.is_empty()).then(|| all.swap_remove(pick % all.len()))
     }
 
+    /// The newest page that a carrier has not reported on; else the newest that it has: carriers repeat themselves.
     fn last_page(&self, to: &str, channel: Option<Channel>) -> Option<PageRow> {
-        let fits = |row: &PageRow| {
-            let known = matches!(row.state, PageState::Accepted | PageState::Unknown);
-            known && row.page.to == to && channel.is_none_or(|channel| channel == row.page.channel)
-        };
-        self.stage.memory.pages(None, ALL).unwrap_or_default().into_iter().find(fits)
+        let mut all = self.stage.memory.pages(None, ALL).unwrap_or_default();
+        all.retain(|row| row.page.to == to && channel.is_none_or(|channel| channel == row.page.channel));
+        let newest = |states: [PageState; 2]| all.iter().find(|row| states.contains(&row.state)).cloned();
+        newest([PageState::Accepted, PageState::Unknown]).or_else(|| newest([PageState::Delivered, PageState::Failed]))
     }
 
     fn picked_page(&self, pick: usize, channel: Option<Channel>) -> Option<PageRow> {
@@ -362,6 +374,7 @@ impl Play<'_> {
             inventory: some(loaded.inventory.resources.is_empty()).map(|()| loaded.inventory.clone()),
             inhibit: some(loaded.muting.inhibit.is_empty()).map(|()| loaded.muting.inhibit.clone()),
             maintenance: some(loaded.muting.windows.is_empty()).map(|()| loaded.muting.windows.clone()),
+            hours: Hours::default(),
         })
     }
 }

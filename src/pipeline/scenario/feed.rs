@@ -3,6 +3,10 @@
 //! The idea: a record keeps its parts until it is handed to the log, because only then is it known when its sender hands
 //! it over: one that had to wait says so, as an agent's spool does.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::config::{Feed, Scenario};
 use crate::model::Labels;
 use crate::time::Ms;
@@ -17,14 +21,28 @@ pub(super) struct Record {
 
 #[derive(Debug, Clone)]
 enum Body {
-    Sample { ts: Ms, skew: Ms, name: String, labels: Labels, value: f64 },
-    Line { labels: Labels, level: String, text: String },
-    Raw { key: String, text: String },
+    Sample {
+        ts: Ms,
+        skew: Ms,
+        name: String,
+        labels: Labels,
+        value: f64,
+    },
+    /// Lines that a host wrote at one instant, by level and text: its agent hands them over together.
+    Lines {
+        labels: Labels,
+        lines: Vec<(String, String)>,
+    },
+    Raw {
+        key: String,
+        text: String,
+    },
 }
 
 /// The feed in the order of arrival; equal times in file order.
 pub(super) fn records(scenario: &Scenario) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
+    let mut at_once: BTreeMap<(Ms, Labels), usize> = BTreeMap::new();
     for feed in &scenario.feed {
         match feed {
             Feed::Series { name, labels, from, every, values, skew, late } => {
@@ -36,8 +54,14 @@ pub(super) fn records(scenario: &Scenario) -> Vec<Record> {
                 }
             }
             Feed::Line { labels, at, level, text } => {
-                let body = Body::Line { labels: labels.clone(), level: level.clone(), text: text.clone() };
-                records.push(Record { at: *at, body });
+                let line = (level.clone(), text.clone());
+                let first = *at_once.entry((*at, labels.clone())).or_insert(records.len());
+                if let Some(Record { body: Body::Lines { lines, .. }, .. }) = records.get_mut(first) {
+                    lines.push(line);
+                } else {
+                    let body = Body::Lines { labels: labels.clone(), lines: vec![line] };
+                    records.push(Record { at: *at, body });
+                }
             }
             Feed::Record { at, key, text } => {
                 records.push(Record { at: *at, body: Body::Raw { key: key.clone(), text: text.clone() } });
@@ -52,7 +76,7 @@ impl Record {
     /// Its key: the host, or what was written.
     pub(super) fn key(&self) -> &str {
         match &self.body {
-            Body::Sample { labels, .. } | Body::Line { labels, .. } => host(labels),
+            Body::Sample { labels, .. } | Body::Lines { labels, .. } => host(labels),
             Body::Raw { key, .. } => key,
         }
     }
@@ -61,12 +85,16 @@ impl Record {
     pub(super) fn value(&self, begin: Ms, now: Ms) -> Vec<u8> {
         match &self.body {
             Body::Sample { ts, skew, name, labels, value } => {
+                // JSON has no NaN: whoever sends one sends a text, which is a bad point like it.
+                let value = if value.is_finite() { Value::from(*value) } else { Value::from(value.to_string()) };
                 let record = serde_json::json!({ "points": [[name, value]] });
                 finish((begin + ts + skew, begin + now + skew), labels, record)
             }
-            Body::Line { labels, level, text } => {
+            Body::Lines { labels, lines } => {
                 let ts = begin + self.at;
-                finish((ts, begin + now), labels, serde_json::json!({ "lines": [[ts, level, text]] }))
+                let lines: Vec<Value> =
+                    lines.iter().map(|(level, text)| serde_json::json!([ts, level, text])).collect();
+                finish((ts, begin + now), labels, serde_json::json!({ "lines": lines }))
             }
             Body::Raw { text, .. } => text.replace("{ts}", &(begin + self.at).to_string()).into_bytes(),
         }

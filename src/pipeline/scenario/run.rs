@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::config::{Loaded, Own, Scenario, Verb};
 use crate::evaluate::Setup;
-use crate::model::{ExprGroup, Input, RuleSet};
+use crate::model::{Chain, ExprGroup, Input, RuleSet, When};
 use crate::pipeline::service;
 use crate::time::Ms;
 
@@ -65,6 +65,8 @@ pub(super) struct Play<'a> {
     audit: Option<Audit>,
     /// Inputs of people, with their rows.
     pub(super) asked: Vec<(i64, Input)>,
+    /// Which line handed an input over.
+    pub(super) lines: Vec<(i64, usize)>,
     /// How long the process is away that is to die at one of its writes, and the line that says so.
     pub(super) dying: Option<(usize, Ms)>,
     failures: Vec<Failure>,
@@ -76,6 +78,9 @@ impl<'a> Play<'a> {
     /// A run that has not begun; what the scenario's file does not bring comes from `loaded`.
     pub(super) fn new(scenario: &'a Scenario, loaded: &Loaded, over: Over) -> Result<Self, Failure> {
         let mut loaded = laid(loaded, &scenario.own, FIRST);
+        if let Some(what) = unknown_time(&loaded) {
+            return Err(Failure { line: scenario.line, what });
+        }
         limit(&mut loaded, scenario);
         let begin = scenario.start.unwrap_or(BEGINNING);
         let first = set(scenario, &loaded, FIRST);
@@ -83,6 +88,7 @@ impl<'a> Play<'a> {
             scenario,
             audit: scenario.promises.then(|| Audit::new(&first, &loaded)),
             asked: Vec::new(),
+            lines: Vec::new(),
             dying: None,
             stage: Stage::new(first, begin, over),
             loaded,
@@ -125,6 +131,9 @@ impl<'a> Play<'a> {
         self.reloads += 1;
         let hash = format!("{FIRST}-{}", self.reloads);
         self.loaded = laid(&self.loaded, parts, &hash);
+        if let Some(what) = unknown_time(&self.loaded) {
+            return Err(what);
+        }
         let set = set(self.scenario, &self.loaded, &hash);
         if let Some(audit) = &mut self.audit {
             audit.changed(&set, &self.loaded);
@@ -137,6 +146,7 @@ impl<'a> Play<'a> {
     pub(super) fn run(&mut self) {
         let end = self.end();
         let ran = self.stage.boot().and_then(|()| self.run_to(end));
+        self.hint_refusals();
         let audited = match (&ran, self.audit.take()) {
             (Ok(()), Some(audit)) => audit.end(&self.stage, &self.asked),
             _ => Ok(()),
@@ -283,10 +293,30 @@ fn laid(loaded: &Loaded, own: &Own, hash: &str) -> Loaded {
     if let Some(windows) = &own.maintenance {
         loaded.muting.windows.clone_from(windows);
     }
+    let calendar = own.hours.laid_over(&loaded.calendar);
+    loaded.people.calendar.clone_from(&calendar);
+    loaded.muting.calendar.clone_from(&calendar);
+    loaded.calendar = calendar;
     if let Some(inventory) = &own.inventory {
         loaded.inventory.clone_from(inventory);
     }
     loaded
+}
+
+/// What is wrong where a chain asks for a time that no calendar names: it would never be there.
+fn unknown_time(loaded: &Loaded) -> Option<String> {
+    let whens = |chain: &'_ Chain| -> Vec<When> {
+        chain.steps.iter().map(|step| &step.when).chain([&chain.when]).flatten().cloned().collect()
+    };
+    let known = &loaded.calendar.intervals;
+    loaded.people.chains.iter().find_map(|chain| {
+        let unknown = whens(chain).into_iter().find_map(|when| match when {
+            When::Interval(id) if !known.contains_key(&id) => Some(id),
+            _ => None,
+        })?;
+        let name = &chain.id;
+        Some(format!("chain `{name}` asks for a time `{unknown}` that is not there: write it under `intervals`"))
+    })
 }
 
 /// Puts the scenario's own limits in place of the configuration's.
