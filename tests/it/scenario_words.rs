@@ -94,6 +94,29 @@ fn a_wrong_expectation_fails_and_shows_what_happened() {
 }
 
 #[test]
+fn files_that_bring_rules_along_are_strangers_to_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let people = right();
+    let at = people.find("contacts:").unwrap()..people.find("scenarios:").unwrap();
+    let (before, after) = (&people[..at.start], &people[at.end..]);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("a.yaml", &people);
+    write("b.yaml", &people.replace("title: CPU 사용률 과다", "title: 응답 지연"));
+    // It takes the people of the files beside it.
+    let (contacts, chains) = people[at].split_once("chains:").unwrap();
+    write("c.yaml", &format!("{before}{after}"));
+    write("contacts.yaml", &format!("version: 1\n{contacts}"));
+    write("chains.yaml", &format!("version: 1\nchains:{chains}"));
+    let (code, said) = test(folder.path(), &["."]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("3 passed, 0 failed"), "{said}");
+    // What is wrong in one is told, and the others run.
+    write("b.yaml", &people.replace("at: 1m, page: duty", "at: 1m, page: dutty"));
+    let (code, said) = test(folder.path(), &["."]);
+    assert!(code == 1 && said.contains("2 passed, 1 failed") && said.contains("dutty"), "{said}");
+}
+
+#[test]
 fn what_is_not_listed_must_not_happen() {
     for line in right().lines().filter(|line| REST.contains(line) || line.contains("at: 1m, incident")) {
         let (code, said) = run(&right().replacen(&format!("{line}\n"), "", 1));

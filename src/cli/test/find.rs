@@ -1,8 +1,10 @@
 //! Which tests a path stands for, and the configuration around them.
 //!
 //! The idea: each path is loaded as `check` would load it; tests that a configuration does not name (a folder of unit
-//! tests beside it) are found by walking. Nothing is run here.
+//! tests beside it) are found by walking. Scenario files that bring rules along are strangers to each other: each may call
+//! its rule what it likes. Nothing is run here.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::run::load_all;
@@ -61,8 +63,18 @@ fn folder(path: &Path, config: Option<&Path>, found: &mut Found) -> anyhow::Resu
     for file in all.iter().filter(|file| is_script(file)) {
         found.scripts.push(script(file)?);
     }
-    let loaded = load_all(&[path.to_owned()], false);
+    let mut loaded = load_all(&[path.to_owned()], false);
     let known: Vec<PathBuf> = loaded.files.iter().map(|file| file.path.clone()).collect();
+    let apart = if path.join("bongsu.yaml").is_file() { BTreeSet::new() } else { strangers(&loaded) };
+    if !apart.is_empty() {
+        let rest: Vec<PathBuf> = known.iter().filter(|file| !apart.contains(*file)).cloned().collect();
+        loaded = load_all(&rest, false);
+        for file in &apart {
+            let mut alone = load_all(std::slice::from_ref(file), false);
+            lean(&mut alone, &loaded);
+            found.add(alone, file, config)?;
+        }
+    }
     found.add(loaded, path, config)?;
     // Beside a configuration there may be tests that it does not name.
     for file in all.iter().filter(|file| is_yaml(file) && !known.contains(file)) {
@@ -72,6 +84,28 @@ fn folder(path: &Path, config: Option<&Path>, found: &mut Found) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+/// The scenario files with rules of their own, where two files have a rule of one name.
+fn strangers(loaded: &Loaded) -> BTreeSet<PathBuf> {
+    let twice = |problem: &config::Problem| problem.id == "duplicate-id" && problem.rule.is_some();
+    if !loaded.problems.iter().any(twice) {
+        return BTreeSet::new();
+    }
+    let own = loaded.scenarios.iter().filter(|scenario| scenario.own.rules.is_some());
+    own.map(|scenario| PathBuf::from(&scenario.file)).collect()
+}
+
+/// Has `alone` take from the files beside it the people, resources and calendar that it does not bring along.
+fn lean(alone: &mut Loaded, beside: &Loaded) {
+    if !beside.people.contacts.is_empty() {
+        alone.people.clone_from(&beside.people);
+        alone.calendar.clone_from(&beside.calendar);
+        alone.muting.clone_from(&beside.muting);
+    }
+    if !beside.inventory.resources.is_empty() {
+        alone.inventory.clone_from(&beside.inventory);
+    }
 }
 
 impl Found {
