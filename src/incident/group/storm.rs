@@ -111,6 +111,7 @@ impl Book {
                 self.attach(member, (Tie::Storm, storm.clone()), out);
             }
         }
+        self.recount(&storm);
         self.say_size(&storm);
         // What is told of its opening is told with its size.
         let now = self.incidents.get(&storm).cloned();
@@ -118,6 +119,17 @@ impl Book {
         if let (Some(opening), Some(now)) = (opening, now) {
             opening.incident = now;
         }
+    }
+
+    /// Counts what hangs under a storm. Those that hung under it before a person ended it hang there still, so that nothing
+    /// about them changed when it came back.
+    fn recount(&mut self, storm: &str) {
+        let Some(mut incident) = self.incidents.get(storm).cloned() else { return };
+        let tally = &mut incident.group.tally;
+        (tally.severities, tally.domains) = self.kin.counts(storm);
+        tally.total = tally.total.max(tally.live());
+        tally.last = tally.last.or(Some(self.now));
+        self.put(incident);
     }
 
     /// Remembers what is said of a storm's size now.

@@ -238,6 +238,10 @@ fn the_answer_to_a_resolve_says_what_goes_on_and_what_to_do_instead() {
     for said in ["하위 장애 12건", "바로 다시 열렸습니다", "수신확인하십시오"] {
         assert!(answer.contains(said), "{said}: {answer}");
     }
+    let tally = stand.incident(&storm).group.tally;
+    assert_eq!((tally.total, tally.live()), (12, 12), "what hung under it hangs under it still");
+    let last = stand.pages.iter().rev().find(|row| row.page.reason == Reason::Reopened).expect("it is told");
+    assert!(last.page.text.contains("동시 다발 장애 12건"), "{}", last.page.text);
     for n in 3..=12 {
         stand.signal("cpu", &format!("vm-{n:02}"), None);
     }
