@@ -21,7 +21,7 @@ use serde_json::json;
 use super::html::Html;
 use super::{Answer, App, Parts, api, page};
 use crate::model::ack_code::CODE_DIGITS;
-use crate::model::{Incident, Input, Reason, mask_name};
+use crate::model::{Incident, IncidentState, Input, Reason, mask_name, spoken};
 use crate::time::{HOUR, MINUTE, Ms};
 
 /// Wrong codes that are heard in a minute and in an hour.
@@ -57,6 +57,8 @@ impl Guesses {
 /// What a code is of.
 enum Found {
     One(Box<Incident>),
+    /// The last one used of an incident that somebody has: everybody who was told got the same.
+    Taken(Box<Incident>),
     /// By chance two incidents have it now.
     Several,
     Nothing,
@@ -68,16 +70,26 @@ fn look_up(parts: &Parts, code: &str, named: Option<&str>) -> Result<Found, Stri
     if digits.len() != CODE_DIGITS || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(Found::Nothing);
     }
-    let all = parts.view.incidents(SEARCHED)?;
-    let fits = |incident: &Incident| {
-        incident.state.is_live() && named.is_none_or(|id| incident.id == id) && parts.codes.code(incident) == digits
-    };
-    let mut found = all.into_iter().filter(fits);
+    let mut all = parts.view.incidents(SEARCHED)?;
+    all.retain(|incident| incident.state.is_live() && named.is_none_or(|id| incident.id == id));
+    let mut found = all.iter().filter(|incident| parts.codes.code(incident) == digits);
     Ok(match (found.next(), found.next()) {
-        (Some(one), None) => Found::One(Box::new(one)),
+        (Some(one), None) => Found::One(Box::new(one.clone())),
         (Some(_), Some(_)) => Found::Several,
-        (None, _) => Found::Nothing,
+        (None, _) => {
+            let taken = all.into_iter().find(|it| {
+                let before = Incident { codes_used: it.codes_used - 1, ..it.clone() };
+                it.state == IncidentState::Acked && it.codes_used > 0 && parts.codes.code(&before) == digits
+            });
+            taken.map_or(Found::Nothing, |it| Found::Taken(Box::new(it)))
+        }
     })
+}
+
+/// That somebody has it, for whoever holds the code that took it.
+fn taken(incident: &Incident) -> String {
+    let who = incident.ack.as_ref().map_or("다른 사람", |ack| spoken(&ack.by));
+    format!("{} 이미 수신확인되었습니다(담당 {who}).", incident.id)
 }
 
 fn input(incident: &Incident, by: &str, note: &str, hold: Ms) -> Input {
@@ -115,9 +127,11 @@ pub(super) async fn ack_code(State(app): State<App>, body: Bytes) -> Response {
             Found::One(incident) => {
                 Ok((incident.id.clone(), parts.act.submit(input(&incident, &by, &asked.note, hold), api::ANSWER_WAIT)?))
             }
-            Found::Several => Err("지금 이 코드의 장애가 둘 이상입니다. 장애 번호도 함께 쓰십시오"),
+            Found::Taken(incident) => Err(taken(&incident)),
+            Found::Several => Err("지금 이 코드의 장애가 둘 이상입니다. 장애 번호도 함께 쓰십시오".to_owned()),
             Found::Nothing => {
-                Err("맞는 코드가 없습니다. 코드는 숫자 6자리이며, 잘못 입력했거나 이미 썼거나 이전 발생의 코드입니다")
+                Err("맞는 코드가 없습니다. 코드는 숫자 6자리이며, 잘못 입력했거나 이미 썼거나 이전 발생의 코드입니다"
+                    .to_owned())
             }
         })
     });
@@ -159,6 +173,10 @@ pub(super) async fn submit(State(app): State<App>, body: Bytes) -> Response {
     });
     let (incident, told) = match found.await.and_then(|found| found) {
         Ok((Found::One(incident), told)) => (incident, told),
+        Ok((Found::Taken(incident), _)) => {
+            let said = "이미 다른 사람이 수신확인한 장애입니다. 더 하실 일은 없습니다.";
+            return result(StatusCode::CONFLICT, &incident, said, &taken(&incident));
+        }
         Ok((Found::Several, _)) => {
             return ask(StatusCode::CONFLICT, Some("같은 코드의 장애가 둘입니다. 상황실에 접수번호를 알려 주십시오."));
         }
@@ -230,7 +248,8 @@ fn ask(status: StatusCode, notice: Option<&'static str>) -> Response {
 fn who(incident: &Incident, code: &str, told: &[(String, String)]) -> Response {
     shown(StatusCode::OK, |html| {
         html.raw("<h2>").text(&incident.id).raw("</h2><p>").text(incident.severity.word()).raw(" · ");
-        html.text(incident.domain.word()).raw(" · ").text(&incident.title).raw("</p>");
+        html.text(incident.domain.word()).raw(" · ").text(&incident.title).raw("</p><p class=\"sub\">감지 ");
+        html.time(Some(incident.detected)).raw("</p>");
         html.raw("<form method=\"post\" action=\"/a\"><input type=\"hidden\" name=\"code\" value=\"").text(code);
         html.raw("\"><fieldset><legend>본인을 고르십시오</legend>");
         for (id, name) in told {

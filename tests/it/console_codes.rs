@@ -1,7 +1,7 @@
 //! One-time codes at the door: the phone page over real HTTP, and a running service from the message to the ack.
 
 use bongsu::console::Answer;
-use bongsu::model::{AckKey, Incident, IncidentState, Input, Secret};
+use bongsu::model::{Ack, AckKey, Incident, IncidentState, Input, Secret};
 use serde_json::json;
 
 use crate::console_page::{contact, incident, page};
@@ -107,6 +107,30 @@ fn a_used_or_foreign_code_is_none() {
         assert_eq!((status, &text["done"]), (409, &json!(false)), "{text}");
     }
     assert_eq!(world.client.post(format!("{}/v1/ack-code", world.url)).send().unwrap().status(), 401, "for programs");
+}
+
+/// Everybody who was told got the same code: the second to type it must learn that somebody has it, not that it is wrong.
+#[test]
+fn the_code_that_took_it_says_who_has_it() {
+    let (world, it, code) = world();
+    let ack = Some(Ack { by: "msp-duty-1".to_owned(), at: it.detected, until: it.detected + 1, note: String::new() });
+    let taken = Incident { state: IncidentState::Acked, ack, codes_used: 1, ..it.clone() };
+    *world.seams.incidents.lock().unwrap() = vec![taken.clone()];
+    for _ in 0..8 {
+        let (status, said) = phone(&world, &format!("code={code}"));
+        assert!(status == 409 && said.contains(&it.id) && said.contains("담당 msp-duty-1"), "it is no guess: {said}");
+    }
+    let (status, text) = answer(world.post("/v1/ack-code").body(json!({"code": code}).to_string()).send().unwrap());
+    assert!(status == 409 && text["text"].as_str().unwrap().contains("이미 수신확인되었습니다"), "{text}");
+    assert!(world.seams.inputs.lock().unwrap().is_empty());
+    for other in [
+        Incident { codes_used: 2, ..taken.clone() },
+        Incident { occurrence: it.occurrence + 1, ..taken.clone() },
+        Incident { state: IncidentState::Open, ..taken },
+    ] {
+        *world.seams.incidents.lock().unwrap() = vec![other];
+        assert_eq!(phone(&world, &format!("code={code}")).0, 404, "an older one is none");
+    }
 }
 
 #[test]
