@@ -152,7 +152,13 @@ pub(super) fn line(silence: &Value) -> String {
     let left = int("left_ms") / 1_000 * 1_000;
     let rest = match silence["state"].as_str() {
         Some("expired") => format!("ended {}", rfc3339(int("until"))),
-        Some("waiting") => format!("waits for approval: {}", text("needs")),
+        Some("waiting") => {
+            format!(
+                "mutes nothing yet ({}): another contact runs `bongsu silence approve {} --by ID`",
+                text("needs"),
+                text("id")
+            )
+        }
         Some("pending") => format!("from {} until {}", rfc3339(int("from")), rfc3339(int("until"))),
         _ => format!("{} left", show_duration(left)),
     };

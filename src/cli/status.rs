@@ -103,22 +103,16 @@ fn leader(status: &Value) -> String {
 }
 
 fn gateways(status: &Value) -> Vec<String> {
-    let all = status["gateways"].as_array().into_iter().flatten();
-    all.map(|gateway| {
-        let since = gateway["since"].as_i64().map_or_else(String::new, |at| format!(" since {}", rfc3339(at)));
-        let last = gateway["last"].as_str().map_or_else(String::new, |word| format!(" ({word})"));
-        let how =
-            if gateway["failing"] == Value::Bool(true) { format!("FAILING{since}{last}") } else { "ok".to_owned() };
-        format!(
-            "gateway {} ({}): {how}, accepted {}, refused {}, unknown {}",
-            text(&gateway["id"]),
-            text(&gateway["channel"]),
-            gateway["accepted"],
-            gateway["refused"],
-            gateway["unknown"]
-        )
-    })
-    .collect()
+    status["gateways"].as_array().into_iter().flatten().map(gateway).collect()
+}
+
+fn gateway(it: &Value) -> String {
+    let since = it["since"].as_i64().map_or_else(String::new, |at| format!(" since {}", rfc3339(at)));
+    let last = it["last"].as_str().map_or_else(String::new, |word| format!(" ({word})"));
+    let how = if it["failing"] == Value::Bool(true) { format!("FAILING{since}{last}") } else { "ok".to_owned() };
+    let (id, channel) = (text(&it["id"]), text(&it["channel"]));
+    let (accepted, refused, unknown) = (&it["accepted"], &it["refused"], &it["unknown"]);
+    format!("gateway {id} ({channel}): {how}, accepted {accepted}, refused {refused}, unknown {unknown}")
 }
 
 /// The order is that of whoever is woken: what is wrong with the service, what is open, who hears nothing of it, clocks that
@@ -129,7 +123,7 @@ fn human(status: &Value, open: &[Value], now: Ms) -> Vec<String> {
     lines.extend(tallies(status));
     lines.extend(incidents(open, now));
     lines.extend(muted(status));
-    lines.extend(levels(status));
+    lines.extend(levels(status, open));
     lines.extend(partitions(status));
     lines.extend(gateways(status));
     lines.extend(hops(status));
@@ -149,6 +143,8 @@ fn health(status: &Value) -> Vec<String> {
     for (rule, why) in status["rules"]["troubles"].as_object().into_iter().flatten() {
         lines.push(format!("  rule {rule} gives no result: {}", why.as_str().unwrap_or_default()));
     }
+    let failing = status["gateways"].as_array().into_iter().flatten().filter(|it| it["failing"] == Value::Bool(true));
+    lines.extend(failing.map(|it| format!("  {}", gateway(it))));
     lines.extend(status["empty_steps"].as_array().into_iter().flatten().take(ROWS).map(empty_step));
     for l in status["limits"].as_array().into_iter().flatten() {
         lines.push(format!("  limit {} of {} reached {} times", text(&l["name"]), l["limit"], l["hits"]));
@@ -249,13 +245,14 @@ fn restoring(it: &Value) -> String {
     )
 }
 
-/// Service levels: the clock that runs out first for each open incident, and each service's month.
-fn levels(status: &Value) -> Vec<String> {
+/// Service levels: the clock that runs out first for each open incident that stands alone, and each service's month.
+fn levels(status: &Value, open: &[Value]) -> Vec<String> {
     #[expect(clippy::cast_precision_loss, reason = "a month is far below 2^53 ms")]
     let minutes = |value: &Value| value.as_i64().unwrap_or(0) as f64 / MINUTE as f64;
+    let hangs = |id: &Value| open.iter().any(|it| it["id"] == *id && it["parent"].is_string());
     let clocks = status["sla"]["incidents"].as_array().into_iter().flatten();
     let mut lines: Vec<String> = clocks
-        .filter(|incident| incident["tightest"].is_object())
+        .filter(|incident| incident["tightest"].is_object() && !hangs(&incident["incident"]))
         .take(ROWS)
         .map(|incident| {
             let first = &incident["tightest"];
@@ -380,9 +377,15 @@ mod tests {
 
     #[test]
     fn whoever_is_woken_reads_first_what_is_wrong_and_what_is_open() {
+        let clock = |id: &str| {
+            let tightest = json!({ "clock": "ack", "by": 90_000, "left_ms": 60_000 });
+            json!({ "incident": id, "severity": "S1", "tightest": tightest })
+        };
         let status = json!({ "healthy": true, "leader": { "name": "a", "here": true }, "sources": [],
             "counts": { "records": 1, "samples": 2, "incidents_open": 4 },
             "partitions": [{ "topic": "t", "partition": 0, "offset": 1, "high": 1, "clock": 1 }],
+            "gateways": [{ "id": "nhn", "channel": "sms", "failing": true, "last": "auth", "accepted": 0, "refused": 9, "unknown": 0 }],
+            "sla": { "incidents": [clock("INC-2611-004"), clock("INC-2611-003")] },
             "empty_steps": [{ "chain": "infra", "step": 1, "last": false, "to": ["AP/dba"], "incidents": ["INC-2611-003"] }] });
         let open = |id: &str, severity: &str, detected: i64, more: Value| {
             let mut it = json!({ "id": id, "severity": severity, "state": "open", "title": "CPU", "detected": detected,
@@ -402,6 +405,7 @@ mod tests {
             found.unwrap_or_else(|| panic!("{text}: {lines:#?}"))
         };
         let order = [
+            "  gateway nhn (sms): FAILING (auth)",
             "chain infra: step 2 (AP/dba) has NOBODY",
             "INC-2611-002 S1 open, muted by silence, 1m: CPU host=db-01",
             "INC-2611-003 S1 open, 30s: CPU host=db-01",

@@ -44,21 +44,22 @@ fn facts(html: &mut Html, it: &Incident) {
     fact(html, "규칙", &it.rule);
     fact_time(html, "발생", Some(it.occurred));
     fact_time(html, "감지", Some(it.detected));
-    fact_time(html, "통보 기한", it.notify_by);
-    fact_time(html, "첫 통보", it.notified);
+    let at = |html: &mut Html, name, at: Option<_>| {
+        if at.is_some() {
+            fact_time(html, name, at);
+        }
+    };
+    at(html, "통보 기한", it.notify_by);
+    at(html, "첫 통보", it.notified);
     if let Some(clocks) = &it.sla {
-        if it.state == IncidentState::Open {
-            fact_time(html, "수신확인 기한", clocks.ack_by);
-        }
-        if it.state.is_live() {
-            fact_time(html, "복구 기한", clocks.recover_by);
-        }
+        at(html, "수신확인 기한", clocks.ack_by.filter(|_| it.state == IncidentState::Open));
+        at(html, "복구 기한", clocks.recover_by.filter(|_| it.state.is_live()));
         if !clocks.missed.is_empty() {
             let missed: Vec<&str> = clocks.missed.iter().map(|clock| clock_word(*clock)).collect();
             fact(html, "넘긴 기한", &missed.join(", "));
         }
     }
-    fact_time(html, "복구", it.resolved);
+    at(html, "복구", it.resolved);
     for (name, text) in groups::facts(it) {
         fact(html, name, &text);
     }
@@ -73,7 +74,9 @@ fn facts(html: &mut Html, it: &Incident) {
     if let Some(ack) = &it.ack {
         fact(html, "수신확인", spoken(&ack.by));
         fact_time(html, "수신확인 만료", Some(ack.until));
-        fact(html, "메모", &ack.note);
+        if !ack.note.is_empty() {
+            fact(html, "메모", &ack.note);
+        }
     }
     if let Some(muted) = &it.muted {
         fact(html, "통보 보류", &format!("{} {}", muted.kind.korean(), muted.by));

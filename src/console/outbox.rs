@@ -113,7 +113,7 @@ fn way(html: &mut Html, row: &PageRow) {
             .time_after(row.page.decided, stamps.get(stamp))
             .raw("</td>");
     }
-    html.raw("<td data-label=\"소요\">");
+    html.raw("<td class=\"took\" data-label=\"소요\">");
     // What waited on purpose, as an escalation does, counts from its decision.
     let from = if row.page.prompt { Stamp::Sampled } else { Stamp::Decided };
     let to = if stamps.get(Stamp::Delivered).is_some() { Stamp::Delivered } else { Stamp::Accepted };

@@ -173,7 +173,7 @@ pub(super) fn service(html: &mut Html, shown: &Shown) {
         fact(html, "버전", &it.version);
         fact(html, "가동 시간", &show_duration(it.uptime_ms / 1000 * 1000));
         fact(html, "역할", &it.roles.join(", "));
-        fact(html, "장애 단계 책임", &leader(it));
+        fact(html, "장애 처리 주체", &leader(it));
         fact(html, "데이터 폴더", &it.data_dir);
         fact(html, "규칙", &it.rules.count.to_string());
         let counts = &it.counts;

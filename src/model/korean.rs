@@ -26,7 +26,7 @@ pub fn detail_of(detail: &str) -> &str {
         "recipient" => "수신 번호 문제",
         "content" => "문자 내용 거부",
         "server" => "발송 업체 장애",
-        "timeout" => "연결 시간 초과",
+        "timeout" => "연결 실패 또는 시간 초과",
         "expired" => "기한 지남",
         "muted" => "통보 보류",
         "acked" => "수신확인됨",
@@ -42,7 +42,10 @@ pub fn detail_of(detail: &str) -> &str {
         "the sender ended between hand-over and answer; the gateway cannot be asked" => {
             "발송 중 서비스가 멈춤, 업체에 결과를 물어볼 수 없음"
         }
-        other => other,
+        other => match Reason::parse(other) {
+            Some(reason) => reason.korean(),
+            None => other,
+        },
     }
 }
 
@@ -52,7 +55,7 @@ impl Reason {
         match self {
             Self::First => "최초",
             Self::Escalated => "다음 단계 전파",
-            Self::Worsened => "등급 상향",
+            Self::Worsened => "상황 악화",
             Self::Reopened => "재발생",
             Self::Flapping => "반복 발생",
             Self::Repeat => "재통보",
@@ -104,6 +107,13 @@ mod tests {
         assert_eq!(step_of(0).as_deref(), Some("1단계"));
         assert_eq!(step_of(3).as_deref(), Some("4단계"));
         assert_eq!(step_of(-4), None);
+    }
+
+    #[test]
+    fn what_the_outbox_keeps_is_korean_and_what_a_provider_said_is_left() {
+        assert_eq!(detail_of("worsened"), Reason::Worsened.korean(), "why a page was taken back");
+        assert_eq!(detail_of("attached"), "상위 장애가 대신 알림");
+        assert_eq!(detail_of("-2019"), "-2019");
     }
 
     #[test]

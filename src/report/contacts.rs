@@ -125,7 +125,7 @@ fn chains(people: &People, page: &mut String) {
         let names = |to: &[crate::model::Target]| to.iter().map(|it| it.word()).collect::<Vec<_>>().join(", ");
         let steps = chain.steps.iter().enumerate().map(|(n, step)| {
             let when = step.when.as_ref().map_or_else(String::new, |when| format!(" [{}]", when.word()));
-            format!("{n}: {}{when} ({} 대기)", names(&step.to), show_duration(step.wait))
+            format!("{}단계: {}{when} ({} 대기)", n + 1, names(&step.to), show_duration(step.wait))
         });
         let last = format!("최종: {} ({}마다)", names(&chain.last.to), show_duration(chain.last.repeat));
         let order: Vec<String> = steps.chain([last]).collect();
