@@ -66,7 +66,7 @@ pub(crate) struct Reloaded {
     pub(crate) from: Vec<i64>,
     /// What the rules run under.
     pub(crate) setup: Arc<Setup>,
-    /// Nobody evaluated when they came: whoever began next began with them.
+    /// Nobody evaluated when they came, or had not read its past yet: whoever began next began with them.
     pub(crate) unattended: bool,
 }
 

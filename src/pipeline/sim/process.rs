@@ -93,6 +93,8 @@ impl Evaluating {
             Ok(progress.map_or(0, |(_, progress)| progress.offset))
         };
         let from = (0..ground.partitions).map(offset).collect::<Result<_, String>>()?;
+        let restores = |it: &Evaluator| !it.restoring().is_empty();
+        let unattended = self.it.as_ref().is_none_or(restores);
         if let Some(evaluator) = &mut self.it {
             let done = evaluator.reload(Arc::clone(&setup));
             if self.mortal.take_death() {
@@ -101,7 +103,7 @@ impl Evaluating {
                 done.map_err(|error| format!("the evaluator stopped: {error}"))?;
             }
         }
-        Ok(Reloaded { from, setup, unattended: self.it.is_none() })
+        Ok(Reloaded { from, setup, unattended: unattended || self.it.is_none() })
     }
 
     pub(super) fn turn(&mut self, ground: &Ground) -> Result<Turn, String> {
