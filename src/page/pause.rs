@@ -43,7 +43,8 @@ impl Desk {
         }
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return false };
         let Some(mut paused) = run.row.paused.take() else { return false };
-        let is_told = !run.row.told.is_empty();
+        // Whoever was told of the occurrence before, and not of its end, has heard nothing of this one.
+        let is_told = run.row.step.is_some() && !run.row.told.is_empty();
         self.put(run);
         paused.owed.extend(self.take_given_back(call, out));
         if !is_told {
