@@ -77,12 +77,16 @@ impl Book {
 
     fn raise_storm(&mut self, domain: Spot, rush: &[String], out: &mut Decided) {
         let members: Vec<Incident> = rush.iter().filter_map(|id| self.incidents.get(id)).cloned().collect();
-        let severity = members.iter().map(|it| it.severity).min().unwrap_or(Severity::S2);
         let labels = Labels::new([(BLAST, self.ground.topology.id(domain))]);
+        let fingerprint = Fingerprint::of(STORM.id, &labels);
+        // What hung under it before a person ended it, and is muted, hangs there still: it speaks for that as well.
+        let before = self.by_fingerprint.get(&fingerprint).into_iter().flat_map(|storm| self.kin.under(storm));
+        let kept = before.filter_map(|id| self.incidents.get(id)).filter(|it| it.state.is_live());
+        let severity = members.iter().chain(kept).map(|it| it.severity).min().unwrap_or(Severity::S2);
         let held = members.iter().all(|it| it.held_until.is_some());
         let own = Signal {
             rule: STORM.id.into(),
-            fingerprint: Fingerprint::of(STORM.id, &labels),
+            fingerprint,
             labels,
             from: State::Inactive,
             to: State::Firing,
