@@ -207,10 +207,10 @@ impl Desk {
         if call.incident.flapping {
             return;
         }
-        if run.row.told.is_empty() && run.row.step.is_none() {
-            // What came and went while it was muted is what the muting was for; whoever heard
-            // of its parent heard of it.
-            if call.incident.muted.is_none() && call.incident.parent.is_none() {
+        if run.row.told.is_empty() {
+            // Over before a page could leave, be it the gateway or the cap that held it: the morning says that it was. What
+            // came and went while it was muted is what the muting was for; whoever heard of its parent heard of it.
+            if call.incident.muted.is_none() && call.incident.parent.is_none() && !call.incident.is_drill() {
                 self.add_digest_line(call);
             }
             return;

@@ -61,6 +61,7 @@ pub static CHECKS: &[&Check] = &[
     &labels::LABEL_UNKNOWN,
     &labels::CARDINALITY,
     &labels::WIDE,
+    &labels::GROUP_LABEL,
     &labels::MATCH_NOTHING,
     &patterns::EVERYTHING,
     &patterns::EQUALITY,

@@ -153,6 +153,23 @@ fn wide(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
+check!(GROUP_LABEL, "group-label", Warning, Look::Rule(group_label),
+    what: "`group_by` names a label that the rule's incidents do not have.",
+    why: "An incident has the labels under `by`, and what the inventory says of its host. By any other label nothing is \
+        alike, so each member of the group pages for itself.",
+    repair: "Add the label to `by`, or group by class, parent, service or zone.");
+
+fn group_label(view: &View<'_>, _: &Site<'_>, found: &mut Found) {
+    let Some(by) = &view.rule.by else { return };
+    for node in view.item.list("group_by") {
+        let has = |label: &str| by.iter().any(|own| own == label) || JOINED.contains(&label);
+        if let Some(label) = node.as_text().filter(|label| !has(label)) {
+            let message = format!("its incidents have no label `{label}`, so it groups nothing");
+            found.say(node.at, message, "add it to `by`, or name class, parent, service or zone");
+        }
+    }
+}
+
 check!(MATCH_NOTHING, "match-nothing", Error, Look::Rule(match_nothing),
     what: "The conditions contradict the inventory or each other: no series can fit.",
     why: "The rule watches nothing. It was right once, until the host changed its class or its zone.",

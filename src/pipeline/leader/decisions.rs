@@ -36,6 +36,7 @@ const ROWS: &[Row] = &[
     ("it fires for the first time", "", "S2", FIRST),
     ("an end of what never was", "", "end", NOBODY),
     ("over before anybody could be told", "off; S2; end", "on; +1h", NOBODY),
+    ("and the morning says that it was", "off; S2; end", "on; +1d", "msp-duty-1 sms digest"),
     ("taken before anybody could be told", "off; S2; ack 1h", "on; +30m", NOBODY),
     ("another host is another incident", "S2", "b S2", FIRST),
     ("S4 waits for the morning", "", "S4; +1h", NOBODY),
