@@ -100,7 +100,7 @@ fn state(html: &mut Html, it: PageState) {
 fn whom(html: &mut Html, row: &PageRow, now: Ms) {
     let page = &row.page;
     html.cell(page.reason.korean()).cell(&step_of(page.step).unwrap_or_else(|| "–".to_owned()));
-    html.cell(&page.to).cell(form(row)).cell(&why(row, now));
+    html.raw("<td class=\"one\">").text(&page.to).raw("</td>").cell(form(row)).cell(&why(row, now));
 }
 
 /// When the provider got it, said yes, and when it was on the phone; the whole way and each of its stamps.
