@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::service::Place;
-use crate::model::{DRILL_LABEL, DRILL_PREFIX};
-use crate::time::rfc3339;
+use crate::model::{DRILL_LABEL, DRILL_PREFIX, IncidentState, spoken};
+use crate::time::rfc3339_seconds;
 
 /// `bongsu drill`.
 #[derive(Debug, clap::Args)]
@@ -140,7 +140,7 @@ fn list(args: &ListArgs) -> anyhow::Result<u8> {
         }
     }
     if !any && args.format == Format::Human {
-        output::line(&mut out, "no drill runs")?;
+        output::line(&mut out, "진행 중인 훈련이 없습니다")?;
     }
     Ok(0)
 }
@@ -167,17 +167,18 @@ fn told(pages: &Value) -> Vec<String> {
 fn lines(it: &Value, told: &[String]) -> Vec<String> {
     let labels = it["labels"].as_object().into_iter().flatten().filter(|(name, _)| *name != DRILL_LABEL);
     let labels: Vec<String> = labels.filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?))).collect();
-    let head = ["id", "severity", "state", "rule"].map(|name| text(it, name)).join(" ");
-    let taken = it["ack"]["by"].as_str().map_or_else(String::new, |by| format!(", taken by {by}"));
-    let since = rfc3339(it["detected"].as_i64().unwrap_or_default());
-    let until = it["drill"]["until"].as_i64().map_or_else(|| "-".to_owned(), rfc3339);
-    let by = it["drill"]["by"].as_str().unwrap_or("-");
+    let state = IncidentState::parse(&text(it, "state")).map_or("", IncidentState::korean);
+    let head = format!("{} {} {state} {}", text(it, "id"), text(it, "severity"), text(it, "rule"));
+    let taken = it["ack"]["by"].as_str().map_or_else(String::new, |by| format!(", 담당 {}", spoken(by)));
+    let since = rfc3339_seconds(it["detected"].as_i64().unwrap_or_default());
+    let until = it["drill"]["until"].as_i64().map_or_else(|| "-".to_owned(), rfc3339_seconds);
+    let by = spoken(it["drill"]["by"].as_str().unwrap_or("-"));
     let note = it["drill"]["note"].as_str().filter(|note| !note.is_empty());
     let note = note.map_or_else(String::new, |note| format!(": {note}"));
-    let told = if told.is_empty() { "nobody yet".to_owned() } else { told.join(", ") };
+    let told = if told.is_empty() { "아직 없음".to_owned() } else { told.join(", ") };
     vec![
         format!("{head} {}{taken}", labels.join(" ")),
-        format!("  {since} to {until}, started by {by}{note}"),
-        format!("  told: {told}"),
+        format!("  {since}부터 {until}까지, 시작 {by}{note}"),
+        format!("  통보: {told}"),
     ]
 }

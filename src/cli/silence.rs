@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format};
 use super::service::Place;
+use crate::model::spoken;
 use crate::model::wire::matcher_from_json;
-use crate::time::{rfc3339, show_duration};
+use crate::time::{rfc3339_seconds as rfc3339, show_duration};
 
 /// `bongsu silence`.
 #[derive(Debug, clap::Args)]
@@ -151,18 +152,25 @@ pub(super) fn line(silence: &Value) -> String {
     let matchers: Vec<String> = matchers.map(|matcher| matcher.to_string()).collect();
     let left = int("left_ms") / 1_000 * 1_000;
     let rest = match silence["state"].as_str() {
-        Some("expired") => format!("ended {}", rfc3339(int("until"))),
+        Some("expired") => format!("{} 종료", rfc3339(int("until"))),
         Some("waiting") => {
             format!(
-                "mutes nothing yet ({}): another contact runs `bongsu silence approve {} --by ID`",
+                "아직 가리지 않음({}): 다른 담당자가 `bongsu silence approve {} --by ID`",
                 text("needs"),
                 text("id")
             )
         }
-        Some("pending") => format!("from {} until {}", rfc3339(int("from")), rfc3339(int("until"))),
-        _ => format!("{} left", show_duration(left)),
+        Some("pending") => format!("{}부터 {}까지", rfc3339(int("from")), rfc3339(int("until"))),
+        _ => format!("{} 남음", show_duration(left)),
     };
-    format!("{} {:8} {} · {} · {} · {rest}", text("id"), text("state"), matchers.join(" "), text("by"), text("reason"))
+    let state = match silence["state"].as_str() {
+        Some("active") => "적용 중",
+        Some("waiting") => "승인 대기",
+        Some("pending") => "예정",
+        _ => "종료",
+    };
+    let (id, by, reason) = (text("id"), text("by"), text("reason"));
+    format!("{id} {state}: {} · 담당 {} · 사유 {reason} · {rest}", matchers.join(" "), spoken(&by))
 }
 
 fn preview(args: &PreviewArgs) -> anyhow::Result<u8> {
@@ -180,15 +188,15 @@ fn preview(args: &PreviewArgs) -> anyhow::Result<u8> {
     let int = |name: &str| answer[name].as_i64().unwrap_or_default();
     let over = show_duration(int("over_ms"));
     let (n, of, s1, pages) = (int("incidents"), int("of"), int("s1"), int("pages"));
-    output::line(&mut out, &format!("in the last {over}: {n} of {of} incidents ({s1} S1), {pages} pages"))?;
+    output::line(
+        &mut out,
+        &format!("지난 {over}: 장애 {of}건 가운데 {n}건(중대 {s1}건)과 통보 {pages}건을 가렸을 것입니다"),
+    )?;
     if answer["broad"] == Value::Bool(true) {
-        output::line(&mut out, "it fits everything: a second approver would be asked")?;
+        output::line(&mut out, "모든 장애가 대상입니다: 다른 담당자의 승인이 필요합니다")?;
     }
     if answer["cut"] == Value::Bool(true) {
-        output::line(
-            &mut out,
-            "there was more than can be looked at: only the newest incidents and pages are counted",
-        )?;
+        output::line(&mut out, "기록이 많아 최근 장애와 통보만 셌습니다")?;
     }
     for incident in answer["examples"].as_array().into_iter().flatten() {
         let text = |name: &str| incident[name].as_str().unwrap_or_default().to_owned();

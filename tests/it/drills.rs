@@ -39,7 +39,7 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     assert_eq!((drill["by"].as_str(), length), (Some("duty-1"), 10 * 60_000), "{drill}");
     assert_eq!(listed[0]["told"], serde_json::json!(["duty-1 (sms)"]));
     let shown = said(&site.command(&["drill", "list"]));
-    assert!(shown.contains("started by duty-1") && shown.contains("told: duty-1 (sms)"), "{shown}");
+    assert!(shown.contains("시작 duty-1") && shown.contains("통보: duty-1 (sms)"), "{shown}");
     assert!(!shown.contains("drill=true"), "its number says so: {shown}");
 
     let explained = site.command(&["explain", &number]);
@@ -63,7 +63,7 @@ fn a_drill_reaches_the_phone_marked_and_is_ended_by_its_number() {
     let resolved = site.page("load-high", "resolved");
     assert_eq!(resolved["incident"], number.as_str(), "whoever heard of it hears of its end");
     assert!(json_lines(&site.command(&["drill", "list", "--format", "json"])).is_empty());
-    assert!(said(&site.command(&["drill", "list"])).contains("no drill runs"));
+    assert!(said(&site.command(&["drill", "list"])).contains("진행 중인 훈련이 없습니다"));
     let left = site.incidents("load-high").into_iter().find(|it| it["id"] == real["id"]).unwrap();
     assert_eq!(left["state"], "open", "the real one goes on");
     assert_eq!(service.end(), Some(0), "{}", site.service_log());
