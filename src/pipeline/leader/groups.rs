@@ -471,3 +471,20 @@ fn what_explains_a_storm_is_not_part_of_it() {
     }
     stand.replays();
 }
+
+/// Whoever ends a storm that goes on has it back at once: it speaks for those in it that are muted meanwhile, too.
+#[test]
+fn a_storm_that_comes_back_is_as_bad_as_the_worst_that_hangs_there_still() {
+    let mut stand = Stand::with(site());
+    for n in 1..=12 {
+        stand.signal("cpu", &format!("vm-{n:02}"), if n == 12 { S1 } else { S2 });
+    }
+    let storm = stand.rows.incidents.iter().find(|it| *it.rule == *STORM.id).expect("a storm").id.clone();
+    assert!(stand.silence(&["host=vm-12", "severity=S1"], HOUR).0);
+    let resolve = Input::Resolve { incident: storm.clone(), by: "msp-duty-1".to_owned(), note: String::new() };
+    assert!(stand.input(resolve).0);
+    let back = stand.incident(&storm);
+    assert_eq!((back.state, back.severity), (IncidentState::Open, Severity::S1));
+    assert_eq!(stand.rows.incidents.iter().filter(|it| it.parent.as_ref() == Some(&storm)).count(), 12);
+    stand.replays();
+}

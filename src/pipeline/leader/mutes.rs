@@ -379,3 +379,22 @@ fn a_page_that_came_back_while_it_was_quiet_is_not_said_beside_the_next_one() {
     assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
     stand.comes_out_again();
 }
+
+/// The end was never told, and so the telling of it was taken back: the chain had nobody to go on with.
+#[test]
+fn what_is_opened_again_under_a_silence_is_told_when_the_silence_ends() {
+    let mut stand = Stand::new();
+    stand.signal("cpu", "db-01", S2);
+    stand.pass(MINUTE);
+    stand.silence(&["host=db-01"], HOUR);
+    let by = || "msp-duty-1".to_owned();
+    assert!(stand.input(Input::Resolve { incident: FIRST.to_owned(), by: by(), note: String::new() }).0);
+    assert!(stand.input(Input::Reopen { incident: FIRST.to_owned(), by: by() }).0);
+    let after = stand.now + 1;
+    stand.pass(MINUTE);
+    assert_eq!(stand.heard(after), []);
+    stand.pass(HOUR);
+    assert_eq!(stand.heard(after)[0], page("msp-duty-1", "sms", "reopened"));
+    assert!(stand.leader.chain_due(FIRST).is_some(), "and the chain goes on");
+    stand.replays();
+}
