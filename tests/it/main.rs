@@ -59,12 +59,14 @@ mod native_rules;
 mod notify_handset;
 /// A real PostgreSQL server for whoever needs one.
 mod postgres;
+mod postgres_proxy;
 /// What every store must do, run over SQLite, PostgreSQL and memory: fixtures, and the list of sides.
 mod store_suite;
 /// Hand-over ②: fences, seqs, state rows.
 mod store_evaluate;
 /// The leader's transaction: inputs in order, cancels, the ledger's chain.
 mod store_leader;
+mod store_lost;
 /// The leader's seat: taken, held, lost, given up.
 mod store_seat;
 /// Two leaders over one store.

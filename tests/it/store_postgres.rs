@@ -1,10 +1,8 @@
 //! What only a server can show: an answer that is lost, kill -9 of the server, roles, encryption, refusals with advice.
 //!
-//! The idea: a small proxy stands between store and server and cuts exactly where it hurts, after COMMIT went out and
-//! before its answer came back, or before COMMIT arrived.
+//! The idea: a small proxy (`postgres_proxy`) stands between store and server and cuts exactly where it hurts.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,97 +10,24 @@ use bongsu::model::*;
 use bongsu::store::{self, PostgresOptions, Store, StoreError};
 
 use crate::postgres::{InPostgres, Postgres};
+use crate::postgres_proxy::{Cut, Proxy};
 use crate::site::eventually;
 use crate::store_suite::*;
-
-/// Where the proxy cuts, once.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Cut {
-    /// COMMIT never arrives.
-    Before,
-    /// The server has answered; the answer never arrives.
-    After,
-}
-
-/// A proxy before the shared server.
-struct Proxy {
-    port: u16,
-    armed: Arc<AtomicBool>,
-    cuts: Arc<AtomicBool>,
-}
-
-impl Proxy {
-    fn start(cut: Cut) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let (armed, cuts) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let proxy = Self { port, armed: Arc::clone(&armed), cuts: Arc::clone(&cuts) };
-        // It ends with the process; connections end with either side.
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let server = TcpStream::connect(("127.0.0.1", Postgres::shared().port)).unwrap();
-                let (armed, cuts) = (Arc::clone(&armed), Arc::clone(&cuts));
-                let ends = (client.unwrap(), server);
-                std::thread::spawn(move || relay(ends, cut, &armed, &cuts));
-            }
-        });
-        proxy
-    }
-
-    fn url(&self, home: &InPostgres) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{}", self.port, home.database)
-    }
-}
-
-/// Relays one connection until it ends or is cut.
-fn relay((mut client, mut server): (TcpStream, TcpStream), cut: Cut, armed: &AtomicBool, cuts: &AtomicBool) {
-    let (mut back, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let muted = Arc::new(AtomicBool::new(false));
-    let quiet = Arc::clone(&muted);
-    let answers = std::thread::spawn(move || {
-        let mut buffer = [0; 65_536];
-        while let Ok(n @ 1..) = back.read(&mut buffer) {
-            if quiet.load(Ordering::SeqCst) {
-                break;
-            }
-            if to.write_all(&buffer[..n]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
-    let mut buffer = [0; 65_536];
-    while let Ok(n @ 1..) = client.read(&mut buffer) {
-        let commits = buffer[..n].windows(7).any(|window| window == b"COMMIT\0");
-        if commits && armed.swap(false, Ordering::SeqCst) {
-            cuts.store(true, Ordering::SeqCst);
-            if cut == Cut::Before {
-                let _ = client.shutdown(Shutdown::Both);
-                break;
-            }
-            muted.store(true, Ordering::SeqCst);
-        }
-        if server.write_all(&buffer[..n]).is_err() {
-            break;
-        }
-    }
-    let _ = server.shutdown(Shutdown::Write);
-    let _ = answers.join();
-    let _ = server.shutdown(Shutdown::Both);
-}
 
 /// A flush through a proxy that cuts: what the store says of it, and what the progress row says afterwards.
 fn cut_flush(cut: Cut) -> (InPostgres, Owner, PartFlush, Option<(i64, Progress)>) {
     let home = InPostgres::default();
     drop(home.open());
-    let proxy = Proxy::start(cut);
+    let armed = Arc::new(AtomicBool::new(false));
+    let arm = Arc::clone(&armed);
+    let proxy = Proxy::start(move || arm.swap(false, Ordering::SeqCst).then_some(cut));
     let store = store::open(&proxy.url(&home)).unwrap();
     let owner = Owner::take(&store, 0);
     let part = owner.part(vec![put(1, 1)], &[1, 2]);
-    proxy.armed.store(true, Ordering::SeqCst);
+    armed.store(true, Ordering::SeqCst);
     let answer = store.flush(&flush(vec![part.clone()]));
     assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
-    assert!(proxy.cuts.load(Ordering::SeqCst), "it was not cut at COMMIT");
+    assert_eq!(proxy.cuts(), 1, "it was not cut at COMMIT");
     let settled = store.progress(TOPIC, 0).unwrap();
     (home, owner, part, settled)
 }
