@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::agent::Deliver;
 use crate::config::{AgentTo, LogKind, Settings};
-use crate::pipeline::data_dir::DataDir;
+use crate::pipeline::data_dir::{self, DataDir};
 use crate::pipeline::sides;
 use crate::pipeline::wake::Wake;
 use crate::time::SystemClock;
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<u8> {
     let loaded = super::run::load_all(std::slice::from_ref(&args.config), false);
     super::run::refuse_broken(&loaded)?;
     let deliver = deliver(&loaded.settings, args)?;
+    data_dir::keep_private();
     let dir = match loaded.settings.agent.spool {
         0 => None,
         _ => Some(DataDir::take(&args.data_dir)?),

@@ -5,7 +5,8 @@
 //! full says why, and that stands in `access.ndjson` of the data directory before anything is shown.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -217,10 +218,20 @@ fn document(args: &DocumentArgs) -> anyhow::Result<u8> {
         Form::Csv => csv(sheet),
     })?;
     match &args.out {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("write `{}`", path.display()))?,
+        Some(path) => write_out(path, &text, args.unmask).with_context(|| format!("write `{}`", path.display()))?,
         None => std::io::stdout().lock().write_all(text.as_bytes())?,
     }
     Ok(0)
+}
+
+/// A list with whole names and numbers is for whoever asked for it alone.
+fn write_out(path: &Path, text: &str, is_private: bool) -> std::io::Result<()> {
+    let mode = if is_private { 0o600 } else { 0o666 };
+    let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(path)?;
+    if is_private {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 /// Notes who looked at personal data and why; where that cannot be noted nothing is shown.
@@ -229,9 +240,12 @@ fn note_access(args: &DocumentArgs, now: Ms) -> anyhow::Result<()> {
     let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
     let reason = reason.context("say why the names are needed\n  help: --reason TEXT")?;
     let entry = json!({ "at": rfc3339(now), "by": args.by, "what": "비상연락망 전체 열람", "reason": reason });
-    std::fs::create_dir_all(&args.place.data_dir)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&args.place.data_dir)
         .with_context(|| format!("make `{}`", args.place.data_dir.display()))?;
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
     let mut file = file.with_context(|| format!("note the access in `{}`", path.display()))?;
     writeln!(file, "{entry}").with_context(|| format!("note the access in `{}`", path.display()))?;
     file.sync_all().with_context(|| format!("note the access in `{}`", path.display()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::{self, Loaded};
-use crate::pipeline::data_dir::DataDir;
+use crate::pipeline::data_dir::{self, DataDir};
 use crate::pipeline::service::Service;
 use crate::pipeline::watch::Edited;
 use crate::time::{Clock, SystemClock};
@@ -79,6 +79,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let loaded = load(&file)?;
     refuse_broken(&loaded)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    data_dir::keep_private();
     let dir = DataDir::take(&args.place.data_dir)?;
     let asked = Arc::new(AtomicBool::new(false));
     listen_for_signals(&asked)?;

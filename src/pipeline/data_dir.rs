@@ -10,13 +10,19 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use rustix::fs::Access;
+use rustix::fs::{Access, Mode};
 
 /// What an SQLite database has beside its file.
 const BESIDE: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Hexadecimal digits of a directory's id.
 const ID_DIGITS: usize = 8;
+
+/// Whatever this process makes from now on is for its own user alone: databases hold who was told what, the handset's files
+/// one-time codes, and a directory that was there before may let others in.
+pub fn keep_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+}
 
 /// The one process of a data directory: holds its lock as long as it lives.
 #[derive(Debug)]

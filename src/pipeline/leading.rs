@@ -456,8 +456,8 @@ fn page_of(input: &Input) -> Option<(&str, PageState)> {
         Input::Outcome { page, outcome: Outcome::Failed { reason }, .. } if reason == "expired" => {
             Some((page, PageState::Waiting))
         }
-        Input::Outcome { page, outcome: Outcome::Delivered { .. }, .. } => Some((page, PageState::Accepted)),
-        // A receipt that says so too: whether it was handed over or accepted before decides the same.
+        // A receipt that says so too: whether it was handed over, accepted or nobody knew decides the same. Whoever was told
+        // of its incident by it stands in the incident.
         Input::Outcome { page, .. } => Some((page, PageState::Handed)),
         _ => None,
     }

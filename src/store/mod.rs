@@ -130,8 +130,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Accepted pages decided at `since` or later, newest first: those a receipt may still come for.
     fn accepted(&self, since: Ms, limit: usize) -> Result<Vec<PageRow>>;
-    /// Writes what a receipt says of a page that was accepted (or whose fate nobody knew), with its [`Input::Outcome`]
-    /// in the same transaction; gives the row as it is then. `None`: there is no such page, or it is settled already: a
+    /// Writes what a receipt says of a page that was accepted (or whose fate nobody knew, or that is on the phone before its
+    /// sender wrote that it was accepted), with its [`Input::Outcome`] in the same transaction; gives the row as it is then. `None`: there is no such page, or it is settled already: a
     /// receipt that comes twice.
     fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>>;
 

@@ -177,6 +177,10 @@ pub(super) fn settled(outcome: &Outcome) -> Option<PageState> {
 /// A page that a receipt is about. Only one whose hand-over ended with a yes, or with nobody knowing, can have one.
 /// `$1` its id or the gateway's, `$2` not decided before.
 const BY_PAGE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND state IN ('accepted', 'unknown')";
+/// That it is on the phone may be known before the answer of its sender, who may be dead: then it must not go out again.
+/// That it failed says nothing of another gateway that its sender may be trying.
+const ON_PHONE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND (state IN ('accepted', 'unknown') \
+                        OR (state = 'handed' AND submitted IS NOT NULL))";
 const BY_DETAIL: &str = "FROM outbox WHERE detail = $1 AND decided >= $2 AND state = 'accepted'";
 
 /// Writes what a receipt says, and its input; gives the row as it is then.
@@ -188,6 +192,7 @@ pub(super) fn receipt(
 ) -> Result<End<Option<PageRow>>> {
     let Some(state) = settled(outcome) else { return Ok(End::Drop(None)) };
     let (from, key) = match about {
+        About::Page(id) if state == PageState::Delivered => (ON_PHONE, *id),
         About::Page(id) => (BY_PAGE, *id),
         About::Detail(detail) => (BY_DETAIL, *detail),
     };

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::site::{Site, eventually, program};
+use crate::site::{Site, eventually, program, record};
 
 const RULE: &str = "  - id: load-high
     title: 부하 과다
@@ -233,4 +233,41 @@ fn edited_files_that_cannot_be_read_are_refused_by_name() {
         assert!(said.contains(name) && said.contains("ermission") && said.contains("help:"), "{name}: {said}");
         assert!(!place.site.data().exists(), "nothing was made");
     }
+}
+
+/// Whatever below `folder` others may look at.
+fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+        let meta = entry.metadata().unwrap();
+        found.extend((meta.mode() & 0o077 != 0).then(|| entry.path()));
+        if meta.is_dir() {
+            found.extend(open_to_others(&entry.path()));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_the_service_makes_is_for_its_own_user_alone() {
+    let site = Site::new(RULE);
+    fs::create_dir(site.data()).unwrap();
+    mode(&site.data(), 0o755);
+    let service = site.start();
+    site.send(&record("known-01", "app.load", 99.0));
+    let page = site.page("load-high", "first");
+    let message = site.data().join("handset/duty-1").join(format!("{}.txt", page["id"].as_str().unwrap()));
+    assert!(message.exists(), "with its one-time code");
+    assert_eq!(open_to_others(&site.data()), Vec::<PathBuf>::new());
+    assert_eq!(service.end(), Some(0));
+
+    let list = site.path("list.csv");
+    fs::write(&list, "").unwrap();
+    let file = list.display().to_string();
+    let whole = ["contacts", "document", "--as", "csv", "--out", &file];
+    let done = site.command(&[&whole[..], &["--unmask", "--by", "duty-1", "--reason", "점검"]].concat());
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(fs::read_to_string(&list).unwrap().contains("가상인"), "in full");
+    assert_eq!(fs::metadata(&list).unwrap().mode() & 0o777, 0o600, "names and numbers in full");
+    assert_eq!(fs::metadata(site.data().join("access.ndjson")).unwrap().mode() & 0o777, 0o600);
 }

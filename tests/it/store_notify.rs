@@ -23,6 +23,7 @@ over_all!(
     a_renewed_lease_is_not_reclaimed,
     a_receipt_settles_an_accepted_page_once_and_tells_the_leader,
     a_receipt_is_only_for_what_was_handed_over,
+    a_page_that_is_on_the_phone_before_its_sender_says_so_is_not_sent_again,
     what_waits_moves_with_the_wall_clock,
     a_clock_that_goes_back_holds_nothing_up,
 );
@@ -305,6 +306,39 @@ fn a_receipt_settles_an_accepted_page_once_and_tells_the_leader(home: &dyn Home)
     let state = |id: &str| rows.iter().find(|row| row.page.id == id).map(|row| (row.state, row.detail.as_str()));
     assert_eq!(state(first), Some((PageState::Delivered, "a/1")));
     assert_eq!(state(&second), Some((PageState::Failed, "recipient")));
+}
+
+fn a_page_that_is_on_the_phone_before_its_sender_says_so_is_not_sent_again(home: &dyn Home) {
+    let pages = ["p", "q"].map(|id| page(id, "INC-2611-001", Severity::S1, 95)).to_vec();
+    let (store, _) = outbox(home, pages);
+    let leases = store.claim("w", None, 2, 20, 50).unwrap();
+    let delivered = Outcome::Delivered { id: "gw".to_owned() };
+    let failed = Outcome::Failed { reason: "recipient".to_owned() };
+    assert_eq!(store.receipt(&About::Page("p"), &delivered, 21).unwrap(), None, "no gateway was given it");
+    for lease in &leases {
+        assert!(store.submit(lease, 22, 50).unwrap());
+    }
+    assert_eq!(
+        store.receipt(&About::Page("q"), &failed, 23).unwrap(),
+        None,
+        "its sender may be trying another gateway"
+    );
+    let row = store.receipt(&About::Page("p"), &delivered, 24).unwrap().unwrap();
+    assert_eq!((row.state, row.sending.accepted, row.sending.delivered), (PageState::Delivered, Some(24), Some(24)));
+    assert_eq!(store.receipt(&About::Page("p"), &delivered, 25).unwrap(), None, "once");
+    let accepted = Outcome::Accepted { id: "gw".to_owned() };
+    let own: Vec<bool> = leases.iter().map(|lease| store.outcome(lease, &accepted, 26).unwrap()).collect();
+    assert_eq!(
+        own,
+        leases.iter().map(|lease| lease.page.id == "q").collect::<Vec<_>>(),
+        "what its sender says is no news"
+    );
+    assert_eq!(store.reclaim("other", 9, 500, 600).unwrap(), []);
+    let last = store.inputs(&[], 99).unwrap().into_iter().filter_map(|taken| match taken.input {
+        Input::Outcome { page, outcome, .. } if page == "p" => Some(outcome),
+        _ => None,
+    });
+    assert_eq!(last.collect::<Vec<_>>(), [delivered]);
 }
 
 fn a_receipt_is_only_for_what_was_handed_over(home: &dyn Home) {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::log::{NewRecord, Sink};
-use crate::model::{Input, Outcome};
+use crate::model::{Input, Outcome, PageState};
 use crate::pipeline::sim::Reloaded;
 use crate::pipeline::sim::gateway::{FakeGateway, Mood};
 use crate::pipeline::sim::hosts::Hosts;
@@ -185,11 +185,17 @@ impl World {
         }
     }
 
-    /// A receipt goes past the processes: whoever receives it writes it.
+    /// A receipt goes past the processes: whoever receives it writes it. That a page is on the phone may be known before
+    /// its sender wrote down that it gave it away, or died.
     fn receipt(&mut self, pick: usize, arrives: bool) -> Result<(), String> {
         let store = &self.ground.store;
-        let accepted = store.accepted(BEGINNING, ALL).map_err(|error| error.to_string())?;
-        let Some(row) = accepted.get(pick % accepted.len().max(1)) else { return Ok(()) };
+        let mut rows = store.pages(None, ALL).map_err(|error| error.to_string())?;
+        rows.retain(|row| match row.state {
+            PageState::Accepted => true,
+            PageState::Handed | PageState::Unknown => arrives && self.ground.gateway.arrivals(&row.page.id) > 0,
+            _ => false,
+        });
+        let Some(row) = rows.get(pick % rows.len().max(1)) else { return Ok(()) };
         let outcome = match arrives {
             true => Outcome::Delivered { id: "sim".to_owned() },
             false => Outcome::Failed { reason: "recipient".to_owned() },

@@ -127,10 +127,14 @@ impl Tables {
 
     pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Option<PageRow> {
         let state = settled(outcome)?;
+        let was_over = |state| matches!(state, PageState::Accepted | PageState::Unknown);
+        let is_on_phone = |row: &PageRow| {
+            state == PageState::Delivered && row.state == PageState::Handed && row.sending.submitted.is_some()
+        };
         let fits = |slot: &Slot| {
             let row = &slot.row;
             let is_it = match about {
-                About::Page(id) => row.page.id == *id && matches!(row.state, PageState::Accepted | PageState::Unknown),
+                About::Page(id) => row.page.id == *id && (was_over(row.state) || is_on_phone(row)),
                 About::Detail(detail) => row.detail == *detail && row.state == PageState::Accepted,
             };
             is_it && row.page.decided >= now - RECEIPT_AGE
