@@ -35,7 +35,7 @@ pub const LIMIT: Builtin = own("limit", "한도 도달", Severity::S3);
 pub const PIPELINE_LAG: Builtin = own("pipeline-lag", "처리 지연", Severity::S3);
 /// The log ends below what was read of it, or lost what was not read; identity `partition`.
 pub const LOG_GAP: Builtin = own("log-gap", "로그 누락", Severity::S2);
-/// The machine's wall clock jumped, or differs from the log's.
+/// The machine's wall clock jumped, or differs from the log's or the store's.
 pub const WALL_CLOCK: Builtin = own("wall-clock", "시스템 시각 이상", Severity::S3);
 /// An edited file cannot be used; the old set stays; identity `file`.
 pub const BROKEN_CONFIG: Builtin = own("broken-config", "설정 오류", Severity::S3);

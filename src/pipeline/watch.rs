@@ -3,7 +3,7 @@
 //! Files are looked at, not subscribed to: a look at a dozen time stamps every two seconds costs nothing and works the
 //! same for editors that rename, mounted config maps and network disks; they are read once they stand still (`versions`).
 //! A broken file keeps the old set and raises an incident of its own; so does a set of rules or resources of which
-//! suddenly nothing is left. So does a wall clock that jumped, or that differs from the log's.
+//! suddenly nothing is left. So does a wall clock that jumped, or that differs from the log's or the store's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,10 +115,14 @@ impl Watch {
             self.jumped_at = Some(elapsed);
         }
         let jumped = self.jumped_at.is_some_and(|at| elapsed - at < JUMP_OVER);
-        let differs = shared.board.clock_difference().filter(|by| by.abs() > JUMP);
+        // Of two processes on one store, the one that is ahead takes the other's leases and lets its pages expire: whoever
+        // reads no log has only the store's clock to see that.
+        let stores = || Some(shared.store.clock().ok()?? - shared.clock.wall());
+        let is_off = |by: &Ms| by.abs() > JUMP;
+        let differs = shared.board.clock_difference().filter(is_off).or_else(|| stores().filter(is_off));
         self.wrong = self.wrong.or_else(|| is_open(shared, &WALL_CLOCK));
         if let (Some(by), Some(false)) = (differs, self.wrong) {
-            tracing::warn!(by_ms = by, "the wall clock differs from the log's");
+            tracing::warn!(by_ms = by, "the wall clock differs from the log's or the store's");
         }
         settle(shared, &WALL_CLOCK, &mut self.wrong, jumped || differs.is_some());
     }

@@ -327,6 +327,16 @@ impl Store for SqlStore {
         self.read(|sql| book::signals(sql, topic, partition, after, limit))
     }
 
+    fn clock(&self) -> Result<Option<Ms>> {
+        if !self.settles {
+            return Ok(None);
+        }
+        self.read(|sql| {
+            let rows = sql.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[])?;
+            rows.first().map(|row| row.int(0)).transpose()
+        })
+    }
+
     fn purge(&self, before: Ms) -> Result<Purged> {
         self.write(|sql| reading::purge(sql, before))
     }

@@ -160,6 +160,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The leader's notes whose key begins with `prefix`, in order, with their whole key.
     fn notes(&self, prefix: &str) -> Result<Vec<(String, String)>>;
 
+    /// The store's own clock, wall time: `None` where it is ours. Leases and deadlines are judged by each process's clock.
+    fn clock(&self) -> Result<Option<Ms>> {
+        Ok(None)
+    }
+
     // --- retention
 
     /// Removes what is older than `before` and done with: signals and inputs that were taken, pages with an outcome

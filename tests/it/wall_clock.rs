@@ -1,4 +1,4 @@
-//! A wall clock that jumps by more than 5 s, or differs from the log's, is an incident of the engine's own; the log takes
+//! A wall clock that jumps by more than 5 s, or differs from the log's or the store's, is an incident of the engine's own; the log takes
 //! its time after a minute, and everything else goes on: what waits keeps its distance from now.
 
 use std::sync::Arc;
@@ -26,7 +26,9 @@ use bongsu::store::{MemoryStore, Store};
 use bongsu::telemetry::Metrics;
 use bongsu::time::{Clock, HOUR, MINUTE, ManualClock, Ms, SECOND, SystemClock};
 
+use crate::postgres::InPostgres;
 use crate::site::{Site, eventually};
+use crate::store_suite::Home as _;
 
 const BEGINNING: Ms = 1_767_571_200_000;
 
@@ -50,8 +52,11 @@ struct Post {
 
 impl Post {
     fn new() -> Self {
-        let clock = Arc::new(ManualClock::at(BEGINNING));
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        Self::over(Arc::new(MemoryStore::default()), BEGINNING)
+    }
+
+    fn over(store: Arc<dyn Store>, now: Ms) -> Self {
+        let clock = Arc::new(ManualClock::at(now));
         let metrics = Arc::new(Metrics::new(BEGINNING));
         let shell = Shell::new(store, Arc::clone(&clock) as Arc<dyn Clock>, metrics);
         Self { clock, shell, site: Site::new(""), told: 0 }
@@ -117,6 +122,19 @@ fn a_lasting_difference_to_the_logs_clock_is_told_until_it_is_gone() {
         post.clock.advance(10 * MINUTE);
         assert_eq!(post.look(&mut watch), told, "{difference:?}");
     }
+}
+
+#[test]
+fn a_process_without_a_log_sees_by_the_stores_clock_that_its_own_is_wrong() {
+    let home = InPostgres::default();
+    let now = SystemClock.wall();
+    let mut post = Post::over(home.open(), now + MINUTE);
+    let mut watch = post.watch();
+    assert_eq!(post.look(&mut watch), wall_clock(true), "a minute ahead");
+    assert_eq!(post.look(&mut watch), [], "once");
+    // As jumps are told too, it is set right by standing still.
+    post.clock.advance(-MINUTE + SystemClock.wall() - now);
+    assert_eq!(post.look(&mut watch), wall_clock(false));
 }
 
 #[test]
