@@ -47,6 +47,14 @@ pub(super) async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
+/// The same for whoever came by a mistyped or old address.
+pub(super) async fn nowhere(headers: HeaderMap) -> Response {
+    if page::wants_html(&headers) {
+        return page::answered(StatusCode::NOT_FOUND, "", "그런 화면이 없습니다. 주소를 확인하십시오.");
+    }
+    not_found().await
+}
+
 /// Whether the service does its work: one word, no details, for whoever asks.
 pub(super) async fn healthz(State(app): State<App>) -> Response {
     if app.parts().view.health().healthy {

@@ -179,7 +179,7 @@ impl App {
             .route("/silences", get(silences::form_page))
             .route("/sign-in", get(page::sign_in_by_code).post(page::sign_in_by_token))
             .route("/sign-out", post(page::sign_out))
-            .fallback(api::not_found)
+            .fallback(api::nowhere)
             .layer(middleware::from_fn_with_state(self.clone(), guard::guard))
             .with_state(self.clone())
     }

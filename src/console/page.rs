@@ -258,7 +258,11 @@ pub(super) async fn incident(State(app): State<App>, Path(id): Path<String>) -> 
 pub(super) fn answered(status: StatusCode, incident: &str, text: &str) -> Response {
     let body = page("봉수", None, |html| {
         html.raw("<header><h1>봉수 관제</h1></header><main id=\"main\"><section><h2>");
-        html.raw(if status == StatusCode::OK { "처리했습니다" } else { "처리하지 못했습니다" });
+        html.raw(match status {
+            StatusCode::OK => "처리했습니다",
+            StatusCode::ACCEPTED => "접수했습니다",
+            _ => "처리하지 못했습니다",
+        });
         html.raw("</h2><p role=\"status\">").text(text).raw("</p>");
         if !incident.is_empty() {
             html.raw("<p><a href=\"/incidents/").text(incident).raw("\">장애 상세</a></p>");

@@ -333,7 +333,7 @@ fn quiet(incident: &Incident, mine: &Affairs<'_>) -> Vec<String> {
             "  아직 통보 없음: 같은 사람에게 1분에 10건이 넘는 중대 통보는 1분 안에 한 건으로 모아 보냅니다".to_owned()
         } else {
             format!(
-                "  통보 없음: 연락망이 {}({})을 알리지 않거나 모아보기(digest)로 미룹니다. `bongsu check`가 연락망을 설명합니다",
+                "  통보 없음: {}({}) 등급은 연락망이 알리지 않거나 요약(digest)으로 미룹니다. `bongsu route`로 확인하십시오",
                 incident.severity.code(),
                 incident.severity.word()
             )

@@ -206,6 +206,27 @@ fn whoever_presses_a_button_after_the_session_ended_learns_that_nothing_came_of_
 }
 
 #[test]
+fn a_browser_gets_a_page_whatever_it_asks_for() {
+    let world = World::new();
+    let old = world.get("/incident/INC-2511-001").header("accept", "text/html").send().unwrap();
+    assert_eq!(old.status(), 404);
+    assert!(old.text().unwrap().contains("그런 화면이 없습니다"));
+    *world.seams.answer.lock().unwrap() = None;
+    let press =
+        world.post("/v1/incidents/INC-2511-001/ack").header("content-type", "application/x-www-form-urlencoded");
+    let later = press.body("by=a").send().unwrap();
+    assert_eq!(later.status(), 202);
+    let html = later.text().unwrap();
+    assert!(html.contains("<h2>접수했습니다</h2>") && html.contains("아직 처리되지 않았습니다"), "{html}");
+    let wrong = world.post("/v1/silences").header("content-type", "application/x-www-form-urlencoded");
+    let html = wrong.body("matchers=db-01&for=soon&by=a&reason=r").send().unwrap().text().unwrap();
+    for said in ["처리하지 못했습니다", "`db-01` 대상 조건이 아닙니다", "`soon` 길이가 아닙니다"]
+    {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+}
+
+#[test]
 fn the_overview_is_small_however_much_was_sent() {
     let world = World::new();
     let sent = |n: usize| -> PageRow { page(&format!("p-{n}"), PageState::Accepted, "") };
