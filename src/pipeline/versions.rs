@@ -87,8 +87,13 @@ mod tests {
 
     /// Looks until nothing is to be read, at most ten times: whether what was read was new, each time.
     fn settle(versions: &mut Versions, folder: &Path) -> Vec<bool> {
-        let looks = (0..10).filter_map(|_| versions.look().then(|| versions.were_read(&files(folder))));
-        looks.collect()
+        let mut looks = Vec::new();
+        for _ in 0..10 {
+            if versions.look() {
+                looks.push(versions.were_read(&files(folder)));
+            }
+        }
+        looks
     }
 
     #[test]
