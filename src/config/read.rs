@@ -262,6 +262,10 @@ fn advice(node: &Node, kind: &Kind) -> String {
 
 fn short_want(kind: &Kind) -> String {
     let wanted = kind.wanted();
+    if matches!(kind, Kind::Partition | Kind::Then) {
+        // What follows the first of them is no explanation.
+        return wanted;
+    }
     wanted.split([':', ',', '(']).next().unwrap_or("").split(" such as").next().unwrap_or("").trim_end().to_owned()
 }
 

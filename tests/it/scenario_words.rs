@@ -117,6 +117,29 @@ fn files_that_bring_rules_along_are_strangers_to_each_other() {
 }
 
 #[test]
+fn what_cannot_be_done_says_what_is_not_there() {
+    let silence = "{ at: 2m, silence: { host: b }, for: 1h, by: duty, reason: 점검 }";
+    let cases = [
+        ("{ at: 3m, ack: hott, by: duty }", "there is no rule `hott`; did you mean `hot`?"),
+        ("{ at: 3m, ack: INC-2601-002, by: duty }", "at 3m, no incident of `INC-2601-002` that this could be done to"),
+        ("{ at: 3m, expire: { host: b }, by: duty }", "at 3m, no silence of that is left"),
+        ("{ at: 3m, reload: nowhere.yaml }", "there is no file `nowhere.yaml` to be read"),
+        ("{ at: 3m, partition: 1 }", "`partition` needs `{ n: up }` or `{ n: down }`, found `1`"),
+    ];
+    for (action, shown) in cases {
+        assert!(right().contains(silence));
+        let (code, said) = run(&right().replace(silence, action));
+        assert!(code == 1 && said.contains(shown), "{action}: {said}");
+    }
+    // Two people may want one incident: the second is told so, and it is no mistake.
+    let twice = format!("{silence}\n      - {{ at: 3m, handover: hot, by: duty, to: boss }}");
+    let (code, said) = run(&right().replace(silence, &twice));
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&right().replace(silence, &twice).replace("value: 7 }", "value: 8 }"));
+    assert!(code == 1 && said.contains("it was refused: INC-2601-001"), "{said}");
+}
+
+#[test]
 fn what_is_not_listed_must_not_happen() {
     for line in right().lines().filter(|line| REST.contains(line) || line.contains("at: 1m, incident")) {
         let (code, said) = run(&right().replacen(&format!("{line}\n"), "", 1));

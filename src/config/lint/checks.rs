@@ -132,6 +132,7 @@ pub static CHECKS: &[&Check] = &[
     &exprs::matchers::METRIC_UNKNOWN,
     &exprs::matchers::LABEL_UNKNOWN,
     &exprs::texts::LABEL_LOST,
+    &exprs::texts::TITLE,
     &exprs::texts::RENDER,
     &exprs::texts::VALUE_LABEL,
     &exprs::twins::DUPLICATE,

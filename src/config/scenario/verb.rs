@@ -251,3 +251,17 @@ pub struct Hush {
     /// Where somebody else must approve it, it waits; otherwise that is done at once.
     pub waits: bool,
 }
+
+impl Verb {
+    /// The incident that somebody does something to.
+    pub fn which(&self) -> Option<&Which> {
+        match self {
+            Self::Ack { which, .. }
+            | Self::Unack { which, .. }
+            | Self::Handover { which, .. }
+            | Self::Resolve { which, .. }
+            | Self::Reopen { which, .. } => Some(which),
+            _ => None,
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! acts on the site: its gateways, clocks, partitions, disk and process. Whoever acts on something that is not there yet
 //! tries once more at the end of the instant; then it is a mistake of the scenario.
 
+use std::path::{Path, PathBuf};
+
 use crate::config::{self, ANY, Action, Answer, Ask, Code, Hours, Hush, Own};
 use crate::config::{ClockOf, Fate, Level, Reload, Verb, Which};
 use crate::model::wire::silence_from_json;
@@ -60,7 +62,14 @@ impl Play<'_> {
         let at = crate::time::show_duration(self.stage.now());
         let what = match &deed.what {
             Do::Verb(Verb::Receipt { to, .. }) => format!("at {at}, no page to `{to}` that a carrier has"),
-            _ => format!("at {at}, no incident that this could be done to"),
+            Do::Verb(Verb::Expire { .. } | Verb::Approve { .. }) => {
+                format!("at {at}, no silence of that is left: its matchers are the same as where it was made")
+            }
+            Do::Verb(verb) => match verb.which() {
+                Some(which) => format!("at {at}, no incident of `{}` that this could be done to", which.rule),
+                None => format!("at {at}, nothing that this could be done to"),
+            },
+            _ => format!("at {at}, nothing that this could be done to"),
         };
         self.fail(deed.line, what);
     }
@@ -129,15 +138,8 @@ impl Play<'_> {
 
     /// What people do to an incident.
     fn by_hand(&mut self, deed: &Deed, verb: &Verb) -> bool {
-        let which = match verb {
-            Verb::Ack { which, .. }
-            | Verb::Unack { which, .. }
-            | Verb::Handover { which, .. }
-            | Verb::Resolve { which, .. }
-            | Verb::Reopen { which, .. } => which,
-            // Refused before the run began.
-            _ => return true,
-        };
+        // What is not about an incident was refused before the run began.
+        let Some(which) = verb.which() else { return true };
         let Some(incident) = self.incident(which) else { return false };
         let input = match verb.clone() {
             Verb::Ack { by, hold, note, code: Some(code), .. } => {
@@ -328,6 +330,10 @@ impl Play<'_> {
             Reload::Same => &Own::default(),
             Reload::Parts(parts) => parts.as_ref(),
             Reload::File(path) => {
+                let Some(path) = self.edited(path) else {
+                    self.fail(deed.line, format!("there is no file `{}` to be read", path.display()));
+                    return Ok(());
+                };
                 read = self.read(path);
                 match &read {
                     Some(parts) => parts,
@@ -354,10 +360,14 @@ impl Play<'_> {
         Ok(())
     }
 
+    /// An edited file, beside the scenario's own or where it says; `None` where there is none.
+    fn edited(&self, path: &Path) -> Option<PathBuf> {
+        let beside = Path::new(self.file()).parent().map(|folder| folder.join(path));
+        beside.into_iter().chain([path.to_owned()]).find(|file| file.exists())
+    }
+
     /// The parts of an edited file; `None` where it has mistakes.
-    fn read(&self, path: &std::path::Path) -> Option<Own> {
-        let beside = std::path::Path::new(self.file()).parent().map(|folder| folder.join(path));
-        let path = beside.filter(|file| file.exists()).unwrap_or_else(|| path.to_owned());
+    fn read(&self, path: PathBuf) -> Option<Own> {
         let ask = Ask { env: &[], now: SystemClock.wall(), whole: false };
         let loaded = config::load(&[path], &ask);
         if loaded.problems.iter().any(|problem| problem.level == Level::Error) {

@@ -38,6 +38,21 @@ fn label_lost(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
     }
 }
 
+check!(TITLE, "expr-title-template", Warning, Look::Expr(title),
+    what: "The annotation `title` is a template.",
+    why: "A title goes into messages, which leave the zone and never hold values of labels. The alert's name stands there \
+        instead, in whatever language it is.",
+    repair: "Write a Korean title in plain words; templates are for the other annotations.");
+
+fn title(written: &Written<'_>, _: &Site<'_>, found: &mut Found) {
+    for (_, _, node, template) in templates(written).into_iter().filter(|(_, name, ..)| *name == "title") {
+        if let Some(used) = template.uses().first() {
+            let message = format!("messages say `{}` instead: a title is no template", written.name);
+            found.say(written.inside(node, &used.at), message, "write what happened in plain words");
+        }
+    }
+}
+
 check!(RENDER, "expr-template-render", Warning, Look::Expr(render),
     what: "A template that is well written and still cannot be rendered.",
     why: "What goes out is an error text in place of the message, in the night in which it is needed.",
