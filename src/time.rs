@@ -196,6 +196,11 @@ pub fn rfc3339_seconds(at: Ms) -> String {
     rfc3339(at.div_euclid(SECOND) * SECOND)
 }
 
+/// Whole days in Korean, `30일`; any other length as [`show_duration`] has it.
+pub fn show_days(length: Ms) -> String {
+    if length > 0 && length % DAY == 0 { format!("{}일", length / DAY) } else { show_duration(length) }
+}
+
 /// `09:12:03.450`: the instants of one day beside each other.
 pub fn time_of_day(at: Ms) -> String {
     let c = civil(at);

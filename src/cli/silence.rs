@@ -6,7 +6,7 @@ use super::output::{self, Format};
 use super::service::Place;
 use crate::model::spoken;
 use crate::model::wire::matcher_from_json;
-use crate::time::{rfc3339_seconds as rfc3339, show_duration};
+use crate::time::{rfc3339_seconds as rfc3339, show_days, show_duration};
 
 /// `bongsu silence`.
 #[derive(Debug, clap::Args)]
@@ -186,7 +186,7 @@ fn preview(args: &PreviewArgs) -> anyhow::Result<u8> {
         return Ok(0);
     }
     let int = |name: &str| answer[name].as_i64().unwrap_or_default();
-    let over = show_duration(int("over_ms"));
+    let over = show_days(int("over_ms"));
     let (n, of, s1, pages) = (int("incidents"), int("of"), int("s1"), int("pages"));
     output::line(
         &mut out,

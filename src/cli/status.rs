@@ -8,6 +8,7 @@ use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Loaded;
 use crate::console::incident_to_json;
+use crate::model::DRILL_LABEL;
 use crate::pipeline::empty;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::{levels, stamped, stores};
@@ -122,7 +123,7 @@ fn human(status: &Value, open: &[Value], now: Ms) -> Vec<String> {
     lines.push(leader(status));
     lines.extend(tallies(status));
     lines.extend(incidents(open, now));
-    lines.extend(muted(status));
+    lines.extend(muted(status, open));
     lines.extend(levels(status, open));
     lines.extend(partitions(status));
     lines.extend(gateways(status));
@@ -157,12 +158,14 @@ fn incidents(open: &[Value], now: Ms) -> Vec<String> {
     let (mut own, under): (Vec<&Value>, Vec<&Value>) = open.iter().partition(|it| it["parent"].is_null());
     own.sort_by_key(|it| (text(&it["severity"]).to_owned(), it["detected"].as_i64()));
     let line = |it: &&Value| {
-        let labels = it["labels"].as_object().into_iter().flatten();
+        let labels = it["labels"].as_object().into_iter().flatten().filter(|(name, _)| *name != DRILL_LABEL);
         let labels: Vec<String> = labels.map(|(name, value)| format!("{name}={}", text(value))).collect();
         let age = show_duration((now - it["detected"].as_i64().unwrap_or(now)).max(0) / 1_000 * 1_000);
         let (id, severity, state) = (text(&it["id"]), text(&it["severity"]), text(&it["state"]));
         let by = it["ack"]["by"].as_str().map_or_else(String::new, |by| format!(" by {by}"));
-        let muted = it["muted"]["kind"].as_str().map_or_else(String::new, |kind| format!(", muted by {kind}"));
+        let muted = it["muted"]["kind"].as_str().map_or_else(String::new, |kind| {
+            format!(", muted by {kind} {}", it["muted"]["by"].as_str().unwrap_or_default())
+        });
         format!("{id} {severity} {state}{by}{muted}, {age}: {} {}", text(&it["title"]), labels.join(" "))
     };
     let mut lines: Vec<String> = own.iter().take(ROWS).map(line).collect();
@@ -302,8 +305,8 @@ fn hops(status: &Value) -> Vec<String> {
     std::iter::once(head.trim_end().to_owned()).chain(lines).collect()
 }
 
-/// Silences with what is left of them, and how many incidents nobody is told of for the moment.
-fn muted(status: &Value) -> Vec<String> {
+/// Silences with what is left of them, and incidents that nobody is told of for the moment and that are not named above.
+fn muted(status: &Value, open: &[Value]) -> Vec<String> {
     let left = |it: &Value| show_duration(it["left_ms"].as_i64().unwrap_or_default() / 1_000 * 1_000);
     let silence = |it: &Value| {
         let state = text(&it["state"]);
@@ -311,7 +314,8 @@ fn muted(status: &Value) -> Vec<String> {
         format!("silence {id} ({state}, {} left): {matchers} · {by} · {reason}", left(it))
     };
     let mut lines: Vec<String> = status["silences"].as_array().into_iter().flatten().take(ROWS).map(silence).collect();
-    for it in status["muted"].as_array().into_iter().flatten().take(ROWS) {
+    let is_named = |it: &&Value| open.iter().any(|known| known["id"] == it["incident"]);
+    for it in status["muted"].as_array().into_iter().flatten().filter(|it| !is_named(it)).take(ROWS) {
         lines.push(format!("muted {}: {} {}", text(&it["incident"]), text(&it["kind"]), text(&it["by"])));
     }
     lines
@@ -396,7 +400,7 @@ mod tests {
         let open = [
             open("INC-2611-001", "S3", 0, json!({ "state": "acked", "ack": { "by": "duty-1" } })),
             open("INC-2611-003", "S1", 60_000, json!({})),
-            open("INC-2611-002", "S1", 30_000, json!({ "muted": { "kind": "silence" } })),
+            open("INC-2611-002", "S1", 30_000, json!({ "muted": { "kind": "silence", "by": "SIL-2611-001" } })),
             open("INC-2611-004", "S1", 0, json!({ "parent": "INC-2611-003" })),
         ];
         let lines = human(&status, &open, 90_000);
@@ -407,7 +411,7 @@ mod tests {
         let order = [
             "  gateway nhn (sms): FAILING (auth)",
             "chain infra: step 2 (AP/dba) has NOBODY",
-            "INC-2611-002 S1 open, muted by silence, 1m: CPU host=db-01",
+            "INC-2611-002 S1 open, muted by silence SIL-2611-001, 1m: CPU host=db-01",
             "INC-2611-003 S1 open, 30s: CPU host=db-01",
             "INC-2611-001 S3 acked by duty-1, 1m30s",
             "1 more hang under these",

@@ -66,10 +66,12 @@ pub(super) fn labels(it: &Incident) -> String {
     pairs.join(", ")
 }
 
-/// Those that are not over first, the gravest and then those that nobody has on top; then the newest ended ones.
+/// Those that are not over first, the gravest on top and of these those that nobody has and nothing mutes; then the newest
+/// ended ones.
 pub(super) fn incidents(html: &mut Html, shown: &Shown) {
     let mut rows: Vec<_> = shown.incidents.iter().filter(|it| it.state.is_live()).collect();
-    rows.sort_by_key(|it| (it.severity, it.state == IncidentState::Acked, Reverse(it.detected)));
+    let is_quiet = |it: &Incident| it.state == IncidentState::Acked || it.muted.is_some();
+    rows.sort_by_key(|it| (it.severity, is_quiet(it), Reverse(it.detected)));
     rows.extend(shown.incidents.iter().filter(|it| !it.state.is_live()).take(ENDED_ROWS));
     section(html, "장애", |html| {
         if rows.is_empty() {

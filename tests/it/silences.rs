@@ -53,8 +53,10 @@ fn a_silence_hides_until_it_is_ended_and_is_kept_afterwards() {
     assert!(listed[0]["left_ms"].as_i64().unwrap() > 3_000_000);
     let status = eventually("the silence and the muted incident in the status", || {
         let lines = String::from_utf8_lossy(&site.command(&["status"]).stdout).into_owned();
-        (lines.contains(&format!("silence {id} (active, ")) && lines.contains(&format!("muted {number}")))
-            .then_some(lines)
+        (lines.contains(&format!("silence {id} (active, "))
+            && lines.contains(&format!("{number} "))
+            && lines.contains(&format!("muted by silence {id}")))
+        .then_some(lines)
     });
     assert!(status.contains("host=known-01 · duty-1 · 교체"), "{status}");
     let why = said(&site.command(&["explain", &number]));

@@ -11,7 +11,7 @@ use super::{Hit, Setup, may_hide};
 use crate::incident::notes::Notes;
 use crate::model::wire::{silence_from_json, silence_to_json};
 use crate::model::{Incident, MuteKind, Severity, Silence, SilenceAsk, SilenceState, spoken};
-use crate::time::{DAY, Ms, SECOND, rfc3339_seconds as rfc3339, show_duration};
+use crate::time::{DAY, Ms, SECOND, rfc3339_seconds as rfc3339, show_days, show_duration};
 
 /// How long a silence is kept after its end.
 const KEPT: Ms = 90 * DAY;
@@ -252,7 +252,7 @@ fn told(silence: &Silence, now: Ms) -> String {
     let Silence { id, until, hides, .. } = silence;
     let seen = format!(
         "지난 {}이라면 장애 {}건 가운데 {}건(중대 {}건)과 통보 {}건을 가렸을 것입니다",
-        show_duration(hides.over),
+        show_days(hides.over),
         hides.of,
         hides.incidents,
         hides.s1,
