@@ -131,6 +131,9 @@ fn what_cannot_be_done_says_what_is_not_there() {
         let (code, said) = run(&right().replace(silence, action));
         assert!(code == 1 && said.contains(shown), "{action}: {said}");
     }
+    let lone = "scenarios:\n  - name: x\n    feed: [ { series: 'm{host=\"a\"}', every: 10s, values: \"1\" } ]\n    expect: [ { at: 0s, page: \"*\" } ]\n";
+    let (code, said) = run(lone);
+    assert!(code == 1 && said.contains("there are no rules: write `rules:` in this file"), "{said}");
     // Two people may want one incident: the second is told so, and it is no mistake.
     let twice = format!("{silence}\n      - {{ at: 3m, handover: hot, by: duty, to: boss }}");
     let (code, said) = run(&right().replace(silence, &twice));

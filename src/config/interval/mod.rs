@@ -173,7 +173,8 @@ fn place(found: Option<usize>, text: &str, what: &str) -> Result<u8, String> {
 /// Days of the week, Sunday = 0.
 pub(super) fn weekdays(text: &str) -> Result<(u8, u8), String> {
     let one = |day: &str| {
-        place(WEEKDAYS.iter().position(|(name, korean)| *name == day || *korean == day), day, "day of the week")
+        let short = day.strip_suffix("요일").unwrap_or(day);
+        place(WEEKDAYS.iter().position(|(name, korean)| *name == day || *korean == short), day, "day of the week")
     };
     let (first, last) = ends(text, one)?;
     if first > last {

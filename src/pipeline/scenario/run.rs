@@ -147,6 +147,10 @@ impl<'a> Play<'a> {
         let end = self.end();
         let ran = self.stage.boot().and_then(|()| self.run_to(end));
         self.hint_refusals();
+        if self.loaded.rules.rules.is_empty() {
+            let what = "there are no rules: write `rules:` in this file, or name a configuration with -c";
+            self.hint(self.scenario.line, what.to_owned());
+        }
         let audited = match (&ran, self.audit.take()) {
             (Ok(()), Some(audit)) => audit.end(&self.stage, &self.asked),
             _ => Ok(()),
