@@ -16,6 +16,9 @@ pub const PAGES_AN_HOUR: usize = 30;
 /// S1 pages a person, channel and minute before they are folded.
 pub const S1_A_MINUTE: usize = 10;
 
+/// What stands in the key of a fold of drills.
+const DRILL: &str = "drill-";
+
 /// Instants of the pages a person got lately.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Counts {
@@ -91,13 +94,15 @@ impl Member {
     }
 }
 
-/// Whose fold: person, channel, S1 or not, beginnings or ends.
+/// Whose fold: person, channel, S1 or not, beginnings or ends, drills or what is real: a summary that counts both would
+/// tell of drills as real.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FoldKey {
     pub(super) to: String,
     pub(super) channel: Channel,
     pub(super) is_s1: bool,
     pub(super) is_end: bool,
+    pub(super) is_drill: bool,
 }
 
 impl FoldKey {
@@ -105,14 +110,16 @@ impl FoldKey {
     pub(super) fn text(&self) -> String {
         let class = if self.is_s1 { "s1" } else { "rest" };
         let side = if self.is_end { "end" } else { "open" };
-        format!("{}/{class}/{side}/{}", self.channel.word(), self.to)
+        let drill = if self.is_drill { DRILL } else { "" };
+        format!("{}/{class}/{drill}{side}/{}", self.channel.word(), self.to)
     }
 
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(4, '/');
         let channel = Channel::parse(parts.next()?)?;
-        let (is_s1, is_end) = (parts.next()? == "s1", parts.next()? == "end");
-        Some(Self { to: parts.next()?.to_owned(), channel, is_s1, is_end })
+        let (is_s1, side) = (parts.next()? == "s1", parts.next()?);
+        let (is_drill, side) = side.strip_prefix(DRILL).map_or((false, side), |side| (true, side));
+        Some(Self { to: parts.next()?.to_owned(), channel, is_s1, is_end: side == "end", is_drill })
     }
 }
 
@@ -145,6 +152,9 @@ pub(super) struct Many {
     pub(super) is_end: bool,
     /// The daily digest is not withdrawn by an ack.
     pub(super) is_digest: bool,
+    /// All of them are drills.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_drill: bool,
     pub(super) is_handed: bool,
     pub(super) decided: Ms,
     pub(super) members: Vec<Member>,

@@ -53,7 +53,7 @@ impl Desk {
                 counts.give_back(Severity::S2, channel, many.decided);
                 self.changed_notes.insert(format!("cap/{}", many.to));
             }
-            let key = FoldKey { to: many.to, channel, is_s1: many.is_s1, is_end: false };
+            let key = FoldKey { to: many.to, channel, is_s1: many.is_s1, is_end: false, is_drill: many.is_drill };
             self.changed_notes.insert(format!("fold/{}", key.text()));
             let fold = self.folds.entry(key).or_default();
             fold.due = now;
@@ -124,7 +124,8 @@ impl Desk {
         let weight = |member: &Member| incidents.get(&member.incident).map_or(1, size::size);
         let n = members.iter().map(weight).sum();
         let n_over = if key.is_end { n } else { 0 };
-        let several = Several { first: &first.incident, n, n_over, severity, daily: false, now };
+        let several =
+            Several { first: &first.incident, n, n_over, severity, daily: false, is_drill: key.is_drill, now };
         let step = if key.is_end { STEP_ENDS } else { STEP_STORM };
         self.send_many(&several, (step, n_left, first.occurrence), (&key.to, key.channel), out);
         let id = out.pages.last().map(|page| page.id.clone()).unwrap_or_default();
@@ -134,6 +135,7 @@ impl Desk {
             is_s1: key.is_s1,
             is_end: key.is_end,
             is_digest: false,
+            is_drill: key.is_drill,
             is_handed: false,
             decided: now,
             members,
@@ -251,7 +253,8 @@ impl Desk {
             let n = digest.lines.len() + digest.more;
             let severity = digest.lines.iter().filter_map(|line| Severity::parse(&line.severity)).min();
             let severity = severity.unwrap_or(Severity::S4);
-            let several = Several { first: &first.incident, n, n_over: n - n_live, severity, daily: true, now };
+            let several =
+                Several { first: &first.incident, n, n_over: n - n_live, severity, daily: true, is_drill: false, now };
             for (to, channel) in group::digest(&self.people, &chain, now) {
                 self.send_many(&several, (STEP_DIGEST, now, 0), (&to, channel), out);
                 let id = out.pages.last().map(|page| page.id.clone()).unwrap_or_default();
@@ -269,6 +272,7 @@ impl Desk {
                     is_s1: false,
                     is_end: false,
                     is_digest: true,
+                    is_drill: false,
                     is_handed: false,
                     decided: now,
                     members: members.collect(),

@@ -59,8 +59,8 @@ impl Desk {
                 reason: reason.word().to_owned(),
                 severity: severity.code().to_owned(),
             };
-            let is_s1 = severity == Severity::S1;
-            let key = FoldKey { to: to.to_owned(), channel, is_s1, is_end: reason == Reason::Resolved };
+            let (is_s1, is_end) = (severity == Severity::S1, reason == Reason::Resolved);
+            let key = FoldKey { to: to.to_owned(), channel, is_s1, is_end, is_drill: call.incident.is_drill() };
             self.fold(key, member, free, call.now);
         } else {
             self.send(call, place, (to, channel), out);

@@ -226,7 +226,7 @@ fn an_odd_character_never_fails_a_page() {
 fn a_summary_of_ten_thousand_fits() {
     for (n_over, daily) in [(0, false), (10_000, false), (5_000, true)] {
         let first = "INC-2611-12345";
-        let several = Several { first, n: 10_000, n_over, severity: Severity::S1, daily, now: AT };
+        let several = Several { first, n: 10_000, n_over, severity: Severity::S1, daily, is_drill: false, now: AT };
         for channel in Channel::ALL {
             let got = render_several(&several, channel);
             let most = if channel == Channel::Sms { wording::SMS_BYTES } else { wording::LMS_BYTES };

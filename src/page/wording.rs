@@ -61,6 +61,8 @@ pub struct Several<'a> {
     pub severity: Severity,
     /// Whether it is the daily digest; else a storm.
     pub daily: bool,
+    /// All of them are drills.
+    pub is_drill: bool,
     /// When it is decided.
     pub now: Ms,
 }
@@ -79,6 +81,7 @@ pub fn render(telling: &Telling<'_>, channel: Channel, guard: &GuardSet) -> Text
 /// The message of several incidents for one channel.
 pub fn render_several(several: &Several<'_>, channel: Channel) -> Text {
     let Several { first, n, n_over, severity, .. } = *several;
+    let system = if several.is_drill { DRILL } else { SYSTEM };
     let (day, clock) = (day(several.now), clock(several.now));
     let (what, sentence) = if several.daily {
         ("일일요약", format!("{day} 장애 {n}건(복구 {n_over}건, 미복구 {}건)", n - n_over))
@@ -87,14 +90,14 @@ pub fn render_several(several: &Several<'_>, channel: Channel) -> Text {
     } else {
         ("장애다발", format!("{first} 등 {n}건 최고등급 {} {clock}", severity.word()))
     };
-    let short = format!("{SYSTEM}[{what}]{sentence}. 관제콘솔 확인요망");
+    let short = format!("{system}[{what}]{sentence}. 관제콘솔 확인요망");
     if channel == Channel::Sms && ksx1001::len(&short).is_ok_and(|bytes| bytes <= SMS_BYTES) {
         return Text { title: String::new(), text: short };
     }
-    let title = format!("{SYSTEM} {what} {n}건");
+    let title = format!("{system} {what} {n}건");
     Text {
         title,
-        text: format!("{SYSTEM} {what}\n■ {sentence}\n■ 기준: {day} {clock}\n상세내용은 관제콘솔에서 확인 바람"),
+        text: format!("{system} {what}\n■ {sentence}\n■ 기준: {day} {clock}\n상세내용은 관제콘솔에서 확인 바람"),
     }
 }
 

@@ -58,6 +58,33 @@ fn an_s1_storm_is_ten_pages_and_a_summary_at_once() {
     assert_eq!(ends, ["[긴급신고][복구완료]INC-2611-001 등 200건 복구 09:00. 관제콘솔 확인요망"]);
 }
 
+/// A summary that counted both told of drills as real, and named one as the first of a storm.
+#[test]
+fn drills_over_the_cap_are_summed_up_apart_and_marked() {
+    let mut stand = Stand::new();
+    let flood = (0..10).map(|n| signal("cpu", &format!("h{n}"), S1, T0)).collect();
+    stand.signals(flood, 900, true);
+    stand.delivers = false;
+    for host in ["d1", "d2"] {
+        let labels = Labels::new([("host", host)]);
+        let (rule, by) = ("cpu".to_owned(), "boss".to_owned());
+        let ask = DrillAsk { rule, labels, severity: Severity::S1, hold: HOUR, by, note: String::new() };
+        assert!(stand.input(Input::Drill(Box::new(ask))).0);
+    }
+    stand.signals((10..12).map(|n| signal("cpu", &format!("h{n}"), S1, T0)).collect(), 900, true);
+    stand.delivers = true;
+    stand.pass(MINUTE + SECOND);
+    let told = stand.pages.iter().skip(10).filter(|row| row.state != PageState::Cancelled);
+    let texts: Vec<&str> = told.map(|row| row.page.text.as_str()).collect();
+    assert!(texts.iter().any(|text| text.starts_with("[훈련]")), "{texts:?}");
+    for text in texts {
+        let is_marked = text.starts_with("[훈련]");
+        assert_eq!(text.contains("DRL-"), is_marked, "a drill is marked, and nothing else: {text}");
+        assert!(!text.contains("등 4건") && !text.contains("등 3건"), "they are counted apart: {text}");
+    }
+    stand.replays();
+}
+
 #[test]
 fn a_waiting_summary_lets_go_of_what_somebody_took() {
     let mut stand = Stand::new();
