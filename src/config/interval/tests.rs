@@ -100,7 +100,7 @@ fn instants_lie_in_an_interval_or_not() {
 #[test]
 fn both_spellings_are_one_interval() {
     let pairs = [
-        ("{ weekdays: ['monday:friday'] }", "{ weekdays: [월:금] }"),
+        ("{ weekdays: ['monday:friday'] }", "{ weekdays: [월요일:금] }"),
         ("{ times: [{ start_time: '09:00', end_time: '24:00' }] }", "{ times: ['09:00 - 24:00'] }"),
         ("{ months: [January:december] }", "{ months: ['1:12'] }"),
         ("{ weekdays: [SUNDAY] }", "{ weekdays: [일] }"),
@@ -134,7 +134,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("{ weekdays: ['1:3'] }", "`1`"),
     ("{ weekdays: ['-2:-1'] }", "-2"),
     ("{ weekdays: [mon] }", "mon"),
-    ("{ weekdays: [월요일] }", "월요일"),
+    ("{ weekdays: [월욜] }", "월욜"),
     ("{ days_of_month: [0] }", "0 is no day"),
     ("{ days_of_month: ['-50:-20'] }", "-50"),
     ("{ days_of_month: ['1:50'] }", "50"),
