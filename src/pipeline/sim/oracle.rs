@@ -362,7 +362,7 @@ impl Oracle {
             }
         }
         let reached = begins().filter(|it| it.fate == Fate::Arrived && it.page.occurrence == incident.occurrence);
-        for it in reached.filter(|it| it.page.reason != Reason::Digest && incident.severity != Severity::S1) {
+        for it in reached.filter(|it| it.page.reason != Reason::Digest) {
             if !ends.contains(&(it.page.to.as_str(), it.page.channel)) {
                 return Err(format!("I5: {} heard of {} and does not hear of its end", it.page.to, incident.id));
             }
