@@ -6,7 +6,7 @@
 use super::book::put_inputs;
 use super::rows;
 use super::sql::{End, Row, Sql, Value, limit};
-use super::{About, RECEIPT_AGE, Result};
+use super::{About, RECEIPT_AGE, Result, StoreError};
 use crate::model::{ClockStep, Input, Lease, Outcome, Page, PageRow, PageState, Severity, wire};
 use crate::time::Ms;
 
@@ -183,6 +183,15 @@ const ON_PHONE: &str = "FROM outbox WHERE id = $1 AND decided >= $2 AND (state I
                         OR (state = 'handed' AND submitted IS NOT NULL))";
 const BY_DETAIL: &str = "FROM outbox WHERE detail = $1 AND decided >= $2 AND state = 'accepted'";
 
+/// A page that its sender has given away and not said so. `$1` its id.
+const EARLY: &str = "FROM outbox WHERE id = $1 AND state = 'handed' AND submitted IS NOT NULL";
+
+/// A no that comes before its sender's answer: thrown away, nobody would ever learn that the page did not arrive.
+pub(super) fn early() -> StoreError {
+    let why = "its sender has not said yet that it gave the page away: post it again".to_owned();
+    StoreError::Unavailable { what: "take a receipt".to_owned(), why }
+}
+
 /// Writes what a receipt says, and its input; gives the row as it is then.
 pub(super) fn receipt(
     sql: &mut dyn Sql,
@@ -198,7 +207,13 @@ pub(super) fn receipt(
     };
     let text = format!("SELECT id {from} LIMIT 1{}", sql.claiming());
     let found = sql.query(&text, &[key.into(), (now - RECEIPT_AGE).into()])?;
-    let Some(row) = found.first() else { return Ok(End::Drop(None)) };
+    let Some(row) = found.first() else {
+        let is_early = match about {
+            About::Page(id) => any(sql, EARLY, &[(*id).into()])?,
+            About::Detail(_) => false,
+        };
+        return if is_early { Err(early()) } else { Ok(End::Drop(None)) };
+    };
     let id = row.text(0)?;
     let delivered = (state == PageState::Delivered).then_some(now);
     let args = [

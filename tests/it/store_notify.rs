@@ -1,7 +1,7 @@
 //! Hand-over ③: a page has one holder at a time, and the leader hears of everything that becomes of it.
 
 use bongsu::model::*;
-use bongsu::store::About;
+use bongsu::store::{About, StoreError};
 
 use crate::store_suite::*;
 
@@ -318,10 +318,10 @@ fn a_page_that_is_on_the_phone_before_its_sender_says_so_is_not_sent_again(home:
     for lease in &leases {
         assert!(store.submit(lease, 22, 50).unwrap());
     }
-    assert_eq!(
-        store.receipt(&About::Page("q"), &failed, 23).unwrap(),
-        None,
-        "its sender may be trying another gateway"
+    let early = store.receipt(&About::Page("q"), &failed, 23);
+    assert!(
+        matches!(early, Err(StoreError::Unavailable { .. })),
+        "its sender may be trying another gateway: {early:?}"
     );
     let row = store.receipt(&About::Page("p"), &delivered, 24).unwrap().unwrap();
     assert_eq!((row.state, row.sending.accepted, row.sending.delivered), (PageState::Delivered, Some(24), Some(24)));
@@ -334,6 +334,7 @@ fn a_page_that_is_on_the_phone_before_its_sender_says_so_is_not_sent_again(home:
         "what its sender says is no news"
     );
     assert_eq!(store.reclaim("other", 9, 500, 600).unwrap(), []);
+    assert!(store.receipt(&About::Page("q"), &failed, 27).unwrap().is_some(), "posted again");
     let last = store.inputs(&[], 99).unwrap().into_iter().filter_map(|taken| match taken.input {
         Input::Outcome { page, outcome, .. } if page == "p" => Some(outcome),
         _ => None,

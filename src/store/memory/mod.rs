@@ -334,7 +334,7 @@ impl Store for MemoryStore {
     }
 
     fn receipt(&self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>> {
-        Ok(self.tables().receipt(about, outcome, now))
+        self.tables().receipt(about, outcome, now)
     }
 
     fn pages(&self, incident: Option<&str>, limit: usize) -> Result<Vec<PageRow>> {

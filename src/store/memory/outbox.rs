@@ -2,8 +2,8 @@
 
 use super::{Slot, Tables};
 use crate::model::{ClockStep, Input, Lease, Outcome, Overdue, OverdueKind, Page, PageRow, PageState, Sending};
-use crate::store::outbox::{Want, accepted, settled, told, too_late};
-use crate::store::{About, RECEIPT_AGE};
+use crate::store::outbox::{Want, accepted, early, settled, told, too_late};
+use crate::store::{About, RECEIPT_AGE, Result};
 use crate::time::Ms;
 
 impl Slot {
@@ -125,8 +125,8 @@ impl Tables {
         true
     }
 
-    pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Option<PageRow> {
-        let state = settled(outcome)?;
+    pub(super) fn receipt(&mut self, about: &About<'_>, outcome: &Outcome, now: Ms) -> Result<Option<PageRow>> {
+        let Some(state) = settled(outcome) else { return Ok(None) };
         let was_over = |state| matches!(state, PageState::Accepted | PageState::Unknown);
         let is_on_phone = |row: &PageRow| {
             state == PageState::Delivered && row.state == PageState::Handed && row.sending.submitted.is_some()
@@ -139,7 +139,14 @@ impl Tables {
             };
             is_it && row.page.decided >= now - RECEIPT_AGE
         };
-        let slot = self.outbox.values_mut().find(|slot| fits(slot))?;
+        let is_early = |id: &str| {
+            let row = self.outbox.get(id).map(|slot| &slot.row);
+            row.is_some_and(|row| row.state == PageState::Handed && row.sending.submitted.is_some())
+        };
+        let is_early = matches!(about, About::Page(id) if is_early(id));
+        let Some(slot) = self.outbox.values_mut().find(|slot| fits(slot)) else {
+            return if is_early { Err(early()) } else { Ok(None) };
+        };
         slot.row.state = state;
         outcome.detail().clone_into(&mut slot.row.detail);
         slot.row.done = Some(now);
@@ -148,7 +155,7 @@ impl Tables {
         sending.delivered = (state == PageState::Delivered).then_some(now);
         let row = slot.row.clone();
         self.put_input(told(&row.page.id, outcome, now), now);
-        Some(row)
+        Ok(Some(row))
     }
 
     pub(super) fn give_back(&mut self, lease: &Lease, why: &str, due: Ms) -> bool {
