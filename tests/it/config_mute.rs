@@ -74,7 +74,7 @@ fn every_mistake_shows_at_its_place() {
   - id: c
     match: { host: "=~[" }
     times:
-      - { times: [ { start_time: "18:00", end_time: "09:00" } ], weekdays: ['friday:monday', 월요일] }
+      - { times: [ { start_time: "18:00", end_time: "09:00" } ], weekdays: ['friday:monday', 공휴일] }
       - { days_of_month: [0, '-1:5', '5:1'], months: [13, 'march:january'], years: ['2028:2026'], hollidays: true }
     reason: 점검
 "#;
