@@ -112,8 +112,8 @@ impl Audit {
         self.promises.a_new_leader_knows_as_much(store_of(world))
     }
 
-    /// I2: no page is left waiting; only S3 and S4 may end unknown, and of those only what a gateway was given. I3: what
-    /// arrived twice says so.
+    /// I2: no page is left waiting; only S3 and S4 may end unknown, and of those only what a gateway was given, or what
+    /// whoever died was just about to give it. I3: what arrived twice says so.
     fn pages_are_settled(&self, world: &World) -> Result<(), Violation> {
         let (now, gateway) = (world.ground.clock.wall(), &world.ground.gateway);
         for row in world.ground.store.pages(None, ALL).map_err(refused)? {
@@ -127,7 +127,8 @@ impl Audit {
             if !settled {
                 return Err(format!("I2: page {id} of {} is still {}", row.page.incident, row.state.word()));
             }
-            if row.state == PageState::Unknown && !gateway.was_given(id) {
+            let is_doubted = world.leaders.iter().any(|leader| leader.mortal().doubts(id));
+            if row.state == PageState::Unknown && !gateway.was_given(id) && !is_doubted {
                 return Err(format!("I2: nobody knows of page {id}, and no gateway was given it"));
             }
             if matches!(row.state, PageState::Accepted | PageState::Delivered) && gateway.arrivals(id) == 0 {

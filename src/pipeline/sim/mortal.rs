@@ -3,10 +3,13 @@
 //! The idea: every durable step of the product goes through [`Store`], so a wrapper around it reaches every border at which
 //! a process can die: before a write, or after it and before its answer. What the process reads it may always read.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::model::Lease;
 use crate::store::{Result, Store, StoreError};
+use crate::time::Ms;
 
 use super::layer::{Border, Layer};
 
@@ -23,6 +26,8 @@ pub struct Mortal {
     lost: AtomicI64,
     /// Why nothing can be written; reading works.
     full: Mutex<Option<String>>,
+    /// Pages that were to be given to a gateway next, when the process died or did not learn that it may.
+    doubted: Mutex<BTreeSet<String>>,
 }
 
 impl Mortal {
@@ -35,7 +40,13 @@ impl Mortal {
             dead: AtomicBool::new(false),
             lost: AtomicI64::new(-1),
             full: Mutex::new(None),
+            doubted: Mutex::default(),
         }
+    }
+
+    /// Whether a page was to be given to a gateway and perhaps never was: its row alone cannot tell.
+    pub fn doubts(&self, page: &str) -> bool {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner).contains(page)
     }
 
     /// Plans a crash at the `steps`-th durable step from now, before it is written or after.
@@ -137,5 +148,13 @@ impl Layer for Mortal {
             }
             Border::Outside => work(),
         }
+    }
+
+    fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool> {
+        let done = self.pass(Border::Durable, || self.under().submit(lease, now, until));
+        if done.is_err() {
+            self.doubted.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.page.id.clone());
+        }
+        done
     }
 }
