@@ -29,6 +29,9 @@ const SWEEP: Ms = SECOND;
 const ANSWER_MAX: Ms = LEASE / 3;
 /// … and after so many answers that came too late the page is left for when the outbox is well again.
 const ASKED_MAX: usize = 3;
+/// So long after a page was decided, processes may still hold different lists of people: an edited file is read once it stands
+/// still.
+const EDIT_MAX: Ms = 10 * SECOND;
 /// After an unknown answer the gateway is given this long before it is asked, or sent to, again.
 const SETTLE: Ms = 5 * SECOND;
 /// After so many S1 in a row whatever is wanted first has its turn: a flood of S1 must not starve the rest.
@@ -336,8 +339,7 @@ impl Worker {
             return self.write(lease, failed(Refusal::Server));
         }
         let Some(address) = self.book.address(&lease.page.to, lease.page.channel) else {
-            tracing::error!(page = lease.page.id, to = lease.page.to, "contact has no address on this channel");
-            return self.write(lease, failed(Refusal::Recipient));
+            return self.without_address(lease);
         };
         // The refusal that leaves most hope: the first that may pass, else the first.
         let mut no: Option<(Refusal, bool, Option<Ms>)> = None;
@@ -377,6 +379,16 @@ impl Worker {
             Some((reason, true, _)) => self.write(lease, failed(reason)),
             None => self.write(lease, failed(Refusal::Server)),
         }
+    }
+
+    /// Whoever leads chooses from the list as it is now; this process may read the edit a moment later.
+    fn without_address(&self, lease: &Lease) -> OutboxResult<What> {
+        let now = self.now();
+        if now - lease.page.decided < EDIT_MAX {
+            return self.return_unsent(lease, Refusal::Recipient.word(), now + SWEEP);
+        }
+        tracing::error!(page = lease.page.id, to = lease.page.to, "contact has no address on this channel");
+        self.write(lease, failed(Refusal::Recipient))
     }
 
     /// Asks, right before a send, whether the page is still ours. `false`: it is not.

@@ -145,7 +145,7 @@ fn s1_is_retried_sooner_than_the_others() {
 }
 
 #[test]
-fn refused_for_good_or_without_an_address_fails_at_once() {
+fn refused_for_good_fails_at_once_and_without_an_address_once_everybody_has_read_the_list() {
     let mut world = World::new();
     world.page("p", Severity::S1);
     world.gateway.always(Answer::Never);
@@ -154,6 +154,9 @@ fn refused_for_good_or_without_an_address_fails_at_once() {
 
     let mut world = World::new();
     world.page_to("q", "nobody");
+    world.step();
+    assert_eq!(outcome(&world, "q"), None, "another process may have read a list with an address");
+    world.clock.advance(10 * SECOND);
     world.step();
     assert_eq!(outcome(&world, "q"), Some(Outcome::Failed { reason: "recipient".to_owned() }));
     assert!(world.gateway.sent().is_empty());
