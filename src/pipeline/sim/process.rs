@@ -230,9 +230,9 @@ impl Leader {
         leading.leader().map(|_| leading.next_due())
     }
 
-    /// Whether it leads and lets nothing ring before the log has been read.
+    /// Whether it lets nothing ring: it leads and the log has not been read, or the store's answer was lost and it waits.
     pub(super) fn holds_dues(&self) -> bool {
-        self.it.as_ref().is_some_and(|(leading, _)| leading.holds_dues())
+        self.it.as_ref().is_some_and(|(leading, _)| leading.holds_dues() || leading.trouble().is_some())
     }
 
     /// Open incidents of severity 1 for which it plans nothing.
