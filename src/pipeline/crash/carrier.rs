@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,10 +19,38 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 /// From taking a message to its answer: long enough that a kill falls between the two now and then.
-pub(super) const ANSWER: Duration = Duration::from_millis(80);
+const ANSWER: Duration = Duration::from_millis(80);
 
-/// How often each message arrived, by our id.
-type Taken = Arc<Mutex<BTreeMap<String, u64>>>;
+/// What reached the carrier.
+#[derive(Debug, Default)]
+struct Desk {
+    /// How often each message arrived, by our id.
+    taken: Mutex<BTreeMap<String, u64>>,
+    /// Messages that it has and has not answered.
+    held: AtomicUsize,
+}
+
+impl Desk {
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message that is held until it is answered, or its sender has gone.
+struct Held<'a>(&'a Desk);
+
+impl<'a> Held<'a> {
+    fn new(desk: &'a Desk) -> Self {
+        desk.held.fetch_add(1, Ordering::SeqCst);
+        Self(desk)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// What a message is sent with: our id, whom it is to, its text.
 const BODY: &str = r#"'{"id":"{{id}}","to":"{{to}}","text":"{{text}}"}'"#;
@@ -32,7 +61,7 @@ pub(super) struct Carrier {
     port: u16,
     /// It can be asked.
     tells: bool,
-    taken: Taken,
+    desk: Arc<Desk>,
     /// It ends when this is dropped.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -44,9 +73,9 @@ impl Carrier {
         let socket = TcpListener::bind(("127.0.0.1", 0)).context("bind the carrier's port")?;
         socket.set_nonblocking(true)?;
         let port = socket.local_addr()?.port();
-        let taken = Taken::default();
+        let desk = Arc::new(Desk::default());
         let (stop, stopped) = oneshot::channel();
-        let door = Router::new().route("/send", post(take)).route("/find", get(find)).with_state(Arc::clone(&taken));
+        let door = Router::new().route("/send", post(take)).route("/find", get(find)).with_state(Arc::clone(&desk));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("crash-carrier".to_owned()).spawn(move || {
             runtime.block_on(async {
@@ -57,7 +86,7 @@ impl Carrier {
                 }
             });
         })?;
-        Ok(Self { port, tells, taken, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { port, tells, desk, stop: Some(stop), thread: Some(thread) })
     }
 
     /// How the service is told of it: no receipts, and a look-up where it can be asked.
@@ -77,12 +106,17 @@ impl Carrier {
 
     /// How often a message arrived.
     pub(super) fn arrivals(&self, id: &str) -> u64 {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied().unwrap_or(0)
+        self.desk.taken().get(id).copied().unwrap_or(0)
+    }
+
+    /// Whether it has a message and has not answered.
+    pub(super) fn is_holding(&self) -> bool {
+        self.desk.held.load(Ordering::SeqCst) > 0
     }
 
     /// Everything that arrived.
     pub(super) fn ids(&self) -> Vec<String> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.desk.taken().keys().cloned().collect()
     }
 }
 
@@ -95,16 +129,18 @@ impl Drop for Carrier {
     }
 }
 
-async fn take(State(taken): State<Taken>, Json(message): Json<Value>) -> Json<Value> {
+async fn take(State(desk): State<Arc<Desk>>, Json(message): Json<Value>) -> Json<Value> {
     let id = message["id"].as_str().unwrap_or_default().to_owned();
-    *taken.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default() += 1;
+    *desk.taken().entry(id.clone()).or_default() += 1;
+    let held = Held::new(&desk);
     tokio::time::sleep(ANSWER).await;
+    drop(held);
     Json(json!({ "taken": true, "id": id }))
 }
 
-async fn find(State(taken): State<Taken>, Query(asked): Query<BTreeMap<String, String>>) -> Json<Value> {
+async fn find(State(desk): State<Arc<Desk>>, Query(asked): Query<BTreeMap<String, String>>) -> Json<Value> {
     let id = asked.get("id").cloned().unwrap_or_default();
-    let there = taken.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
+    let there = desk.taken().contains_key(&id);
     let found = if there { vec![json!({ "id": id, "state": "taken" })] } else { Vec::new() };
     Json(json!({ "found": found }))
 }

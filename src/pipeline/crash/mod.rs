@@ -29,7 +29,6 @@ use crate::pipeline::crash::pair::Pair;
 use crate::pipeline::crash::site::Site;
 pub use crate::pipeline::crash::times::Times;
 use crate::pipeline::wake::Wake;
-use crate::store::Store;
 use crate::time::{Clock, Ms, SECOND, SystemClock};
 
 /// After the last kill the service may take so long to finish its work.
@@ -43,7 +42,7 @@ const LIVES: std::ops::Range<u64> = 30..700;
 /// in which a page is on its way at all: a leader wakes its senders, so little of that is the carrier's.
 const AIMED: u64 = 4;
 /// So long an aimed kill waits for a page at most.
-const AIM: Ms = 2 * SECOND;
+const AIM: Ms = 5 * SECOND;
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,15 +149,18 @@ fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::R
     let producer = Producer::start(site)?;
     for n in 0..report.kills {
         report.ready.add(child.ready_ms);
-        pause(Duration::from_millis(rng.u64(LIVES)));
+        let life = Duration::from_millis(rng.u64(LIVES));
+        if n % AIMED != 1 {
+            pause(life);
+        }
         match n % AIMED {
             0 => {}
-            1 => {
-                aim(&*site.store()?, site::is_sending)?;
-                // It was leased; a moment later the carrier has it and has not answered.
-                pause(carrier::ANSWER / 2);
+            // Not after a pause: what waited for the start leaves at once, and the next may be long in coming.
+            1 => aim(|| site.is_sending())?,
+            _ => {
+                let store = site.store()?;
+                aim(|| site::has_work(&*store, site::ALL))?;
             }
-            _ => aim(&*site.store()?, site::has_work)?,
         }
         child.kill()?;
         report.between += u64::from(site.has_work()?);
@@ -171,10 +173,10 @@ fn alone(site: &Site, rng: &mut fastrand::Rng, report: &mut Report) -> anyhow::R
     Ok(acknowledged)
 }
 
-/// Waits until the store shows what a kill shall hit.
-fn aim(store: &dyn Store, is_there: impl Fn(&dyn Store, usize) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+/// Waits until what a kill shall hit is there.
+fn aim(is_there: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
     let until = SystemClock.elapsed() + AIM;
-    while SystemClock.elapsed() < until && !is_there(store, site::ALL)? {
+    while SystemClock.elapsed() < until && !is_there()? {
         std::thread::yield_now();
     }
     Ok(())

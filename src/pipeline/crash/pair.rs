@@ -63,7 +63,7 @@ impl<'a> Pair<'a> {
                 7 => self.kill_both(rng, &mut passed, report)?,
                 _ => {
                     if n % AIMED != 0 {
-                        aim(&*self.store, site::has_work)?;
+                        aim(|| site::has_work(&*self.store, site::ALL))?;
                     }
                     let leader = self.leader()?;
                     self.kill_leader(leader, &mut passed, report)?;
@@ -104,7 +104,7 @@ impl<'a> Pair<'a> {
     /// The leader stands still until the other leads, and comes back believing that it does; then the new one is killed,
     /// so that the one that was refused must lead again.
     fn kill_one_that_stood(&mut self, passed: &mut Passed, report: &mut Report) -> anyhow::Result<()> {
-        aim(&*self.store, site::has_work)?;
+        aim(|| site::has_work(&*self.store, site::ALL))?;
         let stood = self.leader()?;
         let before = self.site.stations[stood].unseated().context("a process that leads tells its figures")?;
         let child = self.children[stood].as_ref().context("whoever leads runs")?;
@@ -124,7 +124,7 @@ impl<'a> Pair<'a> {
     }
 
     fn kill_both(&mut self, rng: &mut fastrand::Rng, passed: &mut Passed, report: &mut Report) -> anyhow::Result<()> {
-        aim(&*self.store, site::has_work)?;
+        aim(|| site::has_work(&*self.store, site::ALL))?;
         let leader = self.leader()?;
         let (first, second) = (self.child(leader)?, self.child(1 - leader)?);
         first.kill()?;

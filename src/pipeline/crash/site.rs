@@ -131,6 +131,11 @@ impl Site {
         self.carrier.as_ref().map(Carrier::ids).unwrap_or_default()
     }
 
+    /// Whether the carrier has a message and has not answered; where pages go to phones of ours, whether one is under way.
+    pub(super) fn is_sending(&self) -> anyhow::Result<bool> {
+        self.carrier.as_ref().map_or_else(|| self.has_work(), |carrier| Ok(carrier.is_holding()))
+    }
+
     /// Whether something stands between a signal's commit and its page's outcome.
     pub(super) fn has_work(&self) -> anyhow::Result<bool> {
         has_work(&*self.store()?, ALL)
@@ -145,11 +150,6 @@ pub(super) fn has_work(store: &dyn Store, rows: usize) -> anyhow::Result<bool> {
     let pages = store.pages(None, rows)?;
     let under_way = |state| matches!(state, PageState::Waiting | PageState::Handed);
     Ok(pages.iter().any(|row| under_way(row.state) && row.page.due <= SystemClock.wall()))
-}
-
-/// Whether one of its newest `rows` pages is with a carrier.
-pub(super) fn is_sending(store: &dyn Store, rows: usize) -> anyhow::Result<bool> {
-    Ok(store.pages(None, rows)?.iter().any(|row| row.state == PageState::Handed))
 }
 
 /// A file that nobody else may read: one of them is a key.

@@ -7,34 +7,41 @@
 
 use crate::pipeline::evaluator::Evaluator;
 use crate::pipeline::flush::Pending;
-use crate::time::Ms;
+use crate::time::{Ms, SECOND};
+
+/// Whoever is behind for so long is no longer caught up.
+const BEHIND_MAX: Ms = 10 * SECOND;
 
 /// One partition's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Judged {
-    /// When the end was reached, elapsed time, and which tick was the next one then.
+    /// An end of the log that is to be reached, and when it was seen, elapsed time: under load the log is never at rest,
+    /// and its end as it is now never reached.
+    goal: Option<(i64, Ms)>,
+    /// When the end that was reached last was seen, and which tick was the next one when it was reached.
     stood: Option<(Ms, Option<Ms>)>,
-    /// Everything that had been read by then is judged; `None`: not since it was behind.
+    /// Everything that there was at that time is judged; `None`: not since it was behind.
     at: Option<Ms>,
 }
 
 impl Judged {
-    /// The end of the log is reached at `now`, and `tick` is next; `None`: there is nothing to judge.
-    pub(super) fn stands(&mut self, now: Ms, tick: Option<Ms>) {
+    /// At `now` the log ends at offset `high` and was read up to `next`; `tick` is next, `None`: there is nothing to judge.
+    pub(super) fn look(&mut self, now: Ms, (next, high): (i64, i64), tick: Option<Ms>) {
+        let (goal, seen) = *self.goal.get_or_insert((high, now));
+        if next < goal {
+            self.at = self.at.filter(|at| now - at < BEHIND_MAX);
+            return;
+        }
+        self.goal = None;
         if tick.is_none() {
-            self.at = Some(now);
+            self.at = Some(seen);
         } else if let Some((since, before)) = self.stood {
             if before == tick {
                 return;
             }
             self.at = Some(since);
         }
-        self.stood = Some((now, tick));
-    }
-
-    /// The log goes on beyond what was read.
-    pub(super) fn is_behind(&mut self) {
-        *self = Self::default();
+        self.stood = Some((seen, tick));
     }
 
     /// As of when all that had been read is judged, elapsed time; `None`: it has not been since it was behind.
@@ -69,19 +76,32 @@ mod tests {
     #[test]
     fn what_was_read_is_judged_when_another_tick_is_next() {
         let mut judged = Judged::default();
-        judged.stands(100, Some(5_000));
-        judged.stands(150, Some(5_000));
+        let end = (10, 10);
+        judged.look(100, end, Some(5_000));
+        judged.look(150, end, Some(5_000));
         assert_eq!(judged.at(), None, "the tick after it has not run");
-        judged.stands(200, Some(6_000));
+        judged.look(200, end, Some(6_000));
         assert_eq!(judged.at(), Some(100), "all that had been read at 100, not what came since");
-        judged.stands(250, Some(6_000));
+        judged.look(250, end, Some(6_000));
         assert_eq!(judged.at(), Some(100), "and it stays so");
-        judged.stands(300, Some(7_000));
+        judged.look(300, end, Some(7_000));
         assert_eq!(judged.at(), Some(200));
-        judged.is_behind();
-        judged.stands(400, Some(7_000));
-        assert_eq!(judged.at(), None, "it begins anew");
-        judged.stands(500, None);
-        assert_eq!(judged.at(), Some(500), "nothing is to be judged");
+        judged.look(400, (10, 90), Some(8_000));
+        assert_eq!(judged.at(), Some(200), "a moment behind");
+        judged.look(400 + BEHIND_MAX, (80, 99), Some(9_000));
+        assert_eq!(judged.at(), None, "and for long");
+        judged.look(500, (99, 99), None);
+        assert_eq!(judged.at(), Some(400), "nothing is to be judged");
+    }
+
+    #[test]
+    fn a_log_that_is_never_at_rest_is_judged_all_the_same() {
+        let mut judged = Judged::default();
+        judged.look(100, (10, 20), Some(5_000));
+        judged.look(200, (25, 40), Some(5_000));
+        judged.look(300, (45, 60), Some(6_000));
+        assert_eq!(judged.at(), None, "what there was at 300 is not read");
+        judged.look(400, (65, 80), Some(6_000));
+        assert_eq!(judged.at(), Some(100), "the tick after what there was at 100 has run");
     }
 }

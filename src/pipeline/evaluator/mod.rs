@@ -35,6 +35,8 @@ const PULSE_AFTER: Ms = 200;
 const BACKLOG_STEPS_MAX: usize = 50_000;
 /// After a failed flush the next try waits so long.
 const RETRY_AFTER: Ms = 250;
+/// Under load it is looked so often where the log ends, while that matters.
+const LOOK_EVERY: Ms = 100;
 
 /// What an evaluator works with.
 #[derive(Debug)]
@@ -96,6 +98,8 @@ pub struct Evaluator {
     /// Why the last flush did not become durable.
     refused: Option<String>,
     at_end: AtEnd,
+    /// When it was looked where the log ends, elapsed time.
+    looked: Ms,
     tally: Tally,
     arrivals: Arrivals,
 }
@@ -151,6 +155,7 @@ impl Evaluator {
             held: None,
             refused: None,
             at_end: AtEnd::default(),
+            looked: 0,
             tally: Tally::default(),
             arrivals: Arrivals::default(),
         })
@@ -241,7 +246,7 @@ impl Evaluator {
         // First what is known: a pulse into a log that is away takes its time, and the store needs no log.
         self.flush_if_due(&mut turn)?;
         read?;
-        if let Some(at) = self.judged_at().filter(|_| !turn.heard && self.has_all()) {
+        if let Some(at) = self.judged_at().filter(|_| self.has_all()) {
             self.at_end.say(at);
         }
         self.pulse();
@@ -306,6 +311,7 @@ impl Evaluator {
                 if !self.restore_assigned()?.contains(&batch.partition) {
                     self.take_batch(&batch);
                 }
+                self.look_now_and_then()?;
                 Ok(batch.slots.len())
             }
             None => {
@@ -351,18 +357,23 @@ impl Evaluator {
         }
     }
 
+    /// The same under load, while something waits for it to be reached: a start must not wait for a rest that never comes.
+    fn look_now_and_then(&mut self) -> Result<(), EvaluateError> {
+        let is_waited_for = self.read.values().any(|read| read.judged.at().is_none());
+        if is_waited_for && self.sides.clock.elapsed() - self.looked >= LOOK_EVERY {
+            return self.look_where_the_log_ends();
+        }
+        Ok(())
+    }
+
     /// Asks the log where it ends; called when nothing came, so it costs nothing under load.
     fn look_where_the_log_ends(&mut self) -> Result<(), EvaluateError> {
         let now = self.sides.clock.elapsed();
+        self.looked = now;
         for (partition, read) in &mut self.read {
             read.high = self.sides.source.end(*partition)?;
-            match read.next >= read.high {
-                true => {
-                    let lane = self.lanes.partition(*partition);
-                    read.judged.stands(now, lane.and_then(crate::evaluate::Partition::next_tick));
-                }
-                false => read.judged.is_behind(),
-            }
+            let tick = self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
+            read.judged.look(now, (read.next, read.high), tick);
             if let Some(pending) = self.pending.get_mut(partition) {
                 pending.set_caught_up(read.judged.at().is_some(), now);
             }
