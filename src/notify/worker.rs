@@ -384,7 +384,7 @@ impl Worker {
     /// Whoever leads chooses from the list as it is now; this process may read the edit a moment later.
     fn without_address(&self, lease: &Lease) -> OutboxResult<What> {
         let now = self.now();
-        if now - lease.page.decided < EDIT_MAX {
+        if (0..EDIT_MAX).contains(&(now - lease.page.decided)) {
             return self.return_unsent(lease, Refusal::Recipient.word(), now + SWEEP);
         }
         tracing::error!(page = lease.page.id, to = lease.page.to, "contact has no address on this channel");
