@@ -21,6 +21,7 @@ pub use email::SmtpGateway;
 pub use gateway::{GatewayHealth, HttpGateway, Paced};
 pub use handset::Handset;
 pub use unwritten::Unwritten;
+pub(crate) use worker::EDIT_MAX;
 pub use worker::Worker;
 
 use std::fmt;

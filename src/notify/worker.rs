@@ -31,7 +31,7 @@ const ANSWER_MAX: Ms = LEASE / 3;
 const ASKED_MAX: usize = 3;
 /// So long after a page was decided, processes may still hold different lists of people: an edited file is read once it stands
 /// still.
-const EDIT_MAX: Ms = 10 * SECOND;
+pub(crate) const EDIT_MAX: Ms = 10 * SECOND;
 /// After an unknown answer the gateway is given this long before it is asked, or sent to, again.
 const SETTLE: Ms = 5 * SECOND;
 /// After so many S1 in a row whatever is wanted first has its turn: a flood of S1 must not starve the rest.

@@ -5,6 +5,7 @@
 //! oracle says what was owed, and phones got what was decided. Each check looks at what is new since the last one.
 
 use crate::model::{PageState, Severity};
+use crate::notify::EDIT_MAX;
 use crate::pipeline::sim::Violation;
 use crate::pipeline::sim::promises::{Promises, refused};
 use crate::pipeline::sim::setting::LIMITS;
@@ -121,7 +122,8 @@ impl Audit {
             let settled = match row.state {
                 PageState::Accepted | PageState::Delivered | PageState::Failed | PageState::Cancelled => true,
                 PageState::Unknown => row.page.severity > Severity::S2 || row.tries > 1,
-                PageState::Waiting => row.page.due > now,
+                // Or for somebody who was taken off the list a moment ago.
+                PageState::Waiting => row.page.due > now || (0..EDIT_MAX).contains(&(now - row.page.decided)),
                 PageState::Handed => false,
             };
             if !settled {
