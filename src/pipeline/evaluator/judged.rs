@@ -5,10 +5,12 @@
 //! is next, everything that had been read when it was noted has been judged. The rows, the leader's timers (`dues`) and
 //! the senders' gate (`gate`) all go by this; none of them looks at offsets alone.
 
-use crate::pipeline::evaluator::Evaluator;
+use crate::pipeline::evaluator::{EvaluateError, Evaluator};
 use crate::pipeline::flush::Pending;
 use crate::time::{Ms, SECOND};
 
+/// Under load it is looked so often where the log ends, while that matters.
+const LOOK_EVERY: Ms = 100;
 /// Whoever is behind for so long is no longer caught up.
 const BEHIND_MAX: Ms = 10 * SECOND;
 
@@ -61,6 +63,30 @@ impl Evaluator {
         let owes = self.pending.values().any(Pending::has_signals);
         let each = self.read.values().map(|read| read.judged.at());
         each.min().flatten().filter(|_| !owes)
+    }
+
+    /// Asks the log where it ends; called when nothing came, so it costs nothing under load.
+    pub(super) fn look_where_the_log_ends(&mut self) -> Result<(), EvaluateError> {
+        let now = self.sides.clock.elapsed();
+        self.looked = now;
+        for (partition, read) in &mut self.read {
+            read.high = self.sides.source.end(*partition)?;
+            let tick = self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
+            read.judged.look(now, (read.next, read.high), tick);
+            if let Some(pending) = self.pending.get_mut(partition) {
+                pending.set_caught_up(read.judged.at().is_some(), now);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same under load, while something waits for it to be reached: a start must not wait for a rest that never comes.
+    pub(super) fn look_now_and_then(&mut self) -> Result<(), EvaluateError> {
+        let is_waited_for = self.read.values().any(|read| read.judged.at().is_none());
+        if is_waited_for && self.sides.clock.elapsed() - self.looked >= LOOK_EVERY {
+            return self.look_where_the_log_ends();
+        }
+        Ok(())
     }
 
     /// Whether every partition of the topic is with this process.

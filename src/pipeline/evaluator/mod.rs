@@ -35,8 +35,6 @@ const PULSE_AFTER: Ms = 200;
 const BACKLOG_STEPS_MAX: usize = 50_000;
 /// After a failed flush the next try waits so long.
 const RETRY_AFTER: Ms = 250;
-/// Under load it is looked so often where the log ends, while that matters.
-const LOOK_EVERY: Ms = 100;
 
 /// What an evaluator works with.
 #[derive(Debug)]
@@ -355,30 +353,6 @@ impl Evaluator {
             self.tally.dead_letters += (written.len() - failed) as u64;
             self.tally.dead_letters_lost += failed as u64;
         }
-    }
-
-    /// The same under load, while something waits for it to be reached: a start must not wait for a rest that never comes.
-    fn look_now_and_then(&mut self) -> Result<(), EvaluateError> {
-        let is_waited_for = self.read.values().any(|read| read.judged.at().is_none());
-        if is_waited_for && self.sides.clock.elapsed() - self.looked >= LOOK_EVERY {
-            return self.look_where_the_log_ends();
-        }
-        Ok(())
-    }
-
-    /// Asks the log where it ends; called when nothing came, so it costs nothing under load.
-    fn look_where_the_log_ends(&mut self) -> Result<(), EvaluateError> {
-        let now = self.sides.clock.elapsed();
-        self.looked = now;
-        for (partition, read) in &mut self.read {
-            read.high = self.sides.source.end(*partition)?;
-            let tick = self.lanes.partition(*partition).and_then(crate::evaluate::Partition::next_tick);
-            read.judged.look(now, (read.next, read.high), tick);
-            if let Some(pending) = self.pending.get_mut(partition) {
-                pending.set_caught_up(read.judged.at().is_some(), now);
-            }
-        }
-        Ok(())
     }
 
     // --- pulses
