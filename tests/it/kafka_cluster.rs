@@ -22,8 +22,9 @@ use crate::log_suite::{append, assigned, read, record};
 use crate::site::{Site, eventually, program};
 
 const PARTITIONS: i32 = 3;
-/// How long a record may be on its way before the writer is told that it was refused, ms.
-const GIVE_UP: &str = "8000";
+/// How long a record may be on its way before the writer is told that it was refused, ms: longer than the six seconds after
+/// which a broker counts as dead and what the others take to agree on new leaders, on a machine that is busy too.
+const GIVE_UP: &str = "20000";
 
 /// One story with a cluster of its own at a time.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -88,12 +89,8 @@ fn a_cluster_that_loses_one_and_then_two_of_three_loses_no_record() {
             };
             more("records are taken");
             kafka.tell(0, Order::Kill);
-            // How long the others take to agree on new leaders is the machine's affair; then nothing is refused.
-            eventually("two of three take all records", || {
-                let seen = *refused.lock().unwrap();
-                more("two of three take records");
-                (*refused.lock().unwrap() == seen).then_some(())
-            });
+            more("two of three take records");
+            assert_eq!(*refused.lock().unwrap(), 0, "a single death is not seen by writers");
             kafka.tell(0, Order::Start);
             kafka.await_metadata();
             more("all three are back");
