@@ -122,8 +122,9 @@ impl Audit {
             let settled = match row.state {
                 PageState::Accepted | PageState::Delivered | PageState::Failed | PageState::Cancelled => true,
                 PageState::Unknown => row.page.severity > Severity::S2 || row.tries > 1,
-                // Or for somebody who was taken off the list a moment ago.
-                PageState::Waiting => row.page.due > now || (0..EDIT_MAX).contains(&(now - row.page.decided)),
+                PageState::Waiting if row.page.due > now => true,
+                // A process that reads the list of people a moment later may know whoever is not on it.
+                PageState::Waiting => !world.lists(&row.page.to) && now - row.page.decided < EDIT_MAX,
                 PageState::Handed => false,
             };
             if !settled {

@@ -110,6 +110,11 @@ impl World {
         }
     }
 
+    /// Whether somebody is on the list of people that is in force.
+    pub(super) fn lists(&self, contact: &str) -> bool {
+        self.site.standing(self.standing).people.contacts.iter().any(|listed| listed.id == contact)
+    }
+
     /// Lets the processes work until all are quiet. Who is dead begins again first; who dies now, next time.
     pub(super) fn work(&mut self) -> Result<(), String> {
         self.evaluating.begin(&self.ground)?;
