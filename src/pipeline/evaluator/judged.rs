@@ -11,7 +11,8 @@ use crate::time::{Ms, SECOND};
 
 /// Under load it is looked so often where the log ends, while that matters.
 const LOOK_EVERY: Ms = 100;
-/// Whoever is behind for so long is no longer caught up.
+/// Whoever does not reach an end of the log for so long is no longer caught up: a small part of the minute after which a
+/// signal counts as late.
 const BEHIND_MAX: Ms = 10 * SECOND;
 
 /// One partition's.
@@ -31,7 +32,9 @@ impl Judged {
     pub(super) fn look(&mut self, now: Ms, (next, high): (i64, i64), tick: Option<Ms>) {
         let (goal, seen) = *self.goal.get_or_insert((high, now));
         if next < goal {
-            self.at = self.at.filter(|at| now - at < BEHIND_MAX);
+            if now - seen >= BEHIND_MAX {
+                (self.stood, self.at) = (None, None);
+            }
             return;
         }
         self.goal = None;
@@ -114,10 +117,15 @@ mod tests {
         assert_eq!(judged.at(), Some(200));
         judged.look(400, (10, 90), Some(8_000));
         assert_eq!(judged.at(), Some(200), "a moment behind");
-        judged.look(400 + BEHIND_MAX, (80, 99), Some(9_000));
+        let late = 400 + BEHIND_MAX;
+        judged.look(late, (80, 99), Some(9_000));
         assert_eq!(judged.at(), None, "and for long");
-        judged.look(500, (99, 99), None);
-        assert_eq!(judged.at(), Some(400), "nothing is to be judged");
+        judged.look(late + 100, (99, 99), Some(9_000));
+        assert_eq!(judged.at(), None, "it begins anew: the tick after what it read has not run");
+        judged.look(late + 200, (99, 99), Some(10_000));
+        assert_eq!(judged.at(), Some(400));
+        judged.look(late + 300, (99, 99), None);
+        assert_eq!(judged.at(), Some(late + 300), "nothing is to be judged");
     }
 
     #[test]
