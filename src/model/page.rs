@@ -117,6 +117,32 @@ pub struct Page {
     pub prompt: bool,
 }
 
+#[cfg(test)]
+impl Page {
+    /// A first SMS about an S1, decided at `at`, due at once, and of use for ten minutes: tests say what is different.
+    pub(crate) fn sample(at: Ms) -> Self {
+        Self {
+            id: "p".to_owned(),
+            incident: "INC-2611-001".to_owned(),
+            severity: Severity::S1,
+            reason: Reason::First,
+            step: 0,
+            round: 0,
+            occurrence: 1,
+            to: "duty-1".to_owned(),
+            channel: Channel::Sms,
+            title: String::new(),
+            text: "[긴급신고][장애발생]INC-2611-001".to_owned(),
+            decided: at,
+            due: at,
+            wanted: at,
+            deadline: at + 10 * crate::time::MINUTE,
+            came: None,
+            prompt: false,
+        }
+    }
+}
+
 /// What became of a page that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

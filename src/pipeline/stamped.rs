@@ -69,32 +69,15 @@ pub fn figures(hops: &[Quantiles]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Came, Channel, Reason, Severity};
+    use crate::model::Came;
     use crate::time::Ms;
 
     /// 09:00:00 KST.
     const AT: Ms = 1_764_028_800_000;
 
     fn page(prompt: bool) -> Page {
-        Page {
-            id: "p".to_owned(),
-            incident: "INC-2511-001".to_owned(),
-            severity: Severity::S1,
-            reason: Reason::First,
-            step: 0,
-            round: 0,
-            occurrence: 1,
-            to: "duty-1".to_owned(),
-            channel: Channel::Sms,
-            title: String::new(),
-            text: String::new(),
-            decided: AT + 65_100,
-            due: AT + 65_100,
-            wanted: AT,
-            deadline: AT,
-            came: Some(Came { sampled: AT, appended: AT + 12, consumed: AT + 20 }),
-            prompt,
-        }
+        let came = Some(Came { sampled: AT, appended: AT + 12, consumed: AT + 20 });
+        Page { decided: AT + 65_100, due: AT + 65_100, came, prompt, ..Page::sample(AT) }
     }
 
     #[test]

@@ -105,7 +105,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{BookCommit, Channel, Contact, Page, People, Reason, Severity};
+    use crate::model::{BookCommit, Contact, Page, People};
     use crate::pipeline::gate::{Gate, WAIT_MAX};
     use crate::pipeline::outbox::{Contacts, StoreOutbox};
     use crate::pipeline::shell::Shell;
@@ -141,7 +141,7 @@ mod tests {
         let mut shell = Shell::new(store.clone(), clock.clone(), Arc::new(Metrics::new(0)));
         let seat = store.seat().expect("memory is never away");
         let epoch = store.lead("one", &seat).expect("memory is never away").expect("the seat is free").epoch;
-        let page = page(clock.wall());
+        let page = Page::sample(clock.wall());
         let decided = BookCommit { epoch, pages: vec![page.clone()], ..BookCommit::default() };
         store.commit(&decided).expect("memory is never away");
         clock.advance(LATE + 1);
@@ -156,27 +156,5 @@ mod tests {
         clock.advance(WAIT_MAX);
         sweeper.look(&shell.shared);
         assert_eq!(phone.arrivals("p"), 1, "but not for ever");
-    }
-
-    fn page(now: Ms) -> Page {
-        Page {
-            id: "p".to_owned(),
-            incident: "INC-2511-001".to_owned(),
-            severity: Severity::S1,
-            reason: Reason::First,
-            step: 0,
-            round: 0,
-            occurrence: 1,
-            to: "duty".to_owned(),
-            channel: Channel::Sms,
-            title: String::new(),
-            text: "[장애발생]INC-2511-001".to_owned(),
-            decided: now,
-            due: now,
-            wanted: now,
-            deadline: now + 10 * MINUTE,
-            came: None,
-            prompt: false,
-        }
     }
 }

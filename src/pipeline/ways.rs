@@ -129,7 +129,7 @@ fn secrets(http: &HttpWay) -> anyhow::Result<Vec<(String, Secret)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Input, Page, Reason, Severity};
+    use crate::model::{Input, Page};
     use crate::notify::{Address, LookedUp, Refusal, Sent};
     use crate::pipeline::shell::Shell;
     use crate::store::{MemoryStore, Store};
@@ -162,28 +162,6 @@ mod tests {
         }
     }
 
-    fn page() -> Page {
-        Page {
-            id: "p".to_owned(),
-            incident: "INC-2511-001".to_owned(),
-            severity: Severity::S1,
-            reason: Reason::First,
-            step: 0,
-            round: 0,
-            occurrence: 1,
-            to: "duty-1".to_owned(),
-            channel: Channel::Sms,
-            title: String::new(),
-            text: "가".to_owned(),
-            decided: 0,
-            due: 0,
-            wanted: 1,
-            deadline: 1,
-            came: None,
-            prompt: false,
-        }
-    }
-
     #[test]
     fn a_gateway_that_fails_for_a_while_is_an_incident_until_it_is_well() {
         let clock = Arc::new(ManualClock::at(1_764_000_000_000));
@@ -202,7 +180,7 @@ mod tests {
         };
         let address = Address("010-0000-0001".to_owned());
         for _ in 0..20 {
-            way.send(&page(), &address);
+            way.send(&Page::sample(0), &address);
             watch.look(&shell.shared);
             clock.advance(2 * SECOND);
         }
@@ -210,7 +188,7 @@ mod tests {
         fake.0.store(true, Ordering::SeqCst);
         for _ in 0..5 {
             clock.advance(6 * SECOND);
-            way.send(&page(), &address);
+            way.send(&Page::sample(0), &address);
             watch.look(&shell.shared);
         }
         assert_eq!(states(), [State::Firing, State::Resolved]);

@@ -176,28 +176,11 @@ impl Collector for Hops {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Came, Page, Reason, Sending, Severity};
+    use crate::model::{Came, Page, Sending};
 
     fn passage(channel: Channel, prompt: bool, accepted: Ms, delivered: Option<Ms>) -> Passage {
-        let page = Page {
-            id: "p".to_owned(),
-            incident: "INC-2611-001".to_owned(),
-            severity: Severity::S1,
-            reason: Reason::First,
-            step: 0,
-            round: 0,
-            occurrence: 1,
-            to: "duty-1".to_owned(),
-            channel,
-            title: String::new(),
-            text: String::new(),
-            decided: 1_040,
-            due: 1_040,
-            wanted: 61_000,
-            deadline: 601_000,
-            came: Some(Came { sampled: 1_000, appended: 1_010, consumed: 1_020 }),
-            prompt,
-        };
+        let came = Some(Came { sampled: 1_000, appended: 1_010, consumed: 1_020 });
+        let page = Page { channel, wanted: 61_000, came, prompt, ..Page::sample(1_040) };
         let (queued, submitted) = (Some(1_050), Some(1_100));
         Passage::of(&page, &Sending { queued, submitted, accepted: Some(accepted), delivered })
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Channel, Lease, Outcome, Page, Reason, Sending, Severity, Way};
+use crate::model::{Channel, Lease, Outcome, Page, Sending, Severity, Way};
 use crate::notify::{
     Address, AddressBook, Did, Gateway, LookedUp, Outbox, OutboxError, OutboxResult, Paced, Refusal, Sent, Worker,
 };
@@ -406,19 +406,10 @@ pub(in crate::notify) fn page(id: &str) -> Page {
         id: id.to_owned(),
         incident: "INC-2511-001".to_owned(),
         severity: Severity::S2,
-        reason: Reason::First,
-        step: 0,
-        round: 0,
-        occurrence: 1,
         to: "msp-duty-1".to_owned(),
-        channel: Channel::Sms,
-        title: String::new(),
         text: "[장애발생]INC-2511-001 중대/인프라 01:00 감지".to_owned(),
-        decided: NOW,
-        due: NOW,
         wanted: NOW + HOUR,
         deadline: NOW + HOUR,
-        came: None,
-        prompt: false,
+        ..Page::sample(NOW)
     }
 }

@@ -147,25 +147,7 @@ fn step(epoch: i64, seq: i64, rows: i64) -> Flush {
 }
 
 fn page(id: &str) -> Page {
-    Page {
-        id: id.to_owned(),
-        incident: "INC-2611-001".to_owned(),
-        severity: Severity::S1,
-        reason: Reason::First,
-        step: 0,
-        round: 0,
-        occurrence: 1,
-        to: "msp-duty-1".to_owned(),
-        channel: Channel::Sms,
-        title: String::new(),
-        text: "[중대] CPU 사용률 과다".to_owned(),
-        decided: 1,
-        due: 1,
-        wanted: 100,
-        deadline: 100,
-        came: None,
-        prompt: false,
-    }
+    Page { id: id.to_owned(), to: "msp-duty-1".to_owned(), wanted: 100, deadline: 100, ..Page::sample(1) }
 }
 
 /// Everything a person could read, as one text.
