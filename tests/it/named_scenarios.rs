@@ -46,6 +46,11 @@ fn absence_is_told_as_what_it_is() {
 }
 
 #[test]
+fn reloads_behave_as_written() {
+    hold("tests/scenarios/reload");
+}
+
+#[test]
 fn what_speaks_for_others_and_what_does_not() {
     hold("tests/scenarios/group");
 }

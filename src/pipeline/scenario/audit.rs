@@ -55,7 +55,7 @@ impl Audit {
     pub(super) fn end(mut self, stage: &Stage, asked: &[(i64, Input)]) -> Result<(), String> {
         self.look(stage)?;
         let store = stage.memory.as_ref();
-        let at = Places { log: &stage.log, store, reloads: &stage.reloads };
+        let at = Places { log: &stage.log, store, reloads: &stage.reloads, flushes: stage.store.flushes() };
         self.undisturbed.follow(at, stage.is_well())?;
         self.promises.incidents_are_the_ledgers(store)?;
         self.promises.rows_are_the_ledgers(store)?;

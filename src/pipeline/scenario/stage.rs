@@ -20,7 +20,7 @@ use crate::pipeline::node::Node;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
 use crate::pipeline::own::own_signal;
 use crate::pipeline::scenario::ways::Ways;
-use crate::pipeline::sim::{MemoryLog, Mortal, Reloaded};
+use crate::pipeline::sim::{MemoryLog, Mortal, Reloaded, Reloads};
 use crate::store::{MemoryStore, Store};
 use crate::time::{Clock, ManualClock, Ms, SECOND};
 
@@ -80,7 +80,7 @@ pub(super) struct Stage {
     told: Receiver<(i32, Signal)>,
     workers: usize,
     /// Reloads of the rules.
-    pub(super) reloads: Vec<Reloaded>,
+    pub(super) reloads: Reloads,
 }
 
 /// What a site stands on.
@@ -125,7 +125,7 @@ impl Stage {
             tell,
             told,
             workers: 0,
-            reloads: Vec::new(),
+            reloads: Reloads::default(),
         }
     }
 
@@ -224,7 +224,8 @@ impl Stage {
         };
         let from = (0..self.partitions).map(offset).collect::<Result<_, String>>()?;
         let unattended = self.node.is_none();
-        self.reloads.push(Reloaded { from, setup: Arc::clone(&set.setup), unattended });
+        let reloaded = Reloaded { from, setup: Arc::clone(&set.setup), unattended };
+        self.reloads.add(reloaded, self.store.flushes(), !unattended);
         Ok(())
     }
 

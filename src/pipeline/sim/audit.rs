@@ -21,7 +21,7 @@ const ALL: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Audit {
     pub(super) promises: Promises,
-    /// A leader held back what is due when it was looked at last.
+    /// What is due was held back, or nobody led, when it was looked at last.
     was_held: bool,
     undisturbed: Undisturbed,
 }
@@ -54,8 +54,7 @@ impl Audit {
 
     /// I4: while somebody leads, whatever the ledger makes due is in the ledger.
     fn nothing_is_overdue(&self, world: &World) -> Result<(), Violation> {
-        let leads = world.leaders.iter().any(|leader| leader.next_due(&world.ground).is_some());
-        if leads { self.promises.nothing_is_overdue(world.ground.clock.wall()) } else { Ok(()) }
+        if world.is_led() { self.promises.nothing_is_overdue(world.ground.clock.wall()) } else { Ok(()) }
     }
 
     /// I3: a page whose outcome was known is never sent again; without a gateway that can be asked, what was resent says
@@ -147,7 +146,8 @@ impl Audit {
 }
 
 fn places(world: &World) -> Places<'_> {
-    Places { log: &world.ground.log, store: store_of(world), reloads: &world.reloads }
+    let flushes = world.evaluating.mortal().flushes();
+    Places { log: &world.ground.log, store: store_of(world), reloads: &world.reloads, flushes }
 }
 
 fn store_of(world: &World) -> &dyn Store {

@@ -18,6 +18,7 @@ mod oracle;
 mod plan;
 mod process;
 mod promises;
+mod reloads;
 mod setting;
 mod shrink;
 mod site;
@@ -32,6 +33,7 @@ pub use log::{MemoryLog, MemorySource, Stored};
 pub use mortal::Mortal;
 pub use plan::{INPUTS, Plan};
 pub(in crate::pipeline) use promises::Promises;
+pub(in crate::pipeline) use reloads::{Reloaded, Reloads};
 pub use setting::people;
 pub use shrink::{shrink, shrink_told};
 pub use site::Site;
@@ -41,7 +43,6 @@ pub(in crate::pipeline) use undisturbed::{Places, Undisturbed};
 
 use std::sync::Arc;
 
-use crate::evaluate::Setup;
 use crate::store::{MemoryStore, Store};
 use crate::time::{MINUTE, Ms, SECOND};
 use audit::Audit;
@@ -58,17 +59,6 @@ const FULL_EVERY: usize = 50;
 
 /// What is wrong, as one sentence that begins with the promise.
 pub(crate) type Violation = String;
-
-/// Other rules, and from which offset of each partition on they hold.
-#[derive(Debug, Clone)]
-pub(crate) struct Reloaded {
-    /// Offsets.
-    pub(crate) from: Vec<i64>,
-    /// What the rules run under.
-    pub(crate) setup: Arc<Setup>,
-    /// Nobody evaluated when they came, or had not read its past yet: whoever began next began with them.
-    pub(crate) unattended: bool,
-}
 
 /// A world in which a promise was broken.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,10 +4,10 @@
 //! a process can die: before a write, or after it and before its answer. What the process reads it may always read.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::Lease;
+use crate::model::{Flush, Flushed, Lease};
 use crate::store::{Result, Store, StoreError};
 use crate::time::Ms;
 
@@ -28,6 +28,8 @@ pub struct Mortal {
     full: Mutex<Option<String>>,
     /// Pages that were to be given to a gateway next, when the process died or did not learn that it may.
     doubted: Mutex<BTreeSet<String>>,
+    /// Flushes of an evaluator that became durable, whether it learned that or not.
+    flushes: AtomicU64,
 }
 
 impl Mortal {
@@ -41,12 +43,18 @@ impl Mortal {
             lost: AtomicI64::new(-1),
             full: Mutex::new(None),
             doubted: Mutex::default(),
+            flushes: AtomicU64::new(0),
         }
     }
 
     /// Whether a page was to be given to a gateway and perhaps never was: its row alone cannot tell.
     pub fn doubts(&self, page: &str) -> bool {
         self.doubted.lock().unwrap_or_else(PoisonError::into_inner).contains(page)
+    }
+
+    /// How many flushes became durable.
+    pub fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::SeqCst)
     }
 
     /// Plans a crash at the `steps`-th durable step from now, before it is written or after.
@@ -148,6 +156,14 @@ impl Layer for Mortal {
             }
             Border::Outside => work(),
         }
+    }
+
+    fn flush(&self, flush: &Flush) -> Result<Flushed> {
+        self.pass(Border::Durable, || {
+            let done = self.under().flush(flush)?;
+            self.flushes.fetch_add(u64::from(done == Flushed::Done), Ordering::SeqCst);
+            Ok(done)
+        })
     }
 
     fn submit(&self, lease: &Lease, now: Ms, until: Ms) -> Result<bool> {

@@ -12,12 +12,12 @@ use crate::pipeline::evaluator::{Evaluator, Sides};
 use crate::pipeline::leader::World as Standing;
 use crate::pipeline::leading::Leading;
 use crate::pipeline::outbox::{Contacts, StoreOutbox};
-use crate::pipeline::sim::Reloaded;
 use crate::pipeline::sim::gateway::FakeGateway;
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::mortal::Mortal;
 use crate::pipeline::sim::setting::{LIMITS, TOPIC};
 use crate::pipeline::sim::site::Site;
+use crate::pipeline::sim::{Reloaded, Reloads};
 use crate::store::Store;
 use crate::time::{Clock, ManualClock, Ms};
 
@@ -77,7 +77,7 @@ impl Evaluating {
 
     /// Other rules. What was read before is made durable first, so that it is known from which record on they hold, whether
     /// the process lives on or dies in between.
-    pub(super) fn reload(&mut self, ground: &Ground, rules: usize) -> Result<Reloaded, String> {
+    pub(super) fn reload(&mut self, ground: &Ground, rules: usize, all: &mut Reloads) -> Result<(), String> {
         self.rules = rules;
         let setup = self.site.setup(ground.partitions, rules);
         if let Some(evaluator) = &mut self.it {
@@ -93,6 +93,7 @@ impl Evaluating {
             Ok(progress.map_or(0, |(_, progress)| progress.offset))
         };
         let from = (0..ground.partitions).map(offset).collect::<Result<_, String>>()?;
+        let (flushes, lives) = (self.mortal.flushes(), self.it.is_some());
         let restores = |it: &Evaluator| !it.restoring().is_empty();
         let unattended = self.it.as_ref().is_none_or(restores);
         if let Some(evaluator) = &mut self.it {
@@ -103,7 +104,9 @@ impl Evaluating {
                 done.map_err(|error| format!("the evaluator stopped: {error}"))?;
             }
         }
-        Ok(Reloaded { from, setup, unattended: unattended || self.it.is_none() })
+        let unattended = unattended || self.it.is_none();
+        all.add(Reloaded { from, setup, unattended }, flushes, lives);
+        Ok(())
     }
 
     pub(super) fn turn(&mut self, ground: &Ground) -> Result<Turn, String> {

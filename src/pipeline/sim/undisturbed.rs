@@ -12,7 +12,7 @@ use crate::evaluate::{Setup, Warm};
 use crate::model::{Ended, Progress, Signal, WIDE};
 use crate::pipeline::sim::log::MemoryLog;
 use crate::pipeline::sim::promises::refused;
-use crate::pipeline::sim::{Reloaded, Violation};
+use crate::pipeline::sim::{Reloaded, Reloads, Violation};
 use crate::pipeline::stages::{At, Fed, Lanes};
 use crate::store::Store;
 
@@ -29,7 +29,9 @@ pub(in crate::pipeline) struct Places<'a> {
     /// What is durable.
     pub(in crate::pipeline) store: &'a dyn Store,
     /// Reloads so far.
-    pub(in crate::pipeline) reloads: &'a [Reloaded],
+    pub(in crate::pipeline) reloads: &'a Reloads,
+    /// Flushes that became durable so far.
+    pub(in crate::pipeline) flushes: u64,
 }
 
 /// The evaluation, and how far it has come.
@@ -78,7 +80,8 @@ impl Undisturbed {
         };
         let durable: Vec<i64> = (0..self.partitions).map(offset).collect::<Result<_, Violation>>()?;
         let end = if to_the_end { vec![i64::MAX; durable.len()] } else { durable };
-        while let Some(Reloaded { from, setup, unattended }) = at.reloads.get(self.reloaded) {
+        let reloads = at.reloads.in_force(at.flushes, to_the_end);
+        while let Some(Reloaded { from, setup, unattended }) = reloads.get(self.reloaded) {
             self.feed(at.log, from);
             let was_idle = self.lanes.wide().is_idle();
             let expected = &mut self.expected;

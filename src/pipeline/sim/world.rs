@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::log::{NewRecord, Sink};
 use crate::model::{Input, Outcome, PageState};
-use crate::pipeline::sim::Reloaded;
+use crate::pipeline::sim::Reloads;
 use crate::pipeline::sim::gateway::{FakeGateway, Mood};
 use crate::pipeline::sim::hosts::Hosts;
 use crate::pipeline::sim::log::MemoryLog;
@@ -32,7 +32,7 @@ pub(super) struct World {
     pub(super) ground: Ground,
     /// The log's clock minus the wall clock.
     log_ahead: Ms,
-    evaluating: Evaluating,
+    pub(super) evaluating: Evaluating,
     pub(super) leaders: [Leader; 2],
     hosts: Hosts,
     standing: usize,
@@ -40,8 +40,9 @@ pub(super) struct World {
     /// Inputs of people, with their rows.
     pub(super) asked: Vec<(i64, Input)>,
     /// Reloads of the rules.
-    pub(super) reloads: Vec<Reloaded>,
-    /// A leader that began held back what was due, when the processes worked last.
+    pub(super) reloads: Reloads,
+    /// When the processes worked last, a leader that began held back what was due, or one had died before it did that and
+    /// nobody led.
     pub(super) held: bool,
     /// How often a process died.
     pub(super) deaths: usize,
@@ -67,7 +68,7 @@ impl World {
             standing: 0,
             site: plan.site,
             asked: Vec::new(),
-            reloads: Vec::new(),
+            reloads: Reloads::default(),
             held: false,
             deaths: 0,
             ground,
@@ -131,6 +132,7 @@ impl World {
             self.held |= self.leaders.iter().any(Leader::holds_dues);
             self.deaths += turns.iter().filter(|turn| **turn == Turn::Died).count();
             if turns == [Turn::Idle; 3] {
+                self.held |= !self.is_led();
                 return Ok(());
             }
             last = turns;
@@ -139,6 +141,11 @@ impl World {
         let did: Vec<&str> = ledger.iter().rev().take(6).map(|entry| entry.kind.as_str()).collect();
         let told: Vec<String> = self.leaders.iter().map(Leader::told).collect();
         Err(format!("the processes are never quiet: {last:?}; {told:?}; the ledger's last entries: {did:?}"))
+    }
+
+    /// Whether a process leads and does not stand still.
+    pub(super) fn is_led(&self) -> bool {
+        self.leaders.iter().any(|leader| leader.next_due(&self.ground).is_some())
     }
 
     // --- what happens
@@ -171,8 +178,7 @@ impl World {
                 self.standing = version;
                 let standing = self.site.standing(version);
                 self.leaders.iter_mut().for_each(|leader| leader.reload(&standing));
-                let reloaded = self.evaluating.reload(&self.ground, version)?;
-                self.reloads.push(reloaded);
+                self.evaluating.reload(&self.ground, version, &mut self.reloads)?;
             }
             Act::Receipt(pick, arrives) => self.receipt(pick, arrives)?,
             _ => self.person(act)?,
