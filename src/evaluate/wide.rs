@@ -104,6 +104,10 @@ impl Wide {
         let none = self.plan.rules.iter().all(|compiled| compiled.local);
         let exprs = self.plan.exprs.is_empty() && self.exprs.is_empty();
         self.idle = none && exprs && self.orphans.is_empty() && self.board.ids().is_empty();
+        if self.idle {
+            // Of rules that are gone: one that comes later would judge it.
+            self.queue.clear();
+        }
     }
 
     /// Takes what a partition hands over; a leaf counts from its tick on.
@@ -204,7 +208,7 @@ impl Wide {
         let moves = self.idle && at != self.last;
         if moves {
             self.segment += i64::from(at < self.last);
-            (self.last, self.durable) = (at, at);
+            (self.last, self.durable, self.clock) = (at, at, at + 1);
         }
         moves
     }

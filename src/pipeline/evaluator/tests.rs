@@ -199,6 +199,44 @@ fn the_first_wide_rule_begins_when_it_is_written() {
     }
 }
 
+/// What a partition that was ahead had said when the last rule over several hosts went is nothing to one that comes later.
+#[test]
+fn a_wide_rule_that_comes_back_judges_nothing_of_the_time_before() {
+    let plain = setup(&[("short", MINUTE)]);
+    let mut wide = (*plain.rules.rules[0]).clone();
+    (wide.id, wide.across, wide.by, wide.over) = ("peak".into(), Some(Fold::Max), Some(Vec::new()), 20 * SECOND);
+    wide.levels.iter_mut().for_each(|level| level.hold = 0);
+    let rules = plain.rules.rules.iter().cloned().chain([Arc::new(wide)]).collect();
+    let rules = RuleSet { hash: "wide".to_owned(), rules, groups: Vec::new() };
+    let plain = Arc::new(Setup { partitions: 2, ..(*plain).clone() });
+    let with = Arc::new(Setup { rules: Arc::new(rules), ..(*plain).clone() });
+    let mut lanes = Lanes::new(Arc::clone(&with), crate::decode::Limits::default(), None, Vec::new());
+    (0..2).for_each(|partition| lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm::default()));
+    let mut told = Vec::new();
+    let mut send = |lanes: &mut Lanes, (partition, offset): (i32, i64), after: Ms, value: f64| {
+        let text =
+            format!("{{\"v\":1,\"ts\":{},\"host\":\"h{partition}\",\"points\":[[\"m\",{value}]]}}", BEGIN + after);
+        lanes.feed(At { partition, offset, append: BEGIN + after }, b"h", text.as_bytes(), &mut |fed| {
+            let wide = fed.effects.signals.iter().filter(|_| fed.partition == WIDE);
+            told.extend(wide.map(|signal| (signal.to, signal.at - BEGIN)));
+        });
+    };
+    send(&mut lanes, (1, 0), 0, 1.0);
+    send(&mut lanes, (0, 0), 0, 99.0);
+    send(&mut lanes, (0, 1), 1_500, 1.0);
+    lanes.reload(&plain, &mut |_| {});
+    for (n, after) in [(2, 60), (3, 120)] {
+        send(&mut lanes, (0, n), after * SECOND, 1.0);
+        send(&mut lanes, (1, n), after * SECOND, 1.0);
+    }
+    lanes.reload(&with, &mut |_| {});
+    send(&mut lanes, (0, 4), 130 * SECOND, 1.0);
+    send(&mut lanes, (1, 4), 130 * SECOND, 99.0);
+    send(&mut lanes, (0, 5), 132 * SECOND, 1.0);
+    send(&mut lanes, (1, 5), 132 * SECOND, 99.0);
+    assert_eq!(told, [(State::Firing, 130 * SECOND)]);
+}
+
 /// Wide rules that are held take nothing in: whoever takes them reads the log again.
 #[test]
 fn while_wide_rules_are_held_nothing_piles_up() {

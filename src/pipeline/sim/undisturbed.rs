@@ -85,6 +85,7 @@ impl Undisturbed {
             self.feed(at.log, from);
             let was_idle = self.lanes.wide().is_idle();
             let expected = &mut self.expected;
+            self.lanes.follow_wide(&mut |fed| keep(expected, &fed));
             self.lanes.reload(setup, &mut |fed| keep(expected, &fed));
             self.wide_is_free |= *unattended && was_idle && !self.lanes.wide().is_idle();
             self.reloaded += 1;
