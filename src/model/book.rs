@@ -125,6 +125,8 @@ pub enum Input {
     GivenBack {
         /// Page id.
         page: String,
+        /// It was handed over once more before the leader took this: it cannot be taken back.
+        again: bool,
     },
     /// What became of a page that was handed over.
     Outcome {

@@ -105,6 +105,7 @@ impl Desk {
         let (round, told, due) = (run.row.round, run.row.told.clone(), run.row.due);
         self.put(run);
         let withdrawn = self.withdraw(&incident.id, "worsened", call.now, out);
+        let says_again = !withdrawn.is_empty();
         let mut spoken: Vec<Seat> = Vec::new();
         for (to, channel) in told {
             self.page(call, (step, round, Reason::Worsened), (&to, channel), out);
@@ -120,9 +121,20 @@ impl Desk {
         }
         self.tell_officers(call, Reason::Worsened, &spoken, out);
         if was_acked || incident.flapping || moves {
+            if says_again {
+                self.next_round(&incident.id);
+            }
             self.speak(call, (0, Reason::Worsened), &spoken, out);
         } else if due.is_none() {
             self.plan_next(call);
+        }
+    }
+
+    /// What the chain says from now on is not taken for what was just said again of its old run.
+    fn next_round(&mut self, id: &str) {
+        if let Some(mut run) = self.runs.get(id).cloned() {
+            run.row.round += 1;
+            self.put(run);
         }
     }
 
@@ -208,16 +220,19 @@ impl Desk {
             return;
         }
         if run.row.told.is_empty() {
-            // Over before a page could leave, be it the gateway or the cap that held it: the morning says that it was. What
-            // came and went while it was muted is what the muting was for; whoever heard of its parent heard of it.
-            if call.incident.muted.is_none() && call.incident.parent.is_none() && !call.incident.is_drill() {
-                self.add_digest_line(call);
-            }
-            return;
+            return self.note_untold(call);
         }
         let place = (run.row.step.unwrap_or(0), run.row.round, Reason::Resolved);
         for (to, channel) in &run.row.told {
             self.page(call, place, (to, *channel), out);
+        }
+    }
+
+    /// Over before a page could leave, be it the gateway or the cap that held it: the morning says that it was. What came
+    /// and went while it was muted is what the muting was for; whoever heard of its parent heard of it.
+    pub(super) fn note_untold(&mut self, call: Call<'_>) {
+        if call.incident.muted.is_none() && call.incident.parent.is_none() && !call.incident.is_drill() {
+            self.add_digest_line(call);
         }
     }
 

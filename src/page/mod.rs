@@ -16,6 +16,7 @@ use crate::model::{
 };
 use crate::time::Ms;
 
+mod back;
 mod cap;
 mod chain;
 mod choose;
@@ -159,7 +160,9 @@ impl Desk {
                 desk.load_note(key, text);
             }
         }
-        for row in pages.iter().filter(|row| open.contains(row.page.incident.as_str())) {
+        let known =
+            |row: &&PageRow| open.contains(row.page.incident.as_str()) || may_come_back(row.page.reason, row.state);
+        for row in pages.iter().filter(known) {
             if row.state != PageState::Cancelled && row.page.reason != Reason::Digest {
                 desk.remember(&row.page, row.state);
             }
@@ -303,10 +306,17 @@ impl Desk {
             }
         }
         self.changed.remove(id);
-        for page in self.pages_of.remove(id).unwrap_or_default() {
-            self.pages.remove(&page);
+        for page in self.pages_of.get(id).cloned().unwrap_or_default() {
+            if self.pages.get(&page).is_none_or(|known| !may_come_back(known.reason, known.state)) {
+                self.drop_page(&page);
+            }
         }
     }
+}
+
+/// Whether a page is with a sender that may give it back when its incident is closed: then it is not to be said any more.
+fn may_come_back(reason: Reason, state: PageState) -> bool {
+    state == PageState::Handed && reason != Reason::Resolved
 }
 
 /// The chain that a row's snapshot holds.

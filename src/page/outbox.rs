@@ -146,11 +146,20 @@ impl Desk {
             .collect()
     }
 
-    pub(super) fn cancel(&mut self, page: &str, why: &str, out: &mut Decisions) -> Option<Known> {
+    /// Knows nothing of a page any more.
+    pub(super) fn drop_page(&mut self, page: &str) -> Option<Known> {
         let known = self.pages.remove(page)?;
         if let Some(ids) = self.pages_of.get_mut(&known.incident) {
             ids.remove(page);
+            if ids.is_empty() {
+                self.pages_of.remove(&known.incident);
+            }
         }
+        Some(known)
+    }
+
+    pub(super) fn cancel(&mut self, page: &str, why: &str, out: &mut Decisions) -> Option<Known> {
+        let known = self.drop_page(page)?;
         if let Some(counts) = self.counts.get_mut(&known.to) {
             counts.give_back(known.severity, known.channel, known.decided);
             self.changed_notes.insert(format!("cap/{}", known.to));
@@ -172,23 +181,6 @@ impl Desk {
         }
     }
 
-    /// A page was given back unsent: it waits again, and an ack or an end takes it back.
-    pub fn given_back(&mut self, page: &str) -> Decisions {
-        let mut out = Decisions::default();
-        if let Some(many) = self.many.get_mut(page) {
-            many.is_handed = false;
-            self.changed_notes.insert(format!("many/{page}"));
-            return out;
-        }
-        let Some(known) = self.pages.get_mut(page) else { return out };
-        known.state = PageState::Waiting;
-        let known = known.clone();
-        if known.reason != Reason::Resolved {
-            self.untell(&known, &mut out);
-        }
-        out
-    }
-
     /// Counts a person as told of the present occurrence.
     pub(super) fn tell(&mut self, incident: &str, occurrence: i64, seat: Seat) {
         let Some(run) = self.runs.get(incident) else { return };
@@ -207,6 +199,12 @@ impl Desk {
             return out;
         }
         let Some(known) = self.pages.get_mut(page) else { return out };
+        if !self.runs.contains_key(&known.incident) {
+            if !matches!(outcome, Outcome::Resent) {
+                self.drop_page(page);
+            }
+            return out;
+        }
         let state = match outcome {
             Outcome::Accepted { .. } => PageState::Accepted,
             Outcome::Delivered { .. } => PageState::Delivered,
@@ -232,7 +230,7 @@ impl Desk {
     }
 
     /// A person whose every page failed was not told, and must not be told of an end without a beginning.
-    fn untell(&mut self, failed: &Known, out: &mut Decisions) {
+    pub(super) fn untell(&mut self, failed: &Known, out: &mut Decisions) {
         let Some(run) = self.runs.get(&failed.incident) else { return };
         let since = run.since;
         let reached = |known: &Known| {

@@ -79,7 +79,11 @@ impl Desk {
         let said = |other: &Known| {
             let of = |it: &Known| (it.step, it.reason, it.occurrence);
             let is_again = other.round >= known.round || (is_beginning && has(other));
-            other.to == known.to && other.channel == next && of(other) == of(known) && is_again
+            // That it got worse says that it is there.
+            let is_more = is_beginning && other.reason == Reason::Worsened && other.occurrence == known.occurrence;
+            let is_same = of(other) == of(known) && is_again;
+            let fails = other.state == PageState::Failed;
+            other.to == known.to && other.channel == next && (is_same || (is_more && !fails))
         };
         // Under the present round: of an earlier one this page may have been decided and withdrawn. What was said there
         // in an earlier round is said.

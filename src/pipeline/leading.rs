@@ -205,7 +205,7 @@ impl Leading {
         let Some(lead) = &self.lead else { return Ok(false) };
         let cursors: Vec<_> = lead.cursors.iter().map(|((topic, p), seq)| key(topic, *p, *seq)).collect();
         let first = self.inputs_first(&cursors)?;
-        let mut taken = if first.is_empty() { self.store.inputs(&cursors, INPUTS_MAX)? } else { Vec::new() };
+        let mut taken = if first.is_empty() { self.inputs(&cursors, INPUTS_MAX)? } else { Vec::new() };
         // Not before: whatever is there happened before it is decided. And by the clock that was looked at above.
         let now = read.0 + self.clock.elapsed() - read.1;
         if !first.is_empty() {
@@ -285,7 +285,7 @@ impl Leading {
         let is_other = |taken: &Taken| !matches!(taken.input, Input::Swept(_));
         taken.retain(is_other);
         if taken.is_empty() && is_full {
-            taken = self.store.inputs(cursors, ALL)?;
+            taken = self.inputs(cursors, ALL)?;
             taken.retain(is_other);
             taken.truncate(INPUTS_MAX);
         }
@@ -299,8 +299,14 @@ impl Leading {
         if first.is_empty() {
             return Ok(Vec::new());
         }
-        let mut taken = self.store.inputs(cursors, ALL)?;
+        let mut taken = self.inputs(cursors, ALL)?;
         taken.retain(|taken| page_of(&taken.input).is_some_and(|(page, _)| first.contains(page)));
+        Ok(taken)
+    }
+
+    fn inputs(&self, cursors: &[SignalKey], most: usize) -> Result<Vec<Taken>, StoreError> {
+        let mut taken = self.store.inputs(cursors, most)?;
+        mark_left_again(&mut taken);
         Ok(taken)
     }
 
@@ -429,6 +435,18 @@ fn as_the_ledger_has_it(rows: &mut BookRows, store: &dyn Store) -> Result<(), St
     Ok(())
 }
 
+/// Says of each page that came back whether it left again, or expired: then it cannot be taken back.
+fn mark_left_again(taken: &mut [Taken]) {
+    let mut left = BTreeSet::new();
+    for taken in taken.iter_mut().rev() {
+        if let Input::GivenBack { page, again } = &mut taken.input {
+            *again = left.contains(page);
+        } else if let Some((page, _)) = page_of(&taken.input).filter(|(_, was)| *was == PageState::Waiting) {
+            left.insert(page.to_owned());
+        }
+    }
+}
+
 /// The first word of each page that left, or expired, while it was to be cancelled; and the rest, in its order.
 fn leaving(taken: Vec<Taken>) -> (Vec<Taken>, Vec<Taken>) {
     let mut pages = BTreeSet::new();
@@ -451,7 +469,7 @@ fn clock_of(entry: &Entry) -> Option<Ms> {
 fn page_of(input: &Input) -> Option<(&str, PageState)> {
     match input {
         Input::Handed { page } => Some((page, PageState::Waiting)),
-        Input::GivenBack { page } => Some((page, PageState::Handed)),
+        Input::GivenBack { page, .. } => Some((page, PageState::Handed)),
         // A page that waited past its deadline was with nobody.
         Input::Outcome { page, outcome: Outcome::Failed { reason }, .. } if reason == "expired" => {
             Some((page, PageState::Waiting))

@@ -241,7 +241,7 @@ pub(super) fn give_back(sql: &mut dyn Sql, lease: &Lease, why: &str, due: Ms) ->
     let set = "state = 'waiting', detail = $1, due = $2, submitted = NULL";
     let ours = held(sql, lease, set, &[why.into(), due.into()])?;
     if ours {
-        put_inputs(sql, &[Input::GivenBack { page: lease.page.id.clone() }], due)?;
+        put_inputs(sql, &[Input::GivenBack { page: lease.page.id.clone(), again: false }], due)?;
     }
     Ok(End::Keep(ours))
 }

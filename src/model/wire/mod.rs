@@ -160,7 +160,8 @@ pub fn input_to_json(input: &Input) -> Value {
         Input::Expire { silence, by } | Input::Approve { silence, by } => {
             writer.put("silence", silence.as_str()).put("by", by.as_str())
         }
-        Input::Handed { page } | Input::GivenBack { page } => writer.put("page", page.as_str()),
+        Input::Handed { page } => writer.put("page", page.as_str()),
+        Input::GivenBack { page, again } => writer.put("page", page.as_str()).maybe("again", again.then_some(true)),
         Input::Outcome { page, outcome, at } => writer
             .put("page", page.as_str())
             .put("outcome", outcome.word())
@@ -220,7 +221,10 @@ pub fn input_from_json(value: &Value) -> Option<Input> {
         "expire" => Input::Expire { silence: reader.string("silence")?, by: by()? },
         "approve" => Input::Approve { silence: reader.string("silence")?, by: by()? },
         "handed" => Input::Handed { page: reader.string("page")? },
-        "given_back" => Input::GivenBack { page: reader.string("page")? },
+        "given_back" => Input::GivenBack {
+            page: reader.string("page")?,
+            again: reader.maybe("again", Reader::flag)?.unwrap_or(false),
+        },
         "outcome" => Input::Outcome {
             page: reader.string("page")?,
             outcome: Outcome::parse(reader.text("outcome")?, reader.text("detail")?)?,

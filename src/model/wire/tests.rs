@@ -241,7 +241,7 @@ fn input() -> impl Strategy<Value = Input> {
         two().prop_map(|(silence, by)| Input::Expire { silence, by }),
         two().prop_map(|(silence, by)| Input::Approve { silence, by }),
         text().prop_map(|page| Input::Handed { page }),
-        text().prop_map(|page| Input::GivenBack { page }),
+        (text(), any::<bool>()).prop_map(|(page, again)| Input::GivenBack { page, again }),
         (text(), one_of(&["accepted", "delivered", "failed", "unknown", "resent"]), text(), any::<Option<i64>>())
             .prop_map(move |(page, word, detail, at)| Input::Outcome { page, outcome: outcome((word, detail)), at }),
         Just(Input::Due),

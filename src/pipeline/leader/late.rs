@@ -1,5 +1,6 @@
 //! Scenes about deadlines that drive: a channel that is too slow, and timers that were lost.
 
+use super::World;
 use super::stand::{Stand, T0};
 use crate::model::*;
 use crate::time::{HOUR, MINUTE, Ms, SECOND};
@@ -119,4 +120,83 @@ fn what_was_measured_and_planned_outlives_a_change_of_leaders() {
     let (calm, crashing) = (story(false), story(true));
     assert_eq!(calm.entries, crashing.entries);
     assert!(calm.entries.iter().any(|entry| entry.kind == "pace"));
+}
+
+/// One page that is with a sender while something happens, and comes back unsent; the pages and cancels after that.
+fn while_it_is_with_a_sender(severity: Severity, happens: impl FnOnce(&mut Stand)) -> (Stand, PageState) {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    stand.signal("cpu", "a", Some(severity));
+    let id = stand.pages.first().map(|row| row.page.id.clone()).expect("the first page");
+    stand.hand(&id);
+    happens(&mut stand);
+    stand.give_back(&id);
+    let state = stand.pages.first().map_or(PageState::Failed, |row| row.state);
+    (stand, state)
+}
+
+#[test]
+fn what_comes_back_unsent_waits_as_before() {
+    let (stand, state) = while_it_is_with_a_sender(Severity::S1, |_| {});
+    assert_eq!(state, PageState::Waiting);
+    assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
+}
+
+#[test]
+fn what_comes_back_unsent_is_not_sent_once_somebody_has_it() {
+    let (mut stand, state) = while_it_is_with_a_sender(Severity::S1, |stand| drop(stand.ack(FIRST, HOUR)));
+    assert_eq!(state, PageState::Cancelled);
+    stand.input(Input::Unack { incident: FIRST.to_owned(), by: "boss".to_owned() });
+    assert_eq!(stand.said("msp-duty-1", Reason::Escalated), [Channel::Sms], "given back, it is said again");
+}
+
+#[test]
+fn what_comes_back_unsent_after_the_end_is_a_line_of_the_digest() {
+    let (mut stand, state) = while_it_is_with_a_sender(Severity::S1, |stand| stand.signal("cpu", "a", None));
+    assert_eq!(state, PageState::Cancelled);
+    assert_eq!(stand.said("msp-duty-1", Reason::Resolved), [], "nobody hears of an end without a beginning");
+    stand.pass(24 * HOUR);
+    assert_eq!(stand.pages.iter().filter(|row| row.page.reason == Reason::Digest).count(), 1);
+}
+
+#[test]
+fn what_comes_back_unsent_while_it_is_quiet_is_said_when_it_no_longer_is() {
+    let hush = |stand: &mut Stand| assert!(stand.silence(&["host=a"], 10 * MINUTE).0);
+    let (mut stand, state) = while_it_is_with_a_sender(Severity::S2, hush);
+    assert_eq!(state, PageState::Cancelled);
+    assert_eq!(stand.said("msp-duty-1", Reason::First), []);
+    stand.pass(11 * MINUTE);
+    assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
+}
+
+#[test]
+fn what_comes_back_unsent_is_not_said_beside_the_news_that_it_got_worse() {
+    let worse = |stand: &mut Stand| stand.regrade("cpu", "a", Severity::S1);
+    let (mut stand, state) = while_it_is_with_a_sender(Severity::S2, worse);
+    assert_eq!(state, PageState::Cancelled);
+    stand.pass(5 * MINUTE);
+    assert_eq!(stand.said("msp-duty-1", Reason::First), []);
+    assert_eq!(stand.said("msp-duty-1", Reason::Worsened), [Channel::Sms, Channel::Mail], "the next channel, too");
+}
+
+#[test]
+fn each_step_of_a_chain_that_begins_anew_speaks_though_its_people_were_to_hear_it_before() {
+    let mut people = super::stand::people();
+    let mut grave = people.chains[0].clone();
+    grave.steps.reverse();
+    let is = |value: &str| vec![Matcher { label: "severity".to_owned(), test: Test::Is, value: value.to_owned() }];
+    (grave.id, grave.default, grave.matchers) = ("grave".to_owned(), false, is("S1"));
+    people.chains.insert(0, grave);
+    let world = super::stand::world();
+    let world = World::new(world.rules.clone(), people, world.inventory.clone());
+    let mut stand = Stand::with(world);
+    stand.delivers = false;
+    stand.signal("cpu", "a", Some(Severity::S2));
+    stand.pass(11 * MINUTE);
+    assert_eq!(stand.said("boss", Reason::Escalated), [Channel::Sms, Channel::Mail], "decided, and not left");
+    stand.regrade("cpu", "a", Severity::S1);
+    let worse = stand.now;
+    stand.pass(11 * MINUTE);
+    let to_boss = stand.pages.iter().filter(|row| row.page.to == "boss" && row.page.decided == worse + 10 * MINUTE);
+    assert_eq!(to_boss.count(), 2, "the last group of the other chain, in its turn");
 }

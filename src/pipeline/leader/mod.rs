@@ -293,7 +293,7 @@ impl Leader {
                 self.desk.handed(page);
                 Decisions::default()
             }
-            Input::GivenBack { page } => self.desk.given_back(page),
+            Input::GivenBack { page, again } => self.desk.given_back(page, *again, self.book.incidents(), now),
             Input::Swept(late) => self.desk.sweep(&late.id, self.book.incidents(), now),
             Input::Pace { channel, p99 } => {
                 self.desk.measured(*channel, *p99);

@@ -250,7 +250,7 @@ impl Stand {
         assert_eq!(row.state, PageState::Handed, "{id} is with a sender");
         row.state = PageState::Waiting;
         self.row += 1;
-        self.take(&[Taken { row: Some(self.row), input: Input::GivenBack { page: id.to_owned() } }]);
+        self.take(&[Taken { row: Some(self.row), input: Input::GivenBack { page: id.to_owned(), again: false } }]);
     }
 
     /// Pages that wait or have left, by channel, of one reason and to one person.

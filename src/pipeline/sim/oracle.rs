@@ -140,6 +140,9 @@ impl Oracle {
                 _ => {}
             }
         }
+        if let Some(said) = &said {
+            self.is_not_sent_after_all(&said.input, leader)?;
+        }
         if !view.moved.is_empty() {
             let live: Vec<&Incident> = leader.open_incidents().filter(|it| it.state.is_live()).collect();
             self.mutes.see(&live, entry.at);
@@ -311,7 +314,7 @@ impl Oracle {
     fn hear_of_pages(&mut self, input: &Input) {
         let (page, fate) = match input {
             Input::Handed { page } => (page, Fate::Handed),
-            Input::GivenBack { page } => (page, Fate::Waiting),
+            Input::GivenBack { page, .. } => (page, Fate::Waiting),
             Input::Outcome { page, outcome, .. } => match outcome {
                 Outcome::Accepted { .. } | Outcome::Delivered { .. } => (page, Fate::Arrived),
                 Outcome::Failed { .. } => (page, Fate::Failed),
@@ -328,6 +331,19 @@ impl Oracle {
             decided.fate = fate;
             decided.was_handed |= fate == Fate::Handed;
         }
+    }
+
+    /// I5: what came back from a sender while it was somebody's, over or quiet does not wait to be sent after all.
+    fn is_not_sent_after_all(&self, input: &Input, leader: &Leader) -> Result<(), Violation> {
+        let Input::GivenBack { page, again: false } = input else { return Ok(()) };
+        let Some(decided) = self.pages.get(page).filter(|decided| decided.fate == Fate::Waiting) else { return Ok(()) };
+        let page = &decided.page;
+        let now = leader.open_incidents().find(|incident| incident.id == page.incident);
+        let is_quiet = now.is_none_or(|it| it.state != IncidentState::Open || it.holds_pages());
+        if is_quiet && !matches!(page.reason, Reason::Resolved | Reason::Handover | Reason::Sla | Reason::Digest) {
+            return Err(format!("I5: page {} of {} came back and waits, nobody is to hear it", page.id, page.incident));
+        }
+        Ok(())
     }
 
     /// I5: what has not left when somebody takes an incident, or it is not to be told of any more, is taken back at once.

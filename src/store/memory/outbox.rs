@@ -163,7 +163,7 @@ impl Tables {
         slot.row.state = PageState::Waiting;
         why.clone_into(&mut slot.row.detail);
         (slot.due, slot.row.sending.submitted) = (due, None);
-        self.put_input(Input::GivenBack { page: lease.page.id.clone() }, due);
+        self.put_input(Input::GivenBack { page: lease.page.id.clone(), again: false }, due);
         true
     }
 
