@@ -200,3 +200,24 @@ fn each_step_of_a_chain_that_begins_anew_speaks_though_its_people_were_to_hear_i
     let to_boss = stand.pages.iter().filter(|row| row.page.to == "boss" && row.page.decided == worse + 10 * MINUTE);
     assert_eq!(to_boss.count(), 2, "the last group of the other chain, in its turn");
 }
+
+#[test]
+fn a_summary_that_comes_back_unsent_no_longer_counts_what_somebody_has() {
+    let mut stand = Stand::new();
+    stand.delivers = false;
+    (0..14).for_each(|n| stand.signal("cpu", &format!("h{n}"), S1));
+    stand.pass(MINUTE);
+    let summaries = |stand: &Stand| -> Vec<(PageState, String, String)> {
+        let of = stand.pages.iter().filter(|row| row.page.reason == Reason::Digest);
+        of.map(|row| (row.state, row.page.id.clone(), row.page.text.clone())).collect()
+    };
+    let [(_, id, text)] = &summaries(&stand)[..] else { panic!("{:?}", summaries(&stand)) };
+    assert!(text.contains("INC-2611-012 등 3건"), "{text}");
+    stand.hand(id);
+    stand.ack("INC-2611-012", HOUR);
+    stand.give_back(id);
+    stand.pass(SECOND);
+    let [(before, ..), (after, _, text)] = &summaries(&stand)[..] else { panic!("{:?}", summaries(&stand)) };
+    assert_eq!((before, after), (&PageState::Cancelled, &PageState::Waiting));
+    assert!(text.contains("INC-2611-013 등 2건"), "{text}");
+}
