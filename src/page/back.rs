@@ -95,6 +95,7 @@ impl Desk {
 fn why_quiet(incident: &Incident) -> Option<&'static str> {
     match incident.state {
         IncidentState::Acked => Some("acked"),
+        IncidentState::Resolved if incident.flapping => None,
         IncidentState::Resolved | IncidentState::Closed => Some("resolved"),
         IncidentState::Open if incident.muted.is_some() => Some("muted"),
         IncidentState::Open if incident.holds_pages() => Some("attached"),

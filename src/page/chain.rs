@@ -211,7 +211,13 @@ impl Desk {
 
     /// Over: exactly those told of the beginning hear of the end. What nobody heard of is a line of the digest.
     pub(super) fn end(&mut self, call: Call<'_>, out: &mut Decisions) {
-        self.hush(call, "resolved", out);
+        if call.incident.flapping {
+            // That it comes and goes is as true while it is gone: what has not left of it leaves.
+            self.set_due(&call.incident.id, None);
+            self.set_hurry(&call.incident.id, None);
+        } else {
+            self.hush(call, "resolved", out);
+        }
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
         if run.row.paused.take().is_some() {
             self.put(run.clone());
