@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{ChainRow, Domain, IncidentState, Labels, Reason, Severity};
+use crate::model::{ChainRow, Domain, Incident, IncidentState, Labels, Reason, Severity};
 use crate::time::{MINUTE, Ms, SECOND};
 
 use super::group::{self, Seat};
@@ -33,6 +33,8 @@ impl Desk {
     /// A new occurrence: told from step 0 again. Whoever has not been told of the last end yet still counts as told.
     pub(super) fn reopen(&mut self, call: Call<'_>, is_flapping: bool, out: &mut Decisions) {
         let carried = self.withdraw_ends(call, out);
+        // Of the occurrence before: what comes and goes says so after its end, too.
+        self.withdraw(&call.incident.id, "reopened", call.now, out);
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
         run.since = call.incident.occurrence;
         run.row = ChainRow {
@@ -212,18 +214,12 @@ impl Desk {
     /// Over: exactly those told of the beginning hear of the end. What nobody heard of is a line of the digest.
     pub(super) fn end(&mut self, call: Call<'_>, out: &mut Decisions) {
         if call.incident.flapping {
-            // That it comes and goes is as true while it is gone: what has not left of it leaves.
-            self.set_due(&call.incident.id, None);
-            self.set_hurry(&call.incident.id, None);
-        } else {
-            self.hush(call, "resolved", out);
+            return self.end_quietly(call, out);
         }
+        self.hush(call, "resolved", out);
         let Some(mut run) = self.runs.get(&call.incident.id).cloned() else { return };
         if run.row.paused.take().is_some() {
             self.put(run.clone());
-        }
-        if call.incident.flapping {
-            return;
         }
         if run.row.told.is_empty() {
             return self.note_untold(call);
@@ -231,6 +227,18 @@ impl Desk {
         let place = (run.row.step.unwrap_or(0), run.row.round, Reason::Resolved);
         for (to, channel) in &run.row.told {
             self.page(call, place, (to, *channel), out);
+        }
+    }
+
+    /// Gone while it comes and goes: nobody hears of that, but what has not left and is as true now still leaves.
+    fn end_quietly(&mut self, call: Call<'_>, out: &mut Decisions) {
+        let id = &call.incident.id;
+        self.set_due(id, None);
+        self.set_hurry(id, None);
+        for page in
+            self.waiting(id, |known| known.reason != Reason::Resolved && !stays_true(call.incident, known.reason))
+        {
+            self.cancel(&page, "resolved", out);
         }
     }
 
@@ -362,6 +370,12 @@ impl Desk {
             self.put(run);
         }
     }
+}
+
+/// Whether what a page says is so while its incident is gone: it comes and goes, or got worse, and nobody took it.
+pub(super) fn stays_true(incident: &Incident, reason: Reason) -> bool {
+    let is_gone = incident.state == IncidentState::Resolved && incident.ack.is_none();
+    incident.flapping && is_gone && matches!(reason, Reason::Flapping | Reason::Worsened)
 }
 
 /// The step after the present one and whether it is a repeat; `None` where the chain has said all that it has to say.

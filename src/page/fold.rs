@@ -8,6 +8,7 @@ use crate::model::{Channel, Incident, IncidentState, Outcome, Page, Reason, Seve
 use crate::time::{MINUTE, Ms};
 
 use super::cap::{Counts, DIGEST_MAX, Digest, Fold, FoldKey, Line, Many, Member};
+use super::chain::stays_true;
 use super::empty::{KIND, empty_steps};
 use super::group::{self, Seat};
 use super::outbox::{lifetime, within};
@@ -70,6 +71,18 @@ impl Desk {
         self.take_out(id, true).into_iter().map(|(seat, _)| seat).collect()
     }
 
+    /// Takes the end of an incident out of the folds of one person.
+    pub(super) fn unfold_end_of(&mut self, id: &str, (to, channel): (&str, Channel)) {
+        for (key, fold) in self.folds.iter_mut().filter(|(key, _)| key.is_end && key.to == to && key.channel == channel)
+        {
+            let n_before = fold.members.len();
+            fold.members.retain(|member| member.incident != id);
+            if fold.members.len() < n_before {
+                self.changed_notes.insert(format!("fold/{}", key.text()));
+            }
+        }
+    }
+
     fn take_out(&mut self, id: &str, is_end: bool) -> Vec<(Seat, Member)> {
         let mut found = Vec::new();
         for (key, fold) in self.folds.iter_mut().filter(|(key, _)| key.is_end == is_end) {
@@ -104,10 +117,13 @@ impl Desk {
         }
         let wanted = |member: &Member| {
             let incident = incidents.get(&member.incident);
-            key.is_end
-                || incident.is_some_and(|it| {
-                    it.state == IncidentState::Open && it.occurrence == member.occurrence && !it.holds_pages()
-                })
+            let is_so = |it: &Incident| it.state == IncidentState::Open && it.occurrence == member.occurrence;
+            // That it comes and goes is so in whatever occurrence.
+            let is_flapping = |it: &Incident| {
+                let is_open = it.state == IncidentState::Open && member.reason() == Reason::Flapping;
+                it.flapping && (is_open || stays_true(it, member.reason()))
+            };
+            key.is_end || incident.is_some_and(|it| !it.holds_pages() && (is_so(it) || is_flapping(it)))
         };
         let members: Vec<Member> = std::mem::take(&mut fold.members).into_iter().filter(wanted).collect();
         let Some(first) = members.first().cloned() else { return };
@@ -202,13 +218,7 @@ impl Desk {
             members.iter().for_each(|incident| self.set_hurry(incident, None));
             out.told.extend(members);
         } else if let Some(channel) = Channel::parse(&many.channel).filter(|_| !many.is_digest) {
-            for incident in members {
-                if let Some(run) = self.runs.get(&incident) {
-                    let mut run = run.clone();
-                    run.row.told.retain(|seat| (&seat.0, seat.1) != (&many.to, channel));
-                    self.put(run);
-                }
-            }
+            members.for_each(|incident| self.untell(&incident, &(many.to.clone(), channel), out));
         }
     }
 

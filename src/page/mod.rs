@@ -195,7 +195,8 @@ impl Desk {
         let call = Call { incident, now };
         match change {
             Change::Opened => self.open(call, asked, &mut out),
-            Change::Reopened if incident.flapping => {}
+            // Quiet; but what was to be said of it and could not be, while it was muted, is.
+            Change::Reopened if incident.flapping => drop(self.resume(call, asked, &mut out)),
             Change::Reopened | Change::Flapping => self.reopen(call, change == Change::Flapping, &mut out),
             Change::Worsened => {
                 if was_acked {

@@ -221,7 +221,7 @@ impl Desk {
             self.set_hurry(&known.incident, None);
             out.told.push(known.incident);
         } else if state == PageState::Failed {
-            self.untell(&known, &mut out);
+            self.untell(&known.incident, &(known.to.clone(), known.channel), &mut out);
             if let Some(incident) = incidents.get(&known.incident) {
                 self.after_failure(Call { incident, now }, &known, &mut out);
             }
@@ -229,27 +229,31 @@ impl Desk {
         out
     }
 
-    /// A person whose every page failed was not told, and must not be told of an end without a beginning.
-    pub(super) fn untell(&mut self, failed: &Known, out: &mut Decisions) {
-        let Some(run) = self.runs.get(&failed.incident) else { return };
-        let since = run.since;
-        let reached = |known: &Known| {
-            let arrives = matches!(
-                known.state,
-                PageState::Handed | PageState::Accepted | PageState::Delivered | PageState::Unknown
-            );
-            arrives && known.reason != Reason::Resolved && known.occurrence >= since
+    /// A person whose every page failed was not told, and must not be told of an end without a beginning. Whoever heard of
+    /// an occurrence before and not of its end still knows of it.
+    pub(super) fn untell(&mut self, incident: &str, seat: &Seat, out: &mut Decisions) {
+        let Some(run) = self.runs.get(incident) else { return };
+        let reaches = |known: &&Known| {
+            let state = known.state;
+            let is_seat = known.to == seat.0 && known.channel == seat.1;
+            is_seat && !matches!(state, PageState::Waiting | PageState::Failed | PageState::Cancelled)
         };
-        let is_seat = |known: &Known| known.to == failed.to && known.channel == failed.channel;
-        if self.pages_about(&failed.incident).any(|known| is_seat(known) && reached(known)) {
+        let newest = |is_end: bool| {
+            let of = |known: &&Known| (known.reason == Reason::Resolved) == is_end;
+            self.pages_about(incident).filter(reaches).filter(of).map(|known| known.occurrence).max()
+        };
+        let knows = |begin: i64| begin >= run.since || newest(true).is_none_or(|end| end < begin);
+        if newest(false).is_some_and(knows) || self.hears_in_a_summary(incident, seat) {
             return;
         }
         let mut run = run.clone();
-        run.row.told.retain(|(to, channel)| (to, *channel) != (&failed.to, failed.channel));
+        run.row.told.retain(|told| told != seat);
         self.put(run);
-        for end in self.waiting(&failed.incident, |known| known.reason == Reason::Resolved && is_seat(known)) {
+        let is_seat = |known: &Known| known.to == seat.0 && known.channel == seat.1;
+        for end in self.waiting(incident, |known| known.reason == Reason::Resolved && is_seat(known)) {
             self.cancel(&end, "never told", out);
         }
+        self.unfold_end_of(incident, (&seat.0, seat.1));
     }
 
     /// The next channel of the same person at once; and where nobody of the step can be reached, the next step.

@@ -52,10 +52,31 @@ impl Desk {
         } else if call.incident.severity < paused.severity {
             self.set_due(&call.incident.id, paused.left.map(|left| call.now + left));
             self.worsen(call, paused.taken, asked, out);
-        } else if !call.incident.flapping {
+            self.say_owed(call, paused.owed, Reason::Worsened, out);
+        } else if call.incident.flapping {
+            self.say_owed(call, paused.owed, Reason::Flapping, out);
+        } else {
             self.go_on_as_before(call, paused, out);
         }
         true
+    }
+
+    /// Says to whoever was to hear something and did not what is so now, unless a page says it to them already.
+    fn say_owed(&mut self, call: Call<'_>, owed: Vec<Seat>, reason: Reason, out: &mut Decisions) {
+        let id = &call.incident.id;
+        let Some(run) = self.runs.get(id) else { return };
+        let place = (run.row.step.unwrap_or(0), run.row.round, reason);
+        let told = run.row.told.clone();
+        let waits = |desk: &Self, (to, channel): &Seat| {
+            let begins = desk
+                .waiting(id, |known| known.reason != Reason::Resolved && known.to == *to && known.channel == *channel);
+            !begins.is_empty()
+        };
+        for seat in owed {
+            if !told.contains(&seat) && !waits(self, &seat) {
+                self.page(call, place, (&seat.0, seat.1), out);
+            }
+        }
     }
 
     /// Pages that were with a sender when the chain began to wait, and were given back unsent: they are not left beside

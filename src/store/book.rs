@@ -54,10 +54,10 @@ pub(super) fn cursors(sql: &mut dyn Sql) -> Result<Vec<SignalKey>> {
     })
 }
 
-/// Pages that may still move, and those that somebody of an incident not yet closed has been handed.
+/// Pages that may still move, and those of an incident not yet closed: one that expired may not be known to the ledger yet.
 fn live_pages(sql: &mut dyn Sql) -> Result<Vec<crate::model::PageRow>> {
     let text = format!(
-        "SELECT {} FROM outbox WHERE state IN ('waiting', 'handed') OR (state <> 'cancelled' AND handed IS NOT NULL \
+        "SELECT {} FROM outbox WHERE state IN ('waiting', 'handed') OR (state <> 'cancelled' \
          AND incident IN (SELECT id FROM incidents WHERE state <> 'closed')) ORDER BY decided, id",
         rows::PAGE
     );

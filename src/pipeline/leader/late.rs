@@ -122,63 +122,6 @@ fn what_was_measured_and_planned_outlives_a_change_of_leaders() {
     assert!(calm.entries.iter().any(|entry| entry.kind == "pace"));
 }
 
-/// One page that is with a sender while something happens, and comes back unsent; the pages and cancels after that.
-fn while_it_is_with_a_sender(severity: Severity, happens: impl FnOnce(&mut Stand)) -> (Stand, PageState) {
-    let mut stand = Stand::new();
-    stand.delivers = false;
-    stand.signal("cpu", "a", Some(severity));
-    let id = stand.pages.first().map(|row| row.page.id.clone()).expect("the first page");
-    stand.hand(&id);
-    happens(&mut stand);
-    stand.give_back(&id);
-    let state = stand.pages.first().map_or(PageState::Failed, |row| row.state);
-    (stand, state)
-}
-
-#[test]
-fn what_comes_back_unsent_waits_as_before() {
-    let (stand, state) = while_it_is_with_a_sender(Severity::S1, |_| {});
-    assert_eq!(state, PageState::Waiting);
-    assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
-}
-
-#[test]
-fn what_comes_back_unsent_is_not_sent_once_somebody_has_it() {
-    let (mut stand, state) = while_it_is_with_a_sender(Severity::S1, |stand| drop(stand.ack(FIRST, HOUR)));
-    assert_eq!(state, PageState::Cancelled);
-    stand.input(Input::Unack { incident: FIRST.to_owned(), by: "boss".to_owned() });
-    assert_eq!(stand.said("msp-duty-1", Reason::Escalated), [Channel::Sms], "given back, it is said again");
-}
-
-#[test]
-fn what_comes_back_unsent_after_the_end_is_a_line_of_the_digest() {
-    let (mut stand, state) = while_it_is_with_a_sender(Severity::S1, |stand| stand.signal("cpu", "a", None));
-    assert_eq!(state, PageState::Cancelled);
-    assert_eq!(stand.said("msp-duty-1", Reason::Resolved), [], "nobody hears of an end without a beginning");
-    stand.pass(24 * HOUR);
-    assert_eq!(stand.pages.iter().filter(|row| row.page.reason == Reason::Digest).count(), 1);
-}
-
-#[test]
-fn what_comes_back_unsent_while_it_is_quiet_is_said_when_it_no_longer_is() {
-    let hush = |stand: &mut Stand| assert!(stand.silence(&["host=a"], 10 * MINUTE).0);
-    let (mut stand, state) = while_it_is_with_a_sender(Severity::S2, hush);
-    assert_eq!(state, PageState::Cancelled);
-    assert_eq!(stand.said("msp-duty-1", Reason::First), []);
-    stand.pass(11 * MINUTE);
-    assert_eq!(stand.said("msp-duty-1", Reason::First), [Channel::Sms]);
-}
-
-#[test]
-fn what_comes_back_unsent_is_not_said_beside_the_news_that_it_got_worse() {
-    let worse = |stand: &mut Stand| stand.regrade("cpu", "a", Severity::S1);
-    let (mut stand, state) = while_it_is_with_a_sender(Severity::S2, worse);
-    assert_eq!(state, PageState::Cancelled);
-    stand.pass(5 * MINUTE);
-    assert_eq!(stand.said("msp-duty-1", Reason::First), []);
-    assert_eq!(stand.said("msp-duty-1", Reason::Worsened), [Channel::Sms, Channel::Mail], "the next channel, too");
-}
-
 #[test]
 fn each_step_of_a_chain_that_begins_anew_speaks_though_its_people_were_to_hear_it_before() {
     let mut people = super::stand::people();
@@ -199,25 +142,4 @@ fn each_step_of_a_chain_that_begins_anew_speaks_though_its_people_were_to_hear_i
     stand.pass(11 * MINUTE);
     let to_boss = stand.pages.iter().filter(|row| row.page.to == "boss" && row.page.decided == worse + 10 * MINUTE);
     assert_eq!(to_boss.count(), 2, "the last group of the other chain, in its turn");
-}
-
-#[test]
-fn a_summary_that_comes_back_unsent_no_longer_counts_what_somebody_has() {
-    let mut stand = Stand::new();
-    stand.delivers = false;
-    (0..14).for_each(|n| stand.signal("cpu", &format!("h{n}"), S1));
-    stand.pass(MINUTE);
-    let summaries = |stand: &Stand| -> Vec<(PageState, String, String)> {
-        let of = stand.pages.iter().filter(|row| row.page.reason == Reason::Digest);
-        of.map(|row| (row.state, row.page.id.clone(), row.page.text.clone())).collect()
-    };
-    let [(_, id, text)] = &summaries(&stand)[..] else { panic!("{:?}", summaries(&stand)) };
-    assert!(text.contains("INC-2611-012 등 3건"), "{text}");
-    stand.hand(id);
-    stand.ack("INC-2611-012", HOUR);
-    stand.give_back(id);
-    stand.pass(SECOND);
-    let [(before, ..), (after, _, text)] = &summaries(&stand)[..] else { panic!("{:?}", summaries(&stand)) };
-    assert_eq!((before, after), (&PageState::Cancelled, &PageState::Waiting));
-    assert!(text.contains("INC-2611-013 등 2건"), "{text}");
 }

@@ -21,6 +21,8 @@ use crate::pipeline::shadow::Since;
 use crate::time::Ms;
 
 #[cfg(test)]
+mod back;
+#[cfg(test)]
 mod chains;
 #[cfg(test)]
 mod clocks;

@@ -339,8 +339,8 @@ impl Oracle {
         let Some(decided) = self.pages.get(page).filter(|decided| decided.fate == Fate::Waiting) else { return Ok(()) };
         let page = &decided.page;
         let now = leader.open_incidents().find(|incident| incident.id == page.incident);
-        let speaks =
-            |it: &Incident| it.state == IncidentState::Open || (it.state == IncidentState::Resolved && it.flapping);
+        let is_gone = |it: &Incident| it.state == IncidentState::Resolved && it.flapping && it.ack.is_none();
+        let speaks = |it: &Incident| it.state == IncidentState::Open || is_gone(it);
         let is_quiet = now.is_none_or(|it| !speaks(it) || it.holds_pages());
         if is_quiet && !matches!(page.reason, Reason::Resolved | Reason::Handover | Reason::Sla | Reason::Digest) {
             return Err(format!("I5: page {} of {} came back and waits, nobody is to hear it", page.id, page.incident));

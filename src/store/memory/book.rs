@@ -29,9 +29,9 @@ impl Tables {
         let beat = if epoch == 0 { 0 } else { beat + 1 };
         self.seat = Seat { epoch: epoch + 1, owner: owner.to_owned(), beat };
         let open = |id: &str| self.incidents.get(id).is_some_and(is_open);
-        let told =
-            |row: &PageRow| row.state != PageState::Cancelled && row.handed.is_some() && open(&row.page.incident);
-        let pages = self.outbox.values().filter(|slot| !slot.is_final() || told(&slot.row));
+        // One that expired may not be known to the ledger yet.
+        let is_of_open = |row: &PageRow| row.state != PageState::Cancelled && open(&row.page.incident);
+        let pages = self.outbox.values().filter(|slot| !slot.is_final() || is_of_open(&slot.row));
         let mut pages: Vec<PageRow> = pages.map(|slot| slot.row.clone()).collect();
         pages.sort_by(|a, b| (a.page.decided, &a.page.id).cmp(&(b.page.decided, &b.page.id)));
         Some(BookRows {
