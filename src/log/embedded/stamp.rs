@@ -50,7 +50,9 @@ impl Stamper {
         self.seen.difference = difference;
         if difference.abs() <= TOLERANCE {
             self.differs_since = None;
-            return self.now(elapsed);
+            // Both are whole ms of clocks that tick at other instants: one ms ahead is rounding, and a record would be read
+            // before it was appended.
+            return if difference == -1 { wall } else { self.now(elapsed) };
         }
         let since = *self.differs_since.get_or_insert(elapsed);
         if elapsed - since >= PATIENCE {
@@ -99,6 +101,16 @@ mod tests {
         assert_eq!(clock.observe(1_062_000 - hour, 62_000), 1_062_000 - hour);
         assert_eq!(clock.wall_clock(), WallClock { difference: 0, jumps: 1, reanchored: 1 });
         assert_eq!(clock.observe(1_063_000 - hour, 63_000), 1_063_000 - hour);
+    }
+
+    /// The wall clock's ms begin 0.7 ms after the other's.
+    #[test]
+    fn no_stamp_is_ahead_of_the_wall_clock_because_both_are_rounded() {
+        let wall = |tenths: Ms| 1_000_000 + (tenths - 7).div_euclid(10);
+        let mut clock = Stamper::new(wall(9), 0);
+        for tenths in 10..100 {
+            assert_eq!(clock.observe(wall(tenths), tenths.div_euclid(10)), wall(tenths), "{tenths}");
+        }
     }
 
     #[test]
