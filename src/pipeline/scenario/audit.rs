@@ -20,8 +20,6 @@ pub(super) struct Audit {
     undisturbed: Undisturbed,
     /// Every world so far.
     worlds: Vec<Arc<World>>,
-    /// A leader held back what is due when it was looked at last.
-    was_held: bool,
 }
 
 impl Audit {
@@ -31,7 +29,6 @@ impl Audit {
             promises: Promises::new(Arc::clone(&set.world), terms(set, loaded)),
             undisturbed: Undisturbed::new(&set.setup, set.limits),
             worlds: vec![Arc::clone(&set.world)],
-            was_held: false,
         }
     }
 
@@ -45,7 +42,7 @@ impl Audit {
     pub(super) fn look(&mut self, stage: &Stage) -> Result<(), String> {
         let (leads, holds) = stage.leads();
         let worlds = &self.worlds;
-        self.promises.hold(std::mem::replace(&mut self.was_held, holds) || holds || !leads);
+        self.promises.hold(holds || !leads);
         self.promises
             .follow(stage.memory.as_ref(), |hash| worlds.iter().rev().find(|world| world.hash == hash).cloned())?;
         if leads { self.promises.nothing_is_overdue(stage.wall()) } else { Ok(()) }

@@ -21,8 +21,6 @@ const ALL: usize = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Audit {
     pub(super) promises: Promises,
-    /// What is due was held back, or nobody led, when it was looked at last.
-    was_held: bool,
     undisturbed: Undisturbed,
 }
 
@@ -31,7 +29,6 @@ impl Audit {
         let setup = world.site.setup(world.ground.partitions, 0);
         Self {
             promises: Promises::new(world.site.standing(0), world.site.terms()),
-            was_held: false,
             undisturbed: Undisturbed::new(&setup, LIMITS),
         }
     }
@@ -43,8 +40,7 @@ impl Audit {
 
     /// Checks that are cheap enough for every step.
     pub(super) fn cheap(&mut self, world: &World) -> Result<(), Violation> {
-        // One that let go since may have died before it did what was due.
-        self.promises.oracle.is_held = std::mem::replace(&mut self.was_held, world.held) || world.held;
+        self.promises.hold(world.held);
         self.promises.follow(store_of(world), |hash| world.site.standing_of(hash))?;
         self.nothing_is_overdue(world)?;
         self.no_page_arrives_twice(world)?;

@@ -97,6 +97,12 @@ impl Oracle {
         self.terms = terms.after(&self.terms);
     }
 
+    /// Whether nobody decided what is due when it was looked at last, or does now.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+        self.was_held |= is_held;
+    }
+
     /// The instant of the last entry.
     pub(super) fn at(&self) -> Ms {
         self.at

@@ -25,6 +25,8 @@ pub(in crate::pipeline) struct Promises {
     /// The shadow.
     pub(super) leader: Leader,
     pub(super) oracle: Oracle,
+    /// Nobody decided what is due, at the last look.
+    is_held: bool,
     /// Ledger entries taken.
     pub(super) entries: i64,
     /// Of these, signals.
@@ -41,7 +43,7 @@ impl Promises {
     /// Of a ledger that begins in `standing`.
     pub(in crate::pipeline) fn new(standing: Arc<Standing>, terms: Terms) -> Self {
         let leader = Leader::load(&BookRows::default(), standing);
-        Self { leader, oracle: Oracle::new(terms), entries: 0, signals: 0, hash: String::new() }
+        Self { leader, oracle: Oracle::new(terms), is_held: false, entries: 0, signals: 0, hash: String::new() }
     }
 
     /// Other people or resources: what is owed from here on.
@@ -49,9 +51,11 @@ impl Promises {
         self.oracle.changed(terms);
     }
 
-    /// Whether nobody decides now what is due: a leader that began holds it back, or there is none.
+    /// Whether nobody decides now what is due: a leader that began holds it back, or there is none. What was owed at the
+    /// last look may be owed still where that was so then, or is: who let go since may have died before it was done.
     pub(in crate::pipeline) fn hold(&mut self, is_held: bool) {
-        self.oracle.is_held = is_held;
+        let was_held = std::mem::replace(&mut self.is_held, is_held);
+        self.oracle.hold(was_held || is_held);
     }
 
     /// I7c: the ledger's inputs, taken again, give the same entries, byte for byte; and what was owed was decided.
@@ -64,6 +68,7 @@ impl Promises {
         for entry in store.ledger(self.entries, ALL).map_err(refused)? {
             if entry.at != self.oracle.at() {
                 self.oracle.judge(&self.leader)?;
+                self.oracle.is_held = self.is_held;
             }
             let again = self.leader.replay(std::slice::from_ref(&entry), &standing);
             for view in again.map_err(|differs| format!("I7: {differs}"))? {
@@ -123,7 +128,7 @@ impl Promises {
 
     /// I4: whatever the ledger makes due up to `now` is in the ledger, unless a leader that began holds it back.
     pub(in crate::pipeline) fn nothing_is_overdue(&self, now: Ms) -> Result<(), Violation> {
-        match self.leader.next_due().filter(|due| *due <= now && !self.oracle.is_held) {
+        match self.leader.next_due().filter(|due| *due <= now && !self.is_held) {
             Some(due) => Err(format!("I4: by the ledger something was due at {due}, and is not done at {now}")),
             None => Ok(()),
         }
