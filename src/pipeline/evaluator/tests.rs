@@ -167,16 +167,21 @@ fn other_numbers_alone_read_nothing_again() {
     assert_eq!(evaluator.tally().muted, 0);
 }
 
-/// A rule over several hosts that comes by reload, or while nobody ran, says nothing of a peak that was over before it.
-#[test]
-fn the_first_wide_rule_begins_when_it_is_written() {
-    let plain = setup(&[("short", MINUTE)]);
+/// The same, and a rule over all hosts that fires by their greatest value of 20 s at once.
+fn with_a_wide_rule(plain: &Arc<Setup>) -> Arc<Setup> {
     let mut wide = (*plain.rules.rules[0]).clone();
     (wide.id, wide.across, wide.by, wide.over) = ("peak".into(), Some(Fold::Max), Some(Vec::new()), 20 * SECOND);
     wide.levels.iter_mut().for_each(|level| level.hold = 0);
     let rules = plain.rules.rules.iter().cloned().chain([Arc::new(wide)]).collect();
     let rules = RuleSet { hash: "wide".to_owned(), rules, groups: Vec::new() };
-    let with = Arc::new(Setup { rules: Arc::new(rules), ..(*plain).clone() });
+    Arc::new(Setup { rules: Arc::new(rules), ..(**plain).clone() })
+}
+
+/// A rule over several hosts that comes by reload, or while nobody ran, says nothing of a peak that was over before it.
+#[test]
+fn the_first_wide_rule_begins_when_it_is_written() {
+    let plain = setup(&[("short", MINUTE)]);
+    let with = with_a_wide_rule(&plain);
     for restart in [false, true] {
         let clock = Arc::new(ManualClock::at(BEGIN));
         let world = World { log: MemoryLog::new("t", 1, BEGIN), store: Arc::new(MemoryStore::default()), clock };
@@ -202,14 +207,8 @@ fn the_first_wide_rule_begins_when_it_is_written() {
 /// What a partition that was ahead had said when the last rule over several hosts went is nothing to one that comes later.
 #[test]
 fn a_wide_rule_that_comes_back_judges_nothing_of_the_time_before() {
-    let plain = setup(&[("short", MINUTE)]);
-    let mut wide = (*plain.rules.rules[0]).clone();
-    (wide.id, wide.across, wide.by, wide.over) = ("peak".into(), Some(Fold::Max), Some(Vec::new()), 20 * SECOND);
-    wide.levels.iter_mut().for_each(|level| level.hold = 0);
-    let rules = plain.rules.rules.iter().cloned().chain([Arc::new(wide)]).collect();
-    let rules = RuleSet { hash: "wide".to_owned(), rules, groups: Vec::new() };
-    let plain = Arc::new(Setup { partitions: 2, ..(*plain).clone() });
-    let with = Arc::new(Setup { rules: Arc::new(rules), ..(*plain).clone() });
+    let plain = Arc::new(Setup { partitions: 2, ..(*setup(&[("short", MINUTE)])).clone() });
+    let with = with_a_wide_rule(&plain);
     let mut lanes = Lanes::new(Arc::clone(&with), crate::decode::Limits::default(), None, Vec::new());
     (0..2).for_each(|partition| lanes.start(partition, Some(&Progress::default()), Vec::new(), Warm::default()));
     let mut told = Vec::new();
