@@ -32,7 +32,7 @@ impl Desk {
         if let Some(why) = why {
             self.cancel(page, why, &mut out);
         }
-        let seat = (known.to.clone(), known.channel);
+        let seat = known.seat();
         if known.reason == Reason::Resolved {
             if why == Some("reopened") {
                 self.still_knows(&known.incident, seat);
@@ -41,7 +41,7 @@ impl Desk {
         }
         self.untell(&known.incident, &seat, &mut out);
         if let Some(why) = why {
-            self.is_unsaid(&known.incident, seat, (why, now), incidents);
+            self.owe(&known.incident, seat, (why, now), incidents);
         }
         out
     }
@@ -62,7 +62,7 @@ impl Desk {
             let why = incidents.get(&member.incident).and_then(|incident| why_quiet(incident, member.reason()));
             if let Some(why) = why {
                 self.unfold(&member.incident, why, now, out);
-                self.is_unsaid(&member.incident, seat.clone(), (why, now), incidents);
+                self.owe(&member.incident, seat.clone(), (why, now), incidents);
             }
         }
     }
@@ -75,7 +75,7 @@ impl Desk {
             _ if is_old => Some("resolved"),
             Reason::Handover if has_it(incident, &known.to) => None,
             Reason::Handover => Some(why_quiet(incident, known.reason).unwrap_or("said anew")),
-            Reason::Sla if incident.state == IncidentState::Acked => None,
+            Reason::Sla if is_after_the_ack(incident, known.decided) => None,
             Reason::Sla => why_quiet(incident, known.reason),
             reason => why_quiet(incident, reason).or_else(|| self.is_said_anew(known).then_some("said anew")),
         }
@@ -86,8 +86,7 @@ impl Desk {
         if incident.state.is_live() {
             return Some("reopened");
         }
-        let is_told =
-            self.told(&known.incident).iter().any(|(to, channel)| *to == known.to && *channel == known.channel);
+        let is_told = self.told(&known.incident).iter().any(|seat| known.is_for(seat));
         match (known.occurrence < incident.occurrence, is_told) {
             (true, true) => Some("said anew"),
             (false, false) => Some("never told"),
@@ -97,17 +96,16 @@ impl Desk {
 
     /// Whether its chain says more to the same person on the same channel by a page that was decided since.
     fn is_said_anew(&self, page: &Known) -> bool {
-        let is_seat = |known: &Known| known.to == page.to && known.channel == page.channel;
+        let seat = page.seat();
         let is_later = |known: &Known| known.occurrence >= page.occurrence && known.round > page.round;
-        let is_of_chain = |known: &Known| !matches!(known.reason, Reason::Resolved | Reason::Handover | Reason::Sla);
         let holds = |known: &Known| !matches!(known.state, PageState::Failed | PageState::Cancelled);
-        self.pages_about(&page.incident)
-            .any(|known| is_seat(known) && is_later(known) && is_of_chain(known) && holds(known))
+        let says_it = |known: &Known| known.is_for(&seat) && is_later(known) && known.is_of_chain() && holds(known);
+        self.pages_about(&page.incident).any(says_it)
     }
 
     /// A page about its beginning was taken back, and whoever was to hear it did not: they are owed it when pages may leave
     /// again; where it is over and nobody heard of it, the digest says that it was.
-    fn is_unsaid(&mut self, id: &str, seat: Seat, (why, now): (&str, Ms), incidents: &Incidents) {
+    fn owe(&mut self, id: &str, seat: Seat, (why, now): (&str, Ms), incidents: &Incidents) {
         let Some(mut run) = self.runs.get(id).cloned() else { return };
         if let Some(paused) = run.row.paused.as_mut()
             && matches!(why, "muted" | "attached")
@@ -156,4 +154,9 @@ fn why_quiet(incident: &Incident, reason: Reason) -> Option<&'static str> {
 /// Whether `person` is the one to whom the incident was handed.
 fn has_it(incident: &Incident, person: &str) -> bool {
     incident.state == IncidentState::Acked && incident.ack.as_ref().is_some_and(|ack| ack.by == person)
+}
+
+/// Whether it was decided of an incident that somebody had: an ack takes back what was decided before it.
+fn is_after_the_ack(incident: &Incident, decided: Ms) -> bool {
+    incident.state == IncidentState::Acked && incident.ack.as_ref().is_some_and(|ack| decided >= ack.at)
 }

@@ -72,9 +72,9 @@ impl Desk {
     }
 
     /// Takes the end of an incident out of the folds of one person.
-    pub(super) fn unfold_end_of(&mut self, id: &str, (to, channel): (&str, Channel)) {
-        for (key, fold) in self.folds.iter_mut().filter(|(key, _)| key.is_end && key.to == to && key.channel == channel)
-        {
+    pub(super) fn unfold_end_of(&mut self, id: &str, (to, channel): &Seat) {
+        let is_theirs = |key: &FoldKey| key.is_end && key.to == *to && key.channel == *channel;
+        for (key, fold) in self.folds.iter_mut().filter(|(key, _)| is_theirs(key)) {
             let n_before = fold.members.len();
             fold.members.retain(|member| member.incident != id);
             if fold.members.len() < n_before {

@@ -16,6 +16,8 @@ use crate::model::{
 };
 use crate::time::Ms;
 
+use group::Seat;
+
 mod back;
 mod cap;
 mod chain;
@@ -93,6 +95,21 @@ struct Known {
     channel: Channel,
     decided: Ms,
     state: PageState,
+}
+
+impl Known {
+    fn seat(&self) -> Seat {
+        (self.to.clone(), self.channel)
+    }
+
+    fn is_for(&self, (to, channel): &Seat) -> bool {
+        self.to == *to && self.channel == *channel
+    }
+
+    /// Whether a chain says it of the beginning, to whoever is next: neither an end nor a word to one who has it.
+    fn is_of_chain(&self) -> bool {
+        !matches!(self.reason, Reason::Resolved | Reason::Handover | Reason::Sla)
+    }
 }
 
 /// Chains that run, pages that are not done, caps.

@@ -221,7 +221,7 @@ impl Desk {
             self.set_hurry(&known.incident, None);
             out.told.push(known.incident);
         } else if state == PageState::Failed {
-            self.untell(&known.incident, &(known.to.clone(), known.channel), &mut out);
+            self.untell(&known.incident, &known.seat(), &mut out);
             if let Some(incident) = incidents.get(&known.incident) {
                 self.after_failure(Call { incident, now }, &known, &mut out);
             }
@@ -234,9 +234,7 @@ impl Desk {
     pub(super) fn untell(&mut self, incident: &str, seat: &Seat, out: &mut Decisions) {
         let Some(run) = self.runs.get(incident) else { return };
         let reaches = |known: &&Known| {
-            let state = known.state;
-            let is_seat = known.to == seat.0 && known.channel == seat.1;
-            is_seat && !matches!(state, PageState::Waiting | PageState::Failed | PageState::Cancelled)
+            known.is_for(seat) && !matches!(known.state, PageState::Waiting | PageState::Failed | PageState::Cancelled)
         };
         let newest = |is_end: bool| {
             let of = |known: &&Known| (known.reason == Reason::Resolved) == is_end;
@@ -249,11 +247,10 @@ impl Desk {
         let mut run = run.clone();
         run.row.told.retain(|told| told != seat);
         self.put(run);
-        let is_seat = |known: &Known| known.to == seat.0 && known.channel == seat.1;
-        for end in self.waiting(incident, |known| known.reason == Reason::Resolved && is_seat(known)) {
+        for end in self.waiting(incident, |known| known.reason == Reason::Resolved && known.is_for(seat)) {
             self.cancel(&end, "never told", out);
         }
-        self.unfold_end_of(incident, (&seat.0, seat.1));
+        self.unfold_end_of(incident, seat);
     }
 
     /// The next channel of the same person at once; and where nobody of the step can be reached, the next step.

@@ -67,13 +67,9 @@ impl Desk {
         let Some(run) = self.runs.get(id) else { return };
         let place = (run.row.step.unwrap_or(0), run.row.round, reason);
         let told = run.row.told.clone();
-        let waits = |desk: &Self, (to, channel): &Seat| {
-            let begins = desk
-                .waiting(id, |known| known.reason != Reason::Resolved && known.to == *to && known.channel == *channel);
-            !begins.is_empty()
-        };
         for seat in owed {
-            if !told.contains(&seat) && !waits(self, &seat) {
+            let waits = self.waiting(id, |known| known.is_of_chain() && known.is_for(&seat));
+            if !told.contains(&seat) && waits.is_empty() {
                 self.page(call, place, (&seat.0, seat.1), out);
             }
         }
@@ -82,10 +78,9 @@ impl Desk {
     /// Pages that were with a sender when the chain began to wait, and were given back unsent: they are not left beside
     /// what is decided now, or one person hears both.
     fn take_given_back(&mut self, call: Call<'_>, out: &mut Decisions) -> Vec<Seat> {
-        let is_of_chain = |known: &Known| !matches!(known.reason, Reason::Resolved | Reason::Handover | Reason::Sla);
-        let waiting = self.waiting(&call.incident.id, is_of_chain);
+        let waiting = self.waiting(&call.incident.id, Known::is_of_chain);
         let taken = waiting.iter().filter_map(|page| self.cancel(page, "said anew", out));
-        taken.map(|known| (known.to, known.channel)).collect()
+        taken.map(|known| known.seat()).collect()
     }
 
     /// Nobody heard of it yet.

@@ -17,6 +17,8 @@ mod agent_spool;
 mod alertmanager;
 /// Files of Alertmanager: mistakes, whole files, the command, chains beside them.
 mod alertmanager_files;
+/// Pages that come back from a sender while the leader decides.
+mod came_back;
 /// Ten mistakes in a file of each kind, each at its line and column.
 mod config_bad;
 /// Named checks and their examples.

@@ -23,6 +23,7 @@ over_all!(
     a_cursor_does_not_go_back,
     one_live_incident_per_fingerprint,
     closed_incidents_are_not_loaded,
+    a_page_that_expired_is_known_to_whoever_leads_next,
     what_is_drawn_elsewhere_is_no_input_row,
     notes_are_put_and_removed,
     notes_are_read_by_the_beginning_of_their_key,
@@ -321,6 +322,21 @@ fn closed_incidents_are_not_loaded(home: &dyn Home) {
     let ids: Vec<&str> = found.pages.iter().map(|row| row.page.id.as_str()).collect();
     assert_eq!(ids, ["sent-INC-2611-001", "waiting"], "those told, and those that may still move");
     assert_eq!(found.pages[0].handed, Some(20));
+}
+
+/// The ledger may not know yet that it expired; whoever leads next must know the page to hear of that.
+fn a_page_that_expired_is_known_to_whoever_leads_next(home: &dyn Home) {
+    let store = home.open();
+    let commit = BookCommit {
+        incidents: vec![incident("INC-2611-001", 1)],
+        pages: vec![page("late", "INC-2611-001", Severity::S1, 100)],
+        ..BookCommit::default()
+    };
+    Leader::take(&*store).commit(&*store, commit);
+    assert_eq!(store.expire(200).unwrap(), 1, "it was never handed over");
+    let found = lead(&*store, "b");
+    let pages: Vec<_> = found.pages.iter().map(|row| (row.page.id.as_str(), row.state, row.handed)).collect();
+    assert_eq!(pages, [("late", PageState::Failed, None)]);
 }
 
 fn what_is_drawn_elsewhere_is_no_input_row(home: &dyn Home) {

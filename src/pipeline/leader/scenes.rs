@@ -175,28 +175,6 @@ fn a_flapping_incident_says_so_once_and_is_quiet_until_calm() {
 }
 
 #[test]
-fn that_it_comes_and_goes_is_told_though_it_is_gone_when_a_page_can_leave() {
-    let mut stand = Stand::new();
-    stand.delivers = false;
-    for _ in 0..3 {
-        stand.signal("cpu", "db-01", S1);
-        stand.signal("cpu", "db-01", None);
-    }
-    stand.signal("cpu", "db-01", S1);
-    let id = stand.pages.iter().find(|row| row.page.reason == Reason::Flapping).map(|row| row.page.id.clone());
-    stand.hand(&id.clone().expect("it flaps"));
-    stand.signal("cpu", "db-01", None);
-    stand.give_back(&id.expect("it flaps"));
-    stand.signal("cpu", "db-01", S1);
-    stand.signal("cpu", "db-01", None);
-    assert_eq!(stand.said("msp-duty-1", Reason::Flapping), [Channel::Sms]);
-    stand.delivers = true;
-    stand.settle();
-    stand.pass(HOUR);
-    assert_eq!(stand.said("msp-duty-1", Reason::Resolved), [Channel::Sms], "whoever heard of it hears of its end");
-}
-
-#[test]
 fn an_incident_that_stays_bad_after_flapping_goes_up_the_chain() {
     let mut stand = Stand::new();
     for _ in 0..3 {

@@ -341,9 +341,8 @@ impl Stand {
         let mut rows = self.rows.clone();
         rows.incidents.retain(|incident| incident.state != IncidentState::Closed);
         let open = |id: &str| rows.incidents.iter().any(|incident| incident.id == id);
-        let told =
-            |row: &&PageRow| row.state != PageState::Cancelled && row.handed.is_some() && open(&row.page.incident);
-        let live = |row: &&PageRow| matches!(row.state, PageState::Waiting | PageState::Handed) || told(row);
+        let of_open = |row: &&PageRow| row.state != PageState::Cancelled && open(&row.page.incident);
+        let live = |row: &&PageRow| matches!(row.state, PageState::Waiting | PageState::Handed) || of_open(row);
         rows.pages = self.pages.iter().filter(live).cloned().collect();
         rows.chains.retain(|chain| rows.incidents.iter().any(|incident| incident.id == chain.incident));
         rows
