@@ -59,8 +59,12 @@ pub(super) fn judge(it: &mut Instance, rule: &Compiled, at: Ms, seen: &Seen, out
     out.signals.extend(it.tell(rule, &before, change));
     if it.verdict.state == State::Inactive {
         it.verdict.occurred = None;
-        // A healthy one has no row that would keep it.
+        // A healthy one has no row that would keep it; without, it may have been waited for long enough.
         it.again = it.again.filter(|_| it.verdict.unknown.is_some());
+        if forgotten(it, rule, at, seen) {
+            it.erase(&mut out.rows);
+            return Next::Forgotten;
+        }
     }
     it.save(at, rule, &mut out.rows);
     Next::Due(due(it, rule, at, seen))

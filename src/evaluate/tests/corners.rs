@@ -2,7 +2,7 @@
 
 use super::worlds::{restore, settled};
 use super::*;
-use crate::model::{Reject, RejectReason, State};
+use crate::model::{Matcher, Reject, RejectReason, State, Test};
 use crate::time::HOUR;
 
 /// A record of `host` with the number `value` for metric `m` and label `d`.
@@ -379,4 +379,25 @@ fn what_stays_in_doubt_for_an_hour_while_its_host_speaks_is_gone() {
     let (signals, _) = feed(&mut p, &world);
     let ends: Vec<Ms> = signals.iter().filter(|it| it.to == State::Resolved).map(|it| it.at - BEGIN).collect();
     assert_eq!(ends, [HOUR]);
+}
+
+#[test]
+fn what_is_healthy_when_its_host_comes_back_late_is_forgotten_at_once() {
+    let app = Matcher { label: "app".to_owned(), test: Test::Is, value: "a1".to_owned() };
+    let watch = Watch::Log { matchers: vec![app], pattern: None };
+    let setup = setup(vec![Rule { watch, ..oom(5.0) }], false);
+    let said =
+        |at, app| (at, Decoded { labels: lines("h1", at, &[]).labels.with("app", app), ..lines("h1", at, &["x"]) });
+    let back = BEGIN + 2 * HOUR;
+    let world = [said(BEGIN, "a1"), said(back, "a2"), (back + 10_000, pulse()), (back + 3 * HOUR, pulse())];
+    let kept = |world: &[(Ms, Decoded)]| {
+        let (signals, out) = feed(&mut start(&setup), world);
+        let mut rows = Rows::default();
+        rows.take(&out.rows);
+        (show(&signals), rows.0.len())
+    };
+    // Were it kept, a look at any later tick would forget it: when somebody happens to look would decide.
+    let told = ["300000 oom inactive>inactive - source silent", "7200000 oom inactive>inactive -"].map(String::from);
+    assert_eq!(kept(&world[..3]), (told.to_vec(), 0));
+    assert_eq!(kept(&world), (told.to_vec(), 0));
 }
