@@ -350,6 +350,8 @@ impl Partition {
         let live = self.live;
         for id in early.drain(..).filter(|_| live) {
             let Some(place) = self.board.get(id).map(|it| it.rule) else { continue };
+            // Of its other series nothing passes unseen either: with their next sample it may be as bad.
+            self.catch_up(id);
             self.remember(id, place, self.clock);
             let (seen, _) = self.look(id, place, self.clock);
             if let Some(it) = self.board.get_mut(id) {

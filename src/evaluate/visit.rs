@@ -54,7 +54,7 @@ impl Partition {
     }
 
     /// Reads off its series what passed unseen since the last visit; from here on nothing passes.
-    fn catch_up(&mut self, id: u32) {
+    pub(super) fn catch_up(&mut self, id: u32) {
         let Some(it) = self.board.get_mut(id).filter(|it| it.calm) else { return };
         it.calm = false;
         let Some(member) = self.members.get(id as usize) else { return };

@@ -208,3 +208,24 @@ fn room_that_a_counter_used_up_stays_used_up_when_another_rule_looks() {
     assert_eq!(got.len(), 1, "{:?}", show(&got));
     assert!(visited < all, "{visited} of {all}");
 }
+
+#[test]
+fn one_series_out_of_bounds_ends_the_calm_of_the_others_at_once() {
+    let mut low = rule("low", Function::Min, Comparison::AtMost, 12.0);
+    (low.over, low.interval, low.min_samples) = (4_000, 10 * SECOND, 2);
+    let setup = setup(vec![low], false);
+    let of = |d: u32, at: Ms, value: f64| {
+        let labels = Labels::new([("host", "h1"), ("d", ["a", "b"][d as usize])]);
+        let series = vec![SeriesKey { name: Arc::from("m"), labels }];
+        let shape = Shape { id: 200 + d, generation: 0, host: Arc::from("h1"), series };
+        (at, Decoded { shape: Some(Arc::new(shape)), ..number(1, at, value) })
+    };
+    let mut world: Vec<(Ms, Decoded)> =
+        (0..42).map(|n| of(n % 2, BEGIN + Ms::from(n) * 500, 25.0 + f64::from(n) / 100.0)).collect();
+    // Alone it is too few; with the next one of the other series, which is good, it is enough.
+    world.extend([of(1, BEGIN + 25_500, 10.0), of(0, BEGIN + 27_000, 25.0)]);
+    for bounds in [false, true] {
+        let (signals, _, visited) = run(&setup, &world, bounds, usize::MAX);
+        assert_eq!(show(&signals), ["27000 low inactive>firing S2"], "with bounds: {bounds}, {visited} visits");
+    }
+}
