@@ -131,18 +131,19 @@ impl Sources {
             source.rejected = Some(clock);
         }
         let before = source.skew;
+        let minute = clock.div_euclid(MINUTE);
+        // What it sent hours ago says nothing of its clock now, also where a record tells no time of its own.
+        source.lags.retain(|(of, _)| *of > minute - MINUTES);
         if let Some(sent) = sent {
-            let minute = clock.div_euclid(MINUTE);
-            source.lags.retain(|(of, _)| *of > minute - MINUTES);
             // From here on something can be told of it, and be it that nothing is wrong any more.
             self.unweighed |= source.lags.is_empty();
             match source.lags.last_mut() {
                 Some((of, lag)) if *of == minute => *lag = (*lag).min(clock - sent),
                 _ => source.lags.push((minute, clock - sent)),
             }
-            let skew = source.lags.iter().map(|(_, lag)| *lag).min();
-            source.skew = skew.filter(|skew| skew.abs() > SKEWED);
         }
+        let skew = source.lags.iter().map(|(_, lag)| *lag).min();
+        source.skew = skew.filter(|skew| skew.abs() > SKEWED);
         if silent || source.queued == Ms::MAX {
             source.queued = next(source.last + SILENT, SECOND);
             self.due.push(Reverse((source.queued, id)));

@@ -119,6 +119,19 @@ fn skew_that_a_clock_break_has_mended_is_told_once_its_source_speaks_again() {
 }
 
 #[test]
+fn skew_of_hours_ago_is_not_told_of_a_source_whose_records_are_rejected() {
+    let mut p = start(&setup(Vec::new(), true));
+    // All of them are off alike: it is the log's clock, and none of them is told of.
+    let behind = |n, at| (at, number(n, at - HOUR, 9.0));
+    let mut records: Vec<(Ms, Decoded)> = (1..4).map(|n| behind(n, BEGIN + 1_000)).collect();
+    let back = BEGIN + 2 * HOUR;
+    records.extend([(BEGIN + 20_000, pulse()), (back, rejected(1)), (back + 30_000, pulse())]);
+    let (signals, _) = feed(&mut p, &records);
+    assert_eq!(signals.iter().filter(|signal| &*signal.rule == "source-skew").count(), 0, "{:?}", show(&signals));
+    assert_eq!(signals.iter().filter(|signal| &*signal.rule == "log-skew").count(), 2, "{:?}", show(&signals));
+}
+
+#[test]
 fn newest_sample_of_a_segment_that_was_left_does_not_hide_silence() {
     let hot = Rule {
         over: HOUR,

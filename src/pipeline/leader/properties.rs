@@ -26,6 +26,8 @@ enum Event {
     Reopen(u8),
     /// The n-th waiting page is handed over and ends so.
     Page(u8, u8),
+    /// The n-th page that a sender has comes back unsent.
+    Back(u8),
     Pass(i64),
 }
 
@@ -43,6 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..6u8).prop_map(Event::Resolve),
         1 => (0..6u8).prop_map(Event::Reopen),
         8 => (0..8u8, 0..8u8).prop_map(|(page, end)| Event::Page(page, end)),
+        3 => (0..4u8).prop_map(Event::Back),
         6 => length.prop_map(Event::Pass),
     ]
 }
@@ -83,9 +86,14 @@ fn happen(stand: &mut Stand, event: &Event) {
             match end {
                 0 => stand.outcome(&id, Outcome::Failed { reason }),
                 1 => stand.outcome(&id, Outcome::Unknown { reason }),
-                2 => {}
+                2 | 3 => {}
                 _ => stand.outcome(&id, Outcome::Accepted { id: "g".to_owned() }),
             }
+        }
+        Event::Back(n) => {
+            let handed = stand.pages.iter().filter(|row| row.state == PageState::Handed);
+            let Some(id) = handed.map(|row| row.page.id.clone()).nth(usize::from(*n)) else { return };
+            stand.give_back(&id);
         }
         Event::Pass(length) => stand.pass(*length),
     }
@@ -119,7 +127,9 @@ fn check_all_told(stand: &Stand) {
             continue;
         }
         let about = |row: &&PageRow| row.page.incident == incident.id && row.page.occurrence == incident.occurrence;
-        let reached = |row: &&PageRow| row.handed.is_some() && row.state != PageState::Failed;
+        let reached = |row: &&PageRow| {
+            row.handed.is_some() && !matches!(row.state, PageState::Failed | PageState::Waiting | PageState::Cancelled)
+        };
         let begins = stand.pages.iter().filter(about).filter(reached);
         let seat = |row: &PageRow| (row.page.to.clone(), row.page.channel);
         let told: BTreeSet<_> =
