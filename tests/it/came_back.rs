@@ -3,36 +3,18 @@
 
 use std::sync::Arc;
 
-use bongsu::model::{
-    BookRows, Fingerprint, Input, Inventory, Labels, Lease, Outcome, PageState, RuleSet, Severity, Signal, State,
-};
+use bongsu::model::{BookRows, Input, Inventory, Lease, Outcome, PageState, RuleSet, Severity};
 use bongsu::pipeline::leader::{Leader, World};
 use bongsu::pipeline::leading::Leading;
 use bongsu::pipeline::sim::people;
 use bongsu::store::{MemoryStore, Store};
 use bongsu::time::{Clock, HOUR, MINUTE, ManualClock, Ms};
 
+use crate::store_suite::firing;
+
 const BEGINNING: Ms = 1_767_571_200_000;
 /// Turns after which a leader that still finds work goes round in circles.
 const TURNS_MAX: usize = 50;
-
-fn firing() -> Signal {
-    let labels = Labels::new([("host", "db-01")]);
-    Signal {
-        rule: "disk".into(),
-        fingerprint: Fingerprint::of("disk", &labels),
-        labels,
-        from: State::Inactive,
-        to: State::Firing,
-        severity: Some(Severity::S2),
-        value: None,
-        unknown: None,
-        at: BEGINNING,
-        since: None,
-        ended: None,
-        acted: true,
-    }
-}
 
 fn settle(leading: &mut Leading) {
     assert!((0..TURNS_MAX).any(|_| !leading.step().unwrap()), "the leader is never quiet");
@@ -48,7 +30,7 @@ fn acked_while_it_was_out() -> (Arc<dyn Store>, Leading, Arc<World>, Lease) {
     let clock = Arc::new(ManualClock::at(BEGINNING)) as Arc<dyn Clock>;
     let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
     let mut leading = Leading::new(Arc::clone(&store), clock, "one", Arc::clone(&world));
-    store.add_input(&Input::Own(firing()), BEGINNING).unwrap();
+    store.add_input(&Input::Own(firing("db-01", Severity::S2, BEGINNING)), BEGINNING).unwrap();
     settle(&mut leading);
     let lease = claim(store.as_ref());
     settle(&mut leading);

@@ -7,9 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bongsu::model::{
-    BookRows, Channel, Fingerprint, Input, Inventory, Labels, PageState, RuleSet, Severity, Signal, State,
-};
+use bongsu::model::{BookRows, Channel, Input, Inventory, PageState, RuleSet, Severity};
 use bongsu::notify::{Gateway, Unwritten, Worker};
 use bongsu::pipeline::leader::{Leader, World};
 use bongsu::pipeline::leading::Leading;
@@ -20,28 +18,10 @@ use bongsu::time::{Clock, ManualClock, Ms, SECOND};
 
 use crate::postgres::InPostgres;
 use crate::postgres_proxy::{Cut, Proxy};
-use crate::store_suite::Home as _;
+use crate::store_suite::{Home as _, firing};
 
 const BEGINNING: Ms = 1_767_571_200_000;
 const INCIDENTS: usize = 9;
-
-fn firing(n: usize, at: Ms) -> Signal {
-    let labels = Labels::new([("host", format!("db-{n:02}").as_str())]);
-    Signal {
-        rule: "disk".into(),
-        fingerprint: Fingerprint::of("disk", &labels),
-        labels,
-        from: State::Inactive,
-        to: State::Firing,
-        severity: Some([Severity::S1, Severity::S2, Severity::S3][n % 3]),
-        value: None,
-        unknown: None,
-        at,
-        since: None,
-        ended: None,
-        acted: true,
-    }
-}
 
 /// Who works, over the cut store.
 struct Process {
@@ -94,7 +74,9 @@ fn lives_through(every: usize, can_be_asked: bool) {
     let phone = FakeGateway::new(can_be_asked);
     let mut process = Process::new(&store, &world, &phone);
     for n in 0..INCIDENTS {
-        direct.add_input(&Input::Own(firing(n, process.clock.wall())), process.clock.wall()).unwrap();
+        let (host, now) = (format!("db-{n:02}"), process.clock.wall());
+        let severity = [Severity::S1, Severity::S2, Severity::S3][n % 3];
+        direct.add_input(&Input::Own(firing(&host, severity, now)), now).unwrap();
         for _ in 0..8 {
             process.turn();
             process.clock.advance(400);

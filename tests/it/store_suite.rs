@@ -115,6 +115,21 @@ pub(crate) fn signal(n: i64, at: i64) -> Signal {
     }
 }
 
+/// The rule `disk` begins to fire over one host.
+pub(crate) fn firing(host: &str, severity: Severity, at: i64) -> Signal {
+    let labels = Labels::new([("host", host)]);
+    Signal {
+        rule: "disk".into(),
+        fingerprint: Fingerprint::of("disk", &labels),
+        labels,
+        from: State::Inactive,
+        severity: Some(severity),
+        value: None,
+        since: None,
+        ..signal(0, at)
+    }
+}
+
 /// What one partition has done: makes the next part of a flush and remembers where it ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {

@@ -9,10 +9,7 @@ use bongsu::config;
 use bongsu::decode::Limits;
 use bongsu::evaluate::{self, Setup, SkewPolicy};
 use bongsu::log::{NewRecord, Sink};
-use bongsu::model::{
-    BROKEN_CONFIG, BookRows, CLOCK_BREAK, Fingerprint, Input, Inventory, Labels, RuleSet, Severity, Signal, State,
-    WALL_CLOCK,
-};
+use bongsu::model::{BROKEN_CONFIG, BookRows, CLOCK_BREAK, Input, Inventory, RuleSet, Severity, State, WALL_CLOCK};
 use bongsu::pipeline::data_dir::DataDir;
 use bongsu::pipeline::evaluator::{Evaluator, Sides};
 use bongsu::pipeline::leader::{Leader, World};
@@ -28,7 +25,7 @@ use bongsu::time::{Clock, HOUR, MINUTE, ManualClock, Ms, SECOND, SystemClock};
 
 use crate::postgres::InPostgres;
 use crate::site::{Site, eventually};
-use crate::store_suite::Home as _;
+use crate::store_suite::{Home as _, firing};
 
 const BEGINNING: Ms = 1_767_571_200_000;
 
@@ -338,24 +335,6 @@ fn steps(store: &dyn Store) -> usize {
     store.ledger(0, 1_000).unwrap().iter().filter(|entry| entry.kind == "clock").count()
 }
 
-fn firing() -> Signal {
-    let labels = Labels::new([("host", "db-01")]);
-    Signal {
-        rule: "disk".into(),
-        fingerprint: Fingerprint::of("disk", &labels),
-        labels,
-        from: State::Inactive,
-        to: State::Firing,
-        severity: Some(Severity::S2),
-        value: None,
-        unknown: None,
-        at: BEGINNING,
-        since: None,
-        ended: None,
-        acted: true,
-    }
-}
-
 /// The chain of [`people`] asks the second person 30 s after the first, whatever the wall clock does meanwhile, over a
 /// database, and whether the answer to the leader's write gets lost or not.
 fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
@@ -367,7 +346,7 @@ fn a_chain_goes_on(by: Ms, is_answer_lost: bool) {
     let world = Arc::new(World::new(RuleSet::default(), people(), Inventory::default()));
     let (theirs, time) = (Arc::clone(&mortal) as Arc<dyn Store>, Arc::clone(&clock) as Arc<dyn Clock>);
     let mut leading = Leading::new(theirs, time, "one", Arc::clone(&world));
-    store.add_input(&Input::Own(firing()), BEGINNING).unwrap();
+    store.add_input(&Input::Own(firing("db-01", Severity::S2, BEGINNING)), BEGINNING).unwrap();
     let mut work = || while leading.step().unwrap() {};
     let told = || store.pages(None, 100).unwrap().into_iter().map(|row| row.page.to).collect::<Vec<_>>();
     work();
@@ -420,7 +399,7 @@ fn a_clock_that_is_set_back_while_nobody_leads_makes_nothing_late() {
             let time = Arc::clone(&clock) as Arc<dyn Clock>;
             Leading::new(Arc::clone(&store), time, "one", Arc::clone(&world))
         };
-        store.add_input(&Input::Own(firing()), BEGINNING).unwrap();
+        store.add_input(&Input::Own(firing("db-01", Severity::S2, BEGINNING)), BEGINNING).unwrap();
         let mut leading = begin();
         while leading.step().unwrap() {}
         let told = || store.pages(None, 100).unwrap().len();
