@@ -8,7 +8,7 @@ use super::output::{self, Format};
 use super::service::{Away, Place, Service};
 use crate::config::Loaded;
 use crate::console::incident_to_json;
-use crate::model::DRILL_LABEL;
+use crate::model::{DRILL_LABEL, WIDE};
 use crate::pipeline::empty;
 use crate::pipeline::shadow::{InForce, Shadows};
 use crate::pipeline::{levels, stamped, stores};
@@ -67,6 +67,8 @@ fn stored(loaded: &Loaded, data_dir: &Path) -> anyhow::Result<(Value, Vec<Value>
     let partitions: Vec<Value> = store
         .partitions()?
         .into_iter()
+        // Where rules over several hosts stand is kept beside the log's own partitions, and is none of them.
+        .filter(|(_, partition, _)| *partition != WIDE)
         .map(|(topic, partition, progress)| {
             json!({ "topic": topic, "partition": partition, "offset": progress.offset, "clock": progress.clock })
         })

@@ -65,6 +65,9 @@ fn a_rule_in_shadow_is_compared_with_the_live_one_and_the_figures_outlive_a_cras
 
     service.kill();
     let offline = compared(&site).expect("the store alone tells it too");
+    let stopped = String::from_utf8_lossy(&site.command(&["status"]).stdout).into_owned();
+    let partitions: Vec<&str> = stopped.lines().filter(|line| line.starts_with("partition ")).collect();
+    assert!(!partitions.is_empty() && partitions.iter().all(|line| !line.contains("/-1:")), "{stopped}");
     let service = site.start();
     let again = figures(&site, [2, 1, 1, 1]);
     for view in [&offline, &again] {
